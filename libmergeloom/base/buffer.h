@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A growing run of bytes, always followed by a NUL that size does not count. Functions return MLOOM_OK or
+ * MLOOM_E_MEMORY and leave the buffer as it was on failure.
+ */
+#ifndef MLOOM_BASE_BUFFER_H
+#define MLOOM_BASE_BUFFER_H
+
+#include <stdarg.h>
+
+#include "base/cleanup.h"
+#include <mergeloom/types.h>
+
+typedef struct mloom_buffer {
+  char *data; /* NULL while nothing was ever appended */
+  size_t size;
+  size_t capacity;
+} mloom_buffer;
+
+#define MLOOM_BUFFER_INIT \
+  { NULL, 0, 0 }
+
+int32_t mloom_buffer_reserve(mloom_buffer *buffer, size_t additional);
+int32_t mloom_buffer_append(mloom_buffer *buffer, const char *data, size_t size);
+int32_t mloom_buffer_append_string(mloom_buffer *buffer, const char *string);
+int32_t mloom_buffer_append_char(mloom_buffer *buffer, char c);
+__attribute__((format(printf, 2, 3))) int32_t mloom_buffer_append_format(mloom_buffer *buffer, const char *format, ...);
+int32_t mloom_buffer_append_vformat(mloom_buffer *buffer, const char *format, va_list arguments);
+/* Removes size bytes from the front. */
+void mloom_buffer_consume(mloom_buffer *buffer, size_t size);
+/* Keeps the memory. */
+void mloom_buffer_clear(mloom_buffer *buffer);
+void mloom_buffer_truncate(mloom_buffer *buffer, size_t size);
+/* "" while empty. Borrowed. */
+const char *mloom_buffer_string(const mloom_buffer *buffer);
+/* Gives the memory to the caller (free), an empty string when nothing was appended; NULL when out of memory. */
+char *mloom_buffer_take(mloom_buffer *buffer);
+void mloom_buffer_free(mloom_buffer *buffer);
+
+#endif

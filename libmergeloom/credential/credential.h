@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Credentials for one provider: the chain of sources, the cache, single flight.
+ */
+#ifndef MLOOM_CREDENTIAL_CREDENTIAL_H
+#define MLOOM_CREDENTIAL_CREDENTIAL_H
+
+#include "base/call.h"
+#include "plugin/registry.h"
+#include "settings/settings.h"
+
+/* The credentials of one provider instance; thread-safe. */
+typedef struct mloom_credentials mloom_credentials;
+
+int32_t mloom_credentials_new(mloom_credentials **out, const mloom_registry *registry, const mloom_host *host,
+                              const mloom_settings *settings, const mloom_clock *clock, const mloom_log *log,
+                              mloom_redactor *redactor, mloom_error *error);
+void mloom_credentials_free(mloom_credentials *credentials);
+
+/* The headers that authorize request; filled by mloom_credentials_authorize, freed by the caller. */
+typedef struct mloom_authorized_headers {
+  mloom_header **headers;
+  size_t count;
+  char description[160]; /* of the credential used, "" when none; safe to show */
+} mloom_authorized_headers;
+
+/* Fetches (or takes from the cache) and makes the headers. No header when nothing applies and it is optional. A
+ * source that is configured and fails stops the chain with its own reason.
+ * MLOOM_E_NOT_CONFIGURED: no source applies; the remedy names the fields. Others as the source says. */
+int32_t mloom_credentials_authorize(mloom_credentials *credentials, mloom_call *call,
+                                    const mloom_authorization *authorization, const mloom_http_request *request,
+                                    mloom_authorized_headers *out, mloom_error *error);
+void mloom_authorized_headers_free(mloom_authorized_headers *headers);
+
+/* The service refused the credential. Returns 1 when fetching again may help (it was refreshable), and then the next
+ * authorize fetches afresh. */
+int mloom_credentials_refused(mloom_credentials *credentials, const mloom_authorization *authorization);
+
+#endif

@@ -1,0 +1,2 @@
+libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/credential/credential.h

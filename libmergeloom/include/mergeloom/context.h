@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The context: loaded plugins, settings and services. Everything else starts from one.
+ */
+#ifndef MERGELOOM_CONTEXT_H
+#define MERGELOOM_CONTEXT_H
+
+#include <mergeloom/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Any number of contexts may live in one process. A context may be used by several threads at once, except for
+ * mloom_context_new and mloom_context_free. */
+typedef struct mloom_context mloom_context;
+
+/* component is the floor that speaks ("plugin", "net", ...). Called from the thread that logs, possibly from several at
+ * once; message is redacted UTF-8 in one line. */
+typedef void (*mloom_log_fn)(int32_t level, const char *component, const char *message, void *userdata);
+
+typedef struct mloom_context_options {
+  uint32_t size; /* sizeof(mloom_context_options) */
+  uint32_t flags;
+  /* Folders with plugins, absolute, end with NULL. NULL: the folders of MERGELOOM_PLUGIN_PATH (ignored in a set-user-id
+   * program) and then the installed one. */
+  const char *const *plugin_paths;
+  /* Absolute path of the configuration file. NULL: MERGELOOM_CONFIG, else /etc/mergeloom/config.json if it exists. */
+  const char *config_path;
+  /* Folder of mounted secrets. NULL: /run/secrets. */
+  const char *secrets_path;
+  /* NAME=value strings, ends with NULL. NULL: a copy of the process's environment. */
+  const char *const *environment;
+  mloom_log_fn log; /* NULL: no log */
+  void *log_userdata;
+  int32_t log_level; /* the least important level that is logged */
+  uint32_t reserved;
+  /* Absolute path of mergeloom-supervise. NULL: MERGELOOM_SUPERVISE (ignored in a set-user-id program), else the
+   * installed one. */
+  const char *supervise_path;
+} mloom_context_options;
+
+/* Reads the configuration and loads the plugins. A plugin that fails to load is a warning in the log and in
+ * mloom_context_each_plugin. options may be NULL. The caller owns *out.
+ * MLOOM_E_INVALID: the configuration file is malformed; the message has its line. MLOOM_E_DENIED: a file is writable by
+ * others: correct its mode. MLOOM_E_MEMORY. */
+int32_t mloom_context_new(mloom_context **out, const mloom_context_options *options, mloom_error *error);
+
+/* Shuts the plugins down and frees everything. No call may be running on it. NULL is allowed. */
+void mloom_context_free(mloom_context *context);
+
+typedef struct mloom_plugin_info {
+  uint32_t size;
+  uint32_t flags;
+  const char *name; /* from the file name while it could not be loaded */
+  const char *version;
+  const char *description;
+  const char *path;    /* "" for one that was built in */
+  const char *roles;   /* "provider openai-compatible, credential source static" */
+  const char *failure; /* NULL, or the reason why it was refused */
+  uint32_t abi_major;
+  uint32_t abi_minor;
+} mloom_plugin_info;
+
+/* Calls fn for each plugin found, refused ones included, in the order of loading. info is valid during the callback. */
+void mloom_context_each_plugin(mloom_context *context, void (*fn)(const mloom_plugin_info *info, void *userdata),
+                               void *userdata);
+
+/* Describes every provider with its fields, effective values (secrets masked), origins and locks as a JSON document:
+ * docs/json.md has its members. The caller frees *out with mloom_string_free. MLOOM_E_MEMORY. */
+int32_t mloom_context_describe_providers(mloom_context *context, char **out, mloom_error *error);
+
+/* Frees a string that this library gave to the caller. NULL is allowed. */
+void mloom_string_free(char *string);
+
+/* The version of the library, for instance "0.1.0". Static. */
+const char *mloom_version(void);
+
+/* The name of a code, for instance "not-ready"; "internal" for an unknown one. Static. */
+const char *mloom_code_name(int32_t code);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Readiness: named checks of a provider, the tool-calling self-test among them.
+ */
+#ifndef MERGELOOM_READINESS_H
+#define MERGELOOM_READINESS_H
+
+#include <mergeloom/cancel.h>
+#include <mergeloom/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* State of a provider. */
+#define MLOOM_STATE_READY 0u
+#define MLOOM_STATE_AUTHENTICATED 1u /* the login works, the self-test has not been run */
+#define MLOOM_STATE_CHECKING 2u
+#define MLOOM_STATE_NOT_READY 3u
+#define MLOOM_STATE_DISABLED 4u
+
+#define MLOOM_CHECK_WITHOUT_SELF_TEST 1u /* flags: leave the self-test out; it costs tokens */
+
+typedef struct mloom_check_options {
+  uint32_t size;
+  uint32_t flags;
+  const char *model; /* NULL: the provider's default model */
+  mloom_cancel *cancel;
+  int64_t timeout_ms; /* of the whole sweep; 0: 120 s */
+  /* Told of each check as it ends, from the thread that ran it, one call at a time; may be NULL. */
+  void (*check)(const char *provider, const char *check, uint32_t state, const char *reason, const char *remedy,
+                int64_t duration_ms, void *userdata);
+  void *userdata;
+} mloom_check_options;
+
+typedef struct mloom_check_report mloom_check_report;
+
+/* Checks one provider (id or alias), or all of them at once when provider is NULL. Blocking; a sweep takes as long as
+ * its slowest provider. A provider that is not ready is no error. The caller owns *out.
+ * MLOOM_E_NOT_FOUND: no such provider is loaded. MLOOM_E_CANCELLED, MLOOM_E_MEMORY. Thread-safe. */
+int32_t mloom_check(mloom_check_report **out, mloom_context *context, const char *provider,
+                    const mloom_check_options *options, mloom_error *error);
+void mloom_check_report_free(mloom_check_report *report);
+
+/* How many providers the report has; its borrowed id and state by index. */
+size_t mloom_check_report_count(const mloom_check_report *report);
+const char *mloom_check_report_provider(const mloom_check_report *report, size_t index);
+uint32_t mloom_check_report_state(const mloom_check_report *report, size_t index);
+
+/* The whole report as mergeloom.check.v1 JSON. Borrowed, ends with NUL. */
+const char *mloom_check_report_json(const mloom_check_report *report);
+
+/* "ready", "authenticated", "checking", "not ready", "disabled"; "pass", "warn", "fail", "skipped". Static. */
+const char *mloom_state_name(uint32_t state);
+const char *mloom_check_name(uint32_t check_state);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

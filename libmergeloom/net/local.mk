@@ -1,0 +1,4 @@
+libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/net/http.h \
+  libmergeloom/net/retry.h \
+  libmergeloom/net/sse.h

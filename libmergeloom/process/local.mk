@@ -1,0 +1,3 @@
+libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/process/process.h \
+  libmergeloom/process/sandbox.h

@@ -1,0 +1,3 @@
+libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/resolver/directives.h \
+  libmergeloom/resolver/resolver.h

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Resolution as a pure function: no input or output, readiness is none of its business.
+ */
+#ifndef MLOOM_RESOLVER_RESOLVER_H
+#define MLOOM_RESOLVER_RESOLVER_H
+
+#include "plugin/registry.h"
+#include "resolver/directives.h"
+#include "settings/settings.h"
+#include <mergeloom/resolution.h>
+
+/* What resolution knows of one loaded provider. */
+typedef struct mloom_resolver_provider {
+  const char *id;
+  const char *const *aliases; /* ends with NULL, may be NULL */
+  const char *default_model;  /* stored default, NULL when none */
+  const char *default_model_origin;
+  const char *const *model_aliases; /* pairs alias, id; ends with NULL; may be NULL */
+  uint32_t disabled;
+  uint32_t reserved;
+} mloom_resolver_provider;
+
+/* Borrowed input. Texts are {NULL, 0} and lists NULL when absent. */
+typedef struct mloom_resolver_input {
+  mloom_bytes description;         /* of the ticket, directives included */
+  const char *const *labels;       /* ends with NULL */
+  const char *repository_provider; /* repository workflow */
+  const char *repository_model;
+  const char *workspace_provider;
+  const char *workspace_model;
+  const char *worker_provider;
+  const char *worker_provider_origin;
+  const char *const *allowed_providers; /* NULL: all */
+  const char *const *allowed_models;    /* globs, NULL: all */
+  uint32_t labels_count;                /* 1: model: labels are obeyed */
+  uint32_t reserved;
+  const mloom_resolver_provider *providers;
+  size_t provider_count;
+  const mloom_resolver_layer_entry *const *layers; /* of plugins */
+  size_t layer_count;
+  mloom_bytes job; /* the document, for the plugins' layers */
+} mloom_resolver_input;
+
+/* mloom_resolution is the outcome: chosen values, each candidate with layer and reason, warnings, what blocks, and the
+ * directives. MLOOM_E_MEMORY only. */
+int32_t mloom_resolver_resolve(mloom_resolution **out, const mloom_resolver_input *input, mloom_error *error);
+
+/* The directives that were read, for the job. Borrowed. */
+const mloom_directives *mloom_resolution_directives(const mloom_resolution *resolution);
+/* The tree of mloom_resolution_json. Borrowed. */
+mloom_json *mloom_resolution_tree(const mloom_resolution *resolution);
+
+/* Builds the input from a job document, settings and registry and resolves: what mloom_resolve does.
+ * worker is the worker's settings; provider_settings[i] those of provider i of the registry. */
+int32_t mloom_resolver_resolve_job(mloom_resolution **out, const mloom_json *job, mloom_bytes job_text,
+                                   const mloom_settings *worker, const mloom_registry *registry,
+                                   mloom_settings *const *provider_settings, mloom_error *error);
+
+#endif

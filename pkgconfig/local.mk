@@ -1,0 +1,1 @@
+pkgconfig_DATA = pkgconfig/mergeloom.pc pkgconfig/mergeloom-plugin.pc

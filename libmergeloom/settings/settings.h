@@ -20,17 +20,21 @@ typedef struct mloom_settings_sources {
   const mloom_log *log;
 } mloom_settings_sources;
 
-/* A problem with one field. */
+/* A problem with one field. Texts are safe to show. */
 typedef struct mloom_settings_problem {
-  const char *field;
+  const char *field; /* "" for one of the owner as a whole */
+  uint32_t state;    /* MLOOM_CHECK_FAIL, or MLOOM_CHECK_WARN when the settings can be used as they are */
+  int32_t code;      /* MLOOM_E_NOT_CONFIGURED: a required field has no value; else MLOOM_E_INVALID, ... */
   char message[256];
   char remedy[256];
 } mloom_settings_problem;
 
 /* Reads every field of the schema. owner is the provider id, or "worker"; the configuration file keeps a provider's
- * fields at providers.<owner> and the worker's at worker. With transport set the fields that every HTTP provider has
- * are added (connect_timeout, first_byte_timeout, idle_timeout, total_timeout in seconds, max_retries, ca_file, proxy,
- * enabled). Values that do not fit their kind are problems and count as unset. MLOOM_E_MEMORY. One reference for the
+ * fields at providers.<owner> and the worker's at worker. Every owner but the worker gets enabled; with transport set
+ * the fields that every HTTP provider has are added too (connect_timeout, first_byte_timeout, idle_timeout,
+ * total_timeout in seconds, max_retries, ca_file, proxy, extra_headers), unless the schema has one of that name. A
+ * value that does not fit its kind, or a source that cannot be read, is a problem: the field is then unset, and no
+ * weaker layer or default takes its place. fields must outlive the settings. MLOOM_E_MEMORY. One reference for the
  * caller; immutable, so thread-safe. */
 int32_t mloom_settings_new(mloom_settings **out, const char *owner, const mloom_field *const *fields,
                            size_t field_count, int transport, const mloom_settings_sources *sources,
@@ -46,7 +50,13 @@ const char *mloom_settings_string(const mloom_settings *settings, const char *na
 int64_t mloom_settings_integer(const mloom_settings *settings, const char *name, int64_t fallback);
 int mloom_settings_boolean(const mloom_settings *settings, const char *name, int fallback);
 
-/* Fields in order, the transport ones last. */
+/* The elements of a list field as an array that ends with NULL, empty when unset. One allocation: the caller frees it
+ * with free. MLOOM_E_MEMORY. */
+int32_t mloom_settings_list(char ***out, const mloom_settings *settings, const char *name, mloom_error *error);
+
+/* "worker" or the provider's id. Borrowed. */
+const char *mloom_settings_owner(const mloom_settings *settings);
+/* Fields in order, the shared ones last. */
 size_t mloom_settings_count(const mloom_settings *settings);
 const mloom_field *mloom_settings_field_at(const mloom_settings *settings, size_t index);
 /* The strongest environment name of a field, given or derived. Borrowed. */
@@ -54,8 +64,18 @@ const char *mloom_settings_environment_name(const mloom_settings *settings, size
 size_t mloom_settings_problem_count(const mloom_settings *settings);
 const mloom_settings_problem *mloom_settings_problem_at(const mloom_settings *settings, size_t index);
 
-/* The settings as JSON: fields with kind, value (secrets as fingerprint), origin, locked, help, environment names. */
+/* The first problem of a field that fails, or NULL. Borrowed. */
+const mloom_settings_problem *mloom_settings_problem_of(const mloom_settings *settings, const char *name);
+
+/* The settings as JSON: fields with kind, value (secrets as fingerprint), origin, locked, help, environment names. NULL
+ * when out of memory. The members are in docs/settings.md. */
 mloom_json *mloom_settings_describe(const mloom_settings *settings);
+
+/* Calls fn for what is set and known to nobody: variables whose name begins with JCA_, and members of the configuration
+ * file outside the owners' own (those are problems of the owner). all are the settings of the worker and of every
+ * loaded provider. The remedy names the nearest known name when there is one. */
+void mloom_settings_each_unknown(const mloom_settings_sources *sources, mloom_settings *const *all, size_t count,
+                                 void (*fn)(const char *message, const char *remedy, void *userdata), void *userdata);
 
 /* "environment", "secret mount", ... Static. */
 const char *mloom_settings_origin_name(uint32_t origin);

@@ -103,7 +103,7 @@ typedef struct mloom_process_sink {
  * '.' as '_') where environment_names is NULL, and adds the transport fields every provider has. */
 typedef struct mloom_field {
   uint32_t size;
-  uint32_t flags;   /* MLOOM_FIELD_REQUIRED, MLOOM_FIELD_ADVANCED */
+  uint32_t flags;   /* MLOOM_FIELD_REQUIRED, ... */
   const char *name; /* lower case, a-z 0-9 _ */
   const char *title;
   const char *help;
@@ -120,6 +120,7 @@ typedef struct mloom_field {
 
 #define MLOOM_FIELD_REQUIRED 1u
 #define MLOOM_FIELD_ADVANCED 2u
+#define MLOOM_FIELD_MULTILINE 4u /* a secret that may have line breaks: a key file, a JSON document */
 
 /* The effective value of one field. Texts live as long as the settings object. */
 typedef struct mloom_setting {

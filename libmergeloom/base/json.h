@@ -43,7 +43,8 @@ int mloom_json_member_boolean(const mloom_json *json, const char *name, int fall
 int64_t mloom_json_integer(const mloom_json *json, int64_t fallback);
 
 /* Builders. NULL when out of memory, and every builder accepts NULL for what failed before, so that one check at the
- * end (mloom_json_serialize) suffices. set and add take over the reference of value. */
+ * end (mloom_json_serialize) suffices. set and add take over the reference of value; a value of NULL counts as one that
+ * failed, so JSON null is written with mloom_json_set_string(object, name, NULL). */
 mloom_json *mloom_json_new_object(void);
 mloom_json *mloom_json_new_array(void);
 mloom_json *mloom_json_new_string(const char *data, size_t size); /* malformed UTF-8 becomes U+FFFD */

@@ -26,6 +26,7 @@ typedef struct mloom_json_reader {
   size_t size;
   size_t position;
   uint32_t depth;
+  uint32_t began;                         /* the one value outside of all levels has been begun */
   int32_t status;                         /* MLOOM_OK, MLOOM_E_INVALID, MLOOM_E_MEMORY */
   uint8_t first[MLOOM_JSON_READER_DEPTH]; /* nothing was read at this level yet */
 } mloom_json_reader;
@@ -50,7 +51,8 @@ int mloom_json_reader_boolean(mloom_json_reader *reader, int *out);
 void mloom_json_reader_skip(mloom_json_reader *reader);
 /* Skips the next value and gives its text. */
 int mloom_json_reader_raw(mloom_json_reader *reader, mloom_bytes *out);
-/* MLOOM_OK when the whole text was one well-formed value and has been read. */
+/* MLOOM_OK when the whole text was one well-formed value and has been read. UTF-8 is checked too; duplicate members are
+ * not. */
 int32_t mloom_json_reader_end(mloom_json_reader *reader);
 
 #endif

@@ -1,12 +1,27 @@
+libmergeloom_libportable_la_SOURCES += \
+  libmergeloom/base/buffer.c \
+  libmergeloom/base/cleanup.c \
+  libmergeloom/base/error.c \
+  libmergeloom/base/json_reader.c \
+  libmergeloom/base/json_writer.c \
+  libmergeloom/base/text.c
+
 libmergeloom_libcore_la_SOURCES += \
   libmergeloom/base/buffer.h \
+  libmergeloom/base/call.c \
   libmergeloom/base/call.h \
+  libmergeloom/base/cancel.c \
   libmergeloom/base/cleanup.h \
+  libmergeloom/base/clock.c \
   libmergeloom/base/clock.h \
   libmergeloom/base/error.h \
+  libmergeloom/base/file.c \
   libmergeloom/base/file.h \
+  libmergeloom/base/json.c \
   libmergeloom/base/json.h \
   libmergeloom/base/json_reader.h \
   libmergeloom/base/json_writer.h \
+  libmergeloom/base/library.c \
+  libmergeloom/base/log.c \
   libmergeloom/base/log.h \
   libmergeloom/base/text.h

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/builtin.h"
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#ifdef MLOOM_BUILTIN_PLUGINS
+/* In a static build each plugin is compiled with -Dmergeloom_plugin_init_v1=<its name here>. */
+const mloom_plugin *mloom_builtin_credential_static(const mloom_host *host, char *error_text, size_t error_size);
+const mloom_plugin *mloom_builtin_openai_compatible(const mloom_host *host, char *error_text, size_t error_size);
+#endif
+
+const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
+  static const mloom_plugin_init_fn plugins[] = {
+#ifdef MLOOM_BUILTIN_PLUGINS
+      mloom_builtin_credential_static,
+      mloom_builtin_openai_compatible,
+#endif
+      NULL,
+  };
+  return plugins;
+}

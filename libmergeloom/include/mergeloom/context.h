@@ -44,10 +44,10 @@ typedef struct mloom_context_options {
  * mloom_context_each_plugin. options may be NULL. The caller owns *out.
  * MLOOM_E_INVALID: the configuration file is malformed; the message has its line. MLOOM_E_DENIED: a file is writable by
  * others: correct its mode. MLOOM_E_MEMORY. */
-int32_t mloom_context_new(mloom_context **out, const mloom_context_options *options, mloom_error *error);
+MLOOM_API int32_t mloom_context_new(mloom_context **out, const mloom_context_options *options, mloom_error *error);
 
 /* Shuts the plugins down and frees everything. No call may be running on it. NULL is allowed. */
-void mloom_context_free(mloom_context *context);
+MLOOM_API void mloom_context_free(mloom_context *context);
 
 typedef struct mloom_plugin_info {
   uint32_t size;
@@ -63,21 +63,21 @@ typedef struct mloom_plugin_info {
 } mloom_plugin_info;
 
 /* Calls fn for each plugin found, refused ones included, in the order of loading. info is valid during the callback. */
-void mloom_context_each_plugin(mloom_context *context, void (*fn)(const mloom_plugin_info *info, void *userdata),
-                               void *userdata);
+MLOOM_API void mloom_context_each_plugin(mloom_context *context,
+                                         void (*fn)(const mloom_plugin_info *info, void *userdata), void *userdata);
 
 /* Describes every provider with its fields, effective values (secrets masked), origins and locks as a JSON document:
  * docs/json.md has its members. The caller frees *out with mloom_string_free. MLOOM_E_MEMORY. */
-int32_t mloom_context_describe_providers(mloom_context *context, char **out, mloom_error *error);
+MLOOM_API int32_t mloom_context_describe_providers(mloom_context *context, char **out, mloom_error *error);
 
 /* Frees a string that this library gave to the caller. NULL is allowed. */
-void mloom_string_free(char *string);
+MLOOM_API void mloom_string_free(char *string);
 
 /* The version of the library, for instance "0.1.0". Static. */
-const char *mloom_version(void);
+MLOOM_API const char *mloom_version(void);
 
 /* The name of a code, for instance "not-ready"; "internal" for an unknown one. Static. */
-const char *mloom_code_name(int32_t code);
+MLOOM_API const char *mloom_code_name(int32_t code);
 
 #ifdef __cplusplus
 }

@@ -67,16 +67,16 @@ typedef struct mloom_result mloom_result;
  * validates, checks the result against the real diff and writes the audit record. Blocking; one job a thread.
  * Returns MLOOM_OK whenever there is a result, a failed one too. The caller owns *out.
  * MLOOM_E_INVALID: the document is malformed. MLOOM_E_IO: the repository cannot be used. MLOOM_E_MEMORY. */
-int32_t mloom_job_run(mloom_result **out, mloom_context *context, const char *job, size_t job_size,
-                      const mloom_job_options *options, mloom_error *error);
-void mloom_result_free(mloom_result *result);
+MLOOM_API int32_t mloom_job_run(mloom_result **out, mloom_context *context, const char *job, size_t job_size,
+                                const mloom_job_options *options, mloom_error *error);
+MLOOM_API void mloom_result_free(mloom_result *result);
 
 /* MLOOM_JOB_COMPLETED, ...; *error (may be NULL) gets the reason when the job is not completed. */
-uint32_t mloom_result_state(const mloom_result *result, mloom_error *error);
+MLOOM_API uint32_t mloom_result_state(const mloom_result *result, mloom_error *error);
 
 /* The mergeloom.result.v1 document, and the unified diff of the repository. Borrowed, end with NUL. */
-const char *mloom_result_json(const mloom_result *result);
-const char *mloom_result_diff(const mloom_result *result);
+MLOOM_API const char *mloom_result_json(const mloom_result *result);
+MLOOM_API const char *mloom_result_diff(const mloom_result *result);
 
 #ifdef __cplusplus
 }

@@ -38,21 +38,21 @@ typedef struct mloom_check_report mloom_check_report;
 /* Checks one provider (id or alias), or all of them at once when provider is NULL. Blocking; a sweep takes as long as
  * its slowest provider. A provider that is not ready is no error. The caller owns *out.
  * MLOOM_E_NOT_FOUND: no such provider is loaded. MLOOM_E_CANCELLED, MLOOM_E_MEMORY. Thread-safe. */
-int32_t mloom_check(mloom_check_report **out, mloom_context *context, const char *provider,
-                    const mloom_check_options *options, mloom_error *error);
-void mloom_check_report_free(mloom_check_report *report);
+MLOOM_API int32_t mloom_check(mloom_check_report **out, mloom_context *context, const char *provider,
+                              const mloom_check_options *options, mloom_error *error);
+MLOOM_API void mloom_check_report_free(mloom_check_report *report);
 
 /* How many providers the report has; its borrowed id and state by index. */
-size_t mloom_check_report_count(const mloom_check_report *report);
-const char *mloom_check_report_provider(const mloom_check_report *report, size_t index);
-uint32_t mloom_check_report_state(const mloom_check_report *report, size_t index);
+MLOOM_API size_t mloom_check_report_count(const mloom_check_report *report);
+MLOOM_API const char *mloom_check_report_provider(const mloom_check_report *report, size_t index);
+MLOOM_API uint32_t mloom_check_report_state(const mloom_check_report *report, size_t index);
 
 /* The whole report as mergeloom.check.v1 JSON. Borrowed, ends with NUL. */
-const char *mloom_check_report_json(const mloom_check_report *report);
+MLOOM_API const char *mloom_check_report_json(const mloom_check_report *report);
 
 /* "ready", "authenticated", "checking", "not ready", "disabled"; "pass", "warn", "fail", "skipped". Static. */
-const char *mloom_state_name(uint32_t state);
-const char *mloom_check_name(uint32_t check_state);
+MLOOM_API const char *mloom_state_name(uint32_t state);
+MLOOM_API const char *mloom_check_name(uint32_t check_state);
 
 #ifdef __cplusplus
 }

@@ -16,26 +16,26 @@ typedef struct mloom_resolution mloom_resolution;
 /* Resolves a mergeloom.job.v1 document. Pure: reads no file and no network, and does not ask for readiness. Returns
  * MLOOM_OK with a resolution also when the job is blocked; mloom_resolution_blocked says so. The caller owns *out.
  * MLOOM_E_INVALID: the document is malformed, with line and column. MLOOM_E_MEMORY. Thread-safe. */
-int32_t mloom_resolve(mloom_resolution **out, mloom_context *context, const char *job, size_t job_size,
-                      mloom_error *error);
-void mloom_resolution_free(mloom_resolution *resolution);
+MLOOM_API int32_t mloom_resolve(mloom_resolution **out, mloom_context *context, const char *job, size_t job_size,
+                                mloom_error *error);
+MLOOM_API void mloom_resolution_free(mloom_resolution *resolution);
 
 /* The chosen ids, or NULL while blocked or when nothing named one. Borrowed. */
-const char *mloom_resolution_provider(const mloom_resolution *resolution);
-const char *mloom_resolution_model(const mloom_resolution *resolution);
+MLOOM_API const char *mloom_resolution_provider(const mloom_resolution *resolution);
+MLOOM_API const char *mloom_resolution_model(const mloom_resolution *resolution);
 
 /* 1 when the job must not start; *error (may be NULL) gets the first reason as MLOOM_E_BLOCKED. */
-int32_t mloom_resolution_blocked(const mloom_resolution *resolution, mloom_error *error);
+MLOOM_API int32_t mloom_resolution_blocked(const mloom_resolution *resolution, mloom_error *error);
 
 /* The explanation for people (several lines) and as mergeloom.resolution.v1 JSON. Borrowed, end with NUL. */
-const char *mloom_resolution_text(const mloom_resolution *resolution);
-const char *mloom_resolution_json(const mloom_resolution *resolution);
+MLOOM_API const char *mloom_resolution_text(const mloom_resolution *resolution);
+MLOOM_API const char *mloom_resolution_json(const mloom_resolution *resolution);
 
 /* Reads a ticket as people keep it (a JSON object with key, title, description, labels; or text whose first line is the
  * title) and makes a mergeloom.job.v1 document of it and of repository_path. template_job may be NULL or a job document
  * whose other members are kept. The caller frees *out with mloom_string_free. MLOOM_E_INVALID, MLOOM_E_MEMORY. */
-int32_t mloom_job_from_ticket(char **out, const char *ticket, size_t ticket_size, const char *repository_path,
-                              const char *template_job, size_t template_job_size, mloom_error *error);
+MLOOM_API int32_t mloom_job_from_ticket(char **out, const char *ticket, size_t ticket_size, const char *repository_path,
+                                        const char *template_job, size_t template_job_size, mloom_error *error);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,13 @@
 extern "C" {
 #endif
 
+/* Marks what the library exports; everything else in it is hidden. */
+#if defined(__GNUC__)
+#define MLOOM_API __attribute__((visibility("default")))
+#else
+#define MLOOM_API
+#endif
+
 /* Outcome of every fallible call: MLOOM_OK or one of the negative codes. New codes may be added within
  * ABI 1; treat an unknown negative code as MLOOM_E_INTERNAL. The comment says what the caller does next. */
 #define MLOOM_OK 0

@@ -10,12 +10,14 @@
 #include "plugin/registry.h"
 #include "provider/provider.h"
 #include "settings/settings.h"
+#include "worker/readiness_cache.h"
 #include <mergeloom/context.h>
 
 struct mloom_context {
   mloom_log log;
   mloom_redactor *redactor;
   char **environment;
+  char **plugin_paths;
   char *config_path; /* NULL when there is none */
   char *secrets_path;
   char *supervise_path;
@@ -30,6 +32,12 @@ struct mloom_context {
   mloom_job_rules rules;
   char **allowed_commands;
   char **sandbox_read_paths;
+  mloom_readiness_cache *readiness_cache;
 };
+
+/* The index of a provider of the registry by id or alias, or -1. */
+long mloom_context_find_provider(const mloom_context *context, const char *name);
+/* MLOOM_E_NOT_FOUND for name, with the ids that are loaded as remedy. */
+int32_t mloom_context_unknown_provider(const mloom_context *context, const char *name, mloom_error *error);
 
 #endif

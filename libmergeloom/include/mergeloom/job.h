@@ -50,7 +50,9 @@ typedef struct mloom_job_event {
   const char *json; /* the whole event as one line of JSON (mergeloom.event.v1), without the newline */
 } mloom_job_event;
 
-#define MLOOM_JOB_WITHOUT_READINESS 1u /* flags: the caller has proved readiness by itself */
+/* flags of mloom_job_options. */
+#define MLOOM_JOB_WITHOUT_READINESS 1u /* the caller has proved readiness by itself */
+#define MLOOM_JOB_WITHOUT_SELF_TEST 2u /* the checks run, but for the self-test, which costs tokens */
 
 typedef struct mloom_job_options {
   uint32_t size;

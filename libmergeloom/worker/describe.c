@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "worker/context.h"
+
+long mloom_context_find_provider(const mloom_context *context, const char *name) {
+  const mloom_provider_entry *found = mloom_registry_find_provider(context->registry, name);
+  for (size_t i = 0; found != NULL && i < mloom_registry_provider_count(context->registry); i++) {
+    if (mloom_registry_provider_at(context->registry, i) == found) {
+      return (long)i;
+    }
+  }
+  return -1;
+}
+
+int32_t mloom_context_unknown_provider(const mloom_context *context, const char *name, mloom_error *error) {
+  size_t count = mloom_registry_provider_count(context->registry);
+  if (count == 0) {
+    return mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_PLUGIN,
+                           "install a provider plugin, or set MERGELOOM_PLUGIN_PATH to the folder that holds one",
+                           "no provider is loaded, so \"%s\" is not available", name);
+  }
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer remedy = MLOOM_BUFFER_INIT;
+  mloom_buffer_append_string(&remedy, "loaded here: ");
+  for (size_t i = 0; i < count; i++) {
+    mloom_buffer_append_format(&remedy, "%s%s", i == 0 ? "" : ", ",
+                               mloom_registry_provider_at(context->registry, i)->descriptor.id);
+  }
+  return mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_PLUGIN, mloom_buffer_string(&remedy),
+                         "no provider \"%s\" is loaded", name);
+}
+
+void mloom_context_each_plugin(mloom_context *context, void (*fn)(const mloom_plugin_info *info, void *userdata),
+                               void *userdata) {
+  mloom_registry_each_plugin(context->registry, fn, userdata);
+}
+
+static mloom_json *describe_aliases(const char *const *aliases) {
+  mloom_json *list = mloom_json_new_array();
+  for (size_t i = 0; aliases != NULL && aliases[i] != NULL; i++) {
+    mloom_json_add(list, mloom_json_new_string(aliases[i], strlen(aliases[i])));
+  }
+  return list;
+}
+
+static mloom_json *describe_capabilities(uint64_t capabilities) {
+  static const struct {
+    uint64_t bit;
+    const char *name;
+  } known[] = {{MLOOM_CAPABILITY_TOOLS, "tools"},
+               {MLOOM_CAPABILITY_STREAMING, "streaming"},
+               {MLOOM_CAPABILITY_MODEL_LIST, "model_list"},
+               {MLOOM_CAPABILITY_PARALLEL_TOOLS, "parallel_tools"}};
+  mloom_json *list = mloom_json_new_array();
+  for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+    if ((capabilities & known[i].bit) != 0) {
+      mloom_json_add(list, mloom_json_new_string(known[i].name, strlen(known[i].name)));
+    }
+  }
+  return list;
+}
+
+static mloom_json *describe_provider(const mloom_provider_entry *entry, const mloom_settings *settings) {
+  const mloom_provider *provider = &entry->descriptor;
+  mloom_json *json = mloom_json_new_object();
+  mloom_json_set_string(json, "id", provider->id);
+  mloom_json_set_string(json, "title", provider->title != NULL ? provider->title : provider->id);
+  mloom_json_set_string(json, "description", provider->description != NULL ? provider->description : "");
+  mloom_json_set(json, "aliases", describe_aliases(provider->aliases));
+  mloom_json_set_string(json, "plugin", entry->plugin_name);
+  mloom_json_set_string(json, "shape", provider->shape == MLOOM_SHAPE_AGENT ? "agent" : "model");
+  mloom_json_set(json, "capabilities", describe_capabilities(provider->capabilities));
+  mloom_json_set_boolean(json, "enabled", mloom_settings_boolean(settings, "enabled", 1));
+  mloom_json_set(json, "settings", mloom_settings_describe(settings));
+  return json;
+}
+
+int32_t mloom_context_describe_providers(mloom_context *context, char **out, mloom_error *error) {
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = mloom_json_new_object();
+  mloom_json *providers = mloom_json_new_array();
+  for (size_t i = 0; i < mloom_registry_provider_count(context->registry); i++) {
+    mloom_json_add(providers,
+                   describe_provider(mloom_registry_provider_at(context->registry, i), context->provider_settings[i]));
+  }
+  mloom_json_set_string(document, "schema", "mergeloom.providers.v1");
+  mloom_json_set(document, "providers", providers);
+  mloom_json *worker = mloom_json_new_object();
+  mloom_json_set(worker, "settings", mloom_settings_describe(context->worker_settings));
+  mloom_json_set(document, "worker", worker);
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  if (mloom_json_serialize(&text, document, 0) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  mloom_redactor_apply(context->redactor, &text);
+  *out = mloom_buffer_take(&text);
+  return *out == NULL ? mloom_error_memory(error) : MLOOM_OK;
+}

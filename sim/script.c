@@ -175,6 +175,17 @@ int32_t sim_script_new(sim_script **out, mloom_error *error) {
   return MLOOM_OK;
 }
 
+static int32_t add_model(mloom_json *models, mloom_json *model) {
+  mloom_bytes name = mloom_json_text(model);
+  for (size_t i = 0; i < mloom_json_count(models); i++) {
+    mloom_bytes other = mloom_json_text(mloom_json_at(models, i));
+    if (name.size == other.size && memcmp(name.data, other.data, name.size) == 0) {
+      return MLOOM_OK;
+    }
+  }
+  return mloom_json_add(models, mloom_json_new_string(name.data, name.size));
+}
+
 int32_t sim_script_add(sim_script *script, const char *text, size_t size, const char *what, mloom_error *error) {
   static const char *const members[] = {"comment", "models", "key", "conversations", NULL};
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = NULL;
@@ -191,7 +202,7 @@ int32_t sim_script_add(sim_script *script, const char *text, size_t size, const 
   }
   const mloom_json *models = mloom_json_member(document, "models");
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(models); i++) {
-    code = mloom_json_add(script->models, mloom_json_ref(mloom_json_at(models, i)));
+    code = add_model(script->models, mloom_json_at(models, i));
   }
   mloom_json **documents =
       code == MLOOM_OK ? reallocarray(script->documents, script->document_count + 1, sizeof(*documents)) : NULL;

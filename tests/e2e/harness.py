@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests share: TAP output, scratch folders, programs to start and stop, a recording proxy.
+
+A test script defines functions whose names begin with test_ and ends with harness.main(globals()). Each function is
+one point of the TAP output; its docstring's first line names it.
+"""
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
+SOURCE = pathlib.Path(os.environ.get("top_srcdir", ".")).resolve()
+# Obviously no real key; tests look for it in everything that is printed.
+KEY = "test-key-not-a-secret"
+# A guard against hanging, never an expectation: far above what anything here takes.
+GUARD = 300
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; its text is the reason."""
+
+
+class Failure(Exception):
+    """A check that did not hold."""
+
+
+def check(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def equal(actual, expected, what):
+    if actual != expected:
+        raise Failure(f"{what}: got {actual!r}, expected {expected!r}")
+
+
+def contains(text, part, what):
+    if part not in text:
+        raise Failure(f"{what}: {part!r} is not in {text!r}")
+
+
+def lacks(text, part, what):
+    if part in text:
+        raise Failure(f"{what}: {part!r} is in {text!r}")
+
+
+# Every test runs with a scratch folder of its own, removed afterwards.
+_scratch = None
+
+
+def scratch():
+    return _scratch
+
+
+def main(namespace):
+    global _scratch
+    tests = [value for name, value in namespace.items() if name.startswith("test_") and callable(value)]
+    only = sys.argv[1:]
+    tests = [test for test in tests if not only or test.__name__ in only]
+    print(f"1..{len(tests)}", flush=True)
+    failures = 0
+    for number, test in enumerate(tests, 1):
+        name = (test.__doc__ or test.__name__).strip().splitlines()[0].replace("#", "")
+        _scratch = pathlib.Path(tempfile.mkdtemp(prefix="mergeloom-e2e-")).resolve()
+        try:
+            test()
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as skip:
+            print(f"ok {number} - {name} # SKIP {skip}", flush=True)
+        except Exception as problem:  # pylint: disable=broad-except
+            failures += 1
+            print(f"not ok {number} - {name}")
+            text = str(problem) if isinstance(problem, Failure) else traceback.format_exc()
+            for line in text.splitlines():
+                print(f"# {line[:2000]}")
+            sys.stdout.flush()
+        finally:
+            shutil.rmtree(_scratch, ignore_errors=True)
+    sys.exit(1 if failures else 0)
+
+
+# ---- Node.js and its packages ----
+
+def node_modules():
+    """The folder of npm packages and the node to run them with; skips, or fails where nothing may be skipped."""
+    modules = pathlib.Path(os.environ.get("MERGELOOM_NODE_MODULES", SOURCE / "tests/e2e/node_modules"))
+    node = os.environ.get("MERGELOOM_NODE") or shutil.which("node")
+    reason = None
+    if not node:
+        reason = "Node.js is not installed: ./dev setup installs it"
+    elif not (modules / "@copilotkit/aimock").is_dir() or not (modules / "openai").is_dir():
+        reason = f"npm packages are not in {modules}: ./dev setup installs them"
+    if reason and os.environ.get("CI") == "true":
+        raise Failure(reason)
+    if reason:
+        raise Skip(reason)
+    return node, modules
+
+
+# ---- Programs ----
+
+def clean_environment(**more):
+    """The environment of everything that is started: nothing of the caller's but what programs need to run."""
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(_scratch),
+        "LC_ALL": "C.UTF-8",
+        "TMPDIR": str(_scratch),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "Test", "GIT_AUTHOR_EMAIL": "test@example.com",
+        "GIT_COMMITTER_NAME": "Test", "GIT_COMMITTER_EMAIL": "test@example.com",
+    }
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "MERGELOOM_PLUGIN_PATH",
+                 "MERGELOOM_SUPERVISE"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    environment.update({name: str(value) for name, value in more.items() if value is not None})
+    return environment
+
+
+class Finished:
+    """How a program ended."""
+
+    def __init__(self, process, seconds):
+        self.status = process.returncode
+        self.out = process.stdout
+        self.err = process.stderr
+        self.seconds = seconds
+
+    def everything(self):
+        return self.out + self.err
+
+    def __repr__(self):
+        return f"status {self.status}\nstdout:\n{self.out}\nstderr:\n{self.err}"
+
+
+def run(arguments, environment=None, cwd=None, text=None):
+    began = time.monotonic()
+    process = subprocess.run([str(argument) for argument in arguments], cwd=cwd, env=environment or clean_environment(),
+                             input=text, stdin=subprocess.DEVNULL if text is None else None, capture_output=True,
+                             encoding="utf-8", errors="replace", timeout=GUARD, check=False)
+    return Finished(process, time.monotonic() - began)
+
+
+def must(arguments, **more):
+    finished = run(arguments, **more)
+    check(finished.status == 0, f"{arguments}: {finished!r}")
+    return finished.out
+
+
+class Server:
+    """A program that prints where it listens."""
+
+    def __init__(self, arguments, announcement="listening on ", environment=None):
+        self.log = open(_scratch / f"server-{time.monotonic_ns()}.log", "w+", encoding="utf-8")
+        self.process = subprocess.Popen([str(argument) for argument in arguments], stdin=subprocess.DEVNULL,
+                                        stdout=self.log, stderr=subprocess.STDOUT,
+                                        env=environment or clean_environment())
+        self.url = self._wait(announcement)
+
+    def text(self):
+        return pathlib.Path(self.log.name).read_text(encoding="utf-8", errors="replace")
+
+    def _wait(self, announcement):
+        end = time.monotonic() + GUARD
+        while time.monotonic() < end:
+            for line in self.text().splitlines(keepends=True):
+                if announcement in line and line.endswith("\n"):
+                    return line.split(announcement, 1)[1].split()[0].rstrip("/")
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.01)
+        self.stop()
+        raise Failure(f"the server did not start: {self.text()}")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def simulator(*scripts, options=()):
+    """mergeloom-sim with scripts given as Python values or paths."""
+    arguments = [BUILD / "mergeloom-sim", "--verbose", *options]
+    for number, script in enumerate(scripts):
+        if not isinstance(script, (str, pathlib.Path)):
+            path = _scratch / f"script-{time.monotonic_ns()}-{number}.json"
+            path.write_text(json.dumps(script), encoding="utf-8")
+            script = path
+        arguments += ["--script", script]
+    return Server(arguments)
+
+
+def aimock(fixtures, *options):
+    """The mock server of the npm package @copilotkit/aimock, with fixtures given as a list."""
+    node, modules = node_modules()
+    path = _scratch / f"fixtures-{time.monotonic_ns()}.json"
+    path.write_text(json.dumps({"fixtures": fixtures}), encoding="utf-8")
+    program = modules / "@copilotkit/aimock/dist/cli.js"
+    arguments = [node, program, "-p", "0", "-h", "127.0.0.1", "-f", path, "--strict", "--log-level", "info", *options]
+    return Server(arguments)
+
+
+# ---- Requests, and a proxy that records them ----
+
+def request(url, method="GET", body=None, headers=None):
+    """Status, headers and body of an answer; what came of a cut one is in the exception's partial."""
+    host, path = url.removeprefix("http://").split("/", 1)
+    connection = http.client.HTTPConnection(host, timeout=GUARD)
+    try:
+        connection.request(method, "/" + path, body=body, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+class _Threaded(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+
+
+class Recorder:
+    """Passes requests on to upstream, or answers by itself, and keeps their heads and exact bodies.
+
+    answer(method, path, headers, body) gives (status, headers, body) instead of asking upstream.
+    """
+
+    def __init__(self, upstream=None, answer=None):
+        recorder = self
+        self.requests = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def serve(self):
+                size = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(size)
+                recorder.requests.append((self.command, self.path, dict(self.headers), body))
+                if answer:
+                    status, headers, data = answer(self.command, self.path, dict(self.headers), body)
+                else:
+                    status, headers, data = self.ask(body)
+                self.send_response(status)
+                for name, value in headers.items():
+                    if name.lower() not in ("transfer-encoding", "content-length", "connection", "date", "server"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def ask(self, body):
+                headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+                return request(upstream + self.path, self.command, body or None, headers)
+
+            do_GET = do_POST = serve
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                pass
+
+        self.server = _Threaded(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def bodies(self, path_end="/chat/completions"):
+        return [body for _, path, _, body in self.requests if path.endswith(path_end)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+# ---- Repositories and jobs ----
+
+def repository(files, name="repository"):
+    """A git repository with one commit of files {path: text}."""
+    path = _scratch / name
+    path.mkdir()
+    for file, text in files.items():
+        (path / file).parent.mkdir(parents=True, exist_ok=True)
+        (path / file).write_text(text, encoding="utf-8")
+    must(["git", "init", "-q", "-b", "main"], cwd=path)
+    must(["git", "add", "-A"], cwd=path)
+    must(["git", "commit", "-q", "-m", "First"], cwd=path)
+    return path
+
+
+def mergeloom(*arguments, environment=None, **more):
+    return run([BUILD / "mergeloom", *arguments], environment=environment, **more)
+
+
+@contextlib.contextmanager
+def started(arguments, environment):
+    """A program that runs while the test does something; killed at the end if it is still there."""
+    process = subprocess.Popen([str(argument) for argument in arguments], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8",
+                               errors="replace", start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def processes_with(mark):
+    """Ids of processes whose environment or command line has mark: what a job left behind."""
+    found = []
+    for folder in pathlib.Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            text = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if mark.encode() in text:
+            found.append(int(folder.name))
+    return found

@@ -307,10 +307,14 @@ static int32_t store(const layer *from, lookup *found, mloom_settings_slot *slot
 static int32_t report(lookup *found, const mloom_error *why, mloom_error *error) {
   const mloom_settings_slot *slot = found->slot;
   const char *origin = mloom_buffer_string(&found->origin_name);
-  char remedy[256];
-  snprintf(remedy, sizeof remedy, "%s in %s", why->remedy[0] == '\0' ? "correct the value" : why->remedy, origin);
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer remedy = MLOOM_BUFFER_INIT;
+  const char *change = why->remedy[0] == '\0' ? "correct the value" : why->remedy;
+  if (mloom_buffer_append_format(&remedy, "%s in %s", change, origin) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
   int32_t code = mloom_settings_add_problem(found->build->settings, slot->field->name, MLOOM_CHECK_FAIL, why->code,
-                                            remedy, "%s from %s: %s", slot->field->name, origin, why->message);
+                                            mloom_buffer_string(&remedy), "%s from %s: %s", slot->field->name, origin,
+                                            why->message);
   return code == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
 }
 

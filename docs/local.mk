@@ -1,0 +1,1 @@
+EXTRA_DIST += docs/README.md docs/building.md docs/simulator.md

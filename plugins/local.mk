@@ -1,0 +1,47 @@
+# Each plugin is one shared object that links nothing but the portable parts and exports one symbol.
+plugin_link = -module -avoid-version -shared -no-undefined -Wl,-z,defs -export-symbols-regex '^mergeloom_plugin_init_v1$$'
+plugin_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+
+# Shared by plugins; compiled into each that speaks the format.
+wire_chat_sources = \
+  plugins/wire/chat.h \
+  plugins/wire/chat_calls.c \
+  plugins/wire/chat_decode.c \
+  plugins/wire/chat_document.c \
+  plugins/wire/chat_encode.c \
+  plugins/wire/chat_internal.h \
+  plugins/wire/chat_text_call.c \
+  plugins/wire/service_error.c \
+  plugins/wire/service_error.h
+noinst_LTLIBRARIES += plugins/libwire.la
+plugins_libwire_la_SOURCES = $(wire_chat_sources)
+plugins_libwire_la_CPPFLAGS = $(plugin_cppflags)
+plugins_libwire_la_LIBADD = libmergeloom/libportable.la
+
+if BUILTIN_PLUGINS
+# libmergeloom/plugin/builtin.c names these entries.
+noinst_LTLIBRARIES += plugins/libopenai-compatible.la plugins/libcredential-static.la
+plugins_libopenai_compatible_la_SOURCES = $(mergeloom_openai_compatible_la_SOURCES)
+plugins_libopenai_compatible_la_CPPFLAGS = $(plugin_cppflags) -DMLOOM_PLUGIN_ENTRY=mloom_builtin_openai_compatible
+plugins_libcredential_static_la_SOURCES = $(mergeloom_credential_static_la_SOURCES)
+plugins_libcredential_static_la_CPPFLAGS = $(plugin_cppflags) -DMLOOM_PLUGIN_ENTRY=mloom_builtin_credential_static
+libmergeloom_libcore_la_LIBADD += plugins/libopenai-compatible.la plugins/libcredential-static.la plugins/libwire.la
+else
+plugin_LTLIBRARIES += mergeloom-openai-compatible.la mergeloom-credential-static.la
+endif
+
+mergeloom_openai_compatible_la_SOURCES = plugins/openai-compatible/openai_compatible.c
+mergeloom_openai_compatible_la_CPPFLAGS = $(plugin_cppflags)
+mergeloom_openai_compatible_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
+mergeloom_openai_compatible_la_LIBADD = plugins/libwire.la libmergeloom/libportable.la
+
+mergeloom_credential_static_la_SOURCES = plugins/credential-static/credential_static.c
+mergeloom_credential_static_la_CPPFLAGS = $(plugin_cppflags)
+mergeloom_credential_static_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
+mergeloom_credential_static_la_LIBADD =
+
+# The .so is all that is loaded.
+install-data-hook:
+	for plugin in $(plugin_LTLIBRARIES); do rm -f "$(DESTDIR)$(plugindir)/$$plugin"; done
+uninstall-hook:
+	for plugin in $(plugin_LTLIBRARIES); do rm -f "$(DESTDIR)$(plugindir)/$${plugin%.la}.so"; done

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chat_internal.h"
+
+#include "base/json.h"
+#include "base/text.h"
+
+/* Content may hold lists of parts that hold lists of parts. */
+#define PART_DEPTH 4
+
+static int32_t hand_on(mloom_chat_decoder *decoder, uint32_t kind, mloom_bytes text) {
+  if (text.size == 0) {
+    return MLOOM_OK;
+  }
+  mloom_buffer *kept = kind == MLOOM_EVENT_TEXT ? &decoder->answer.text : &decoder->answer.reasoning;
+  int32_t status = mloom_buffer_append(kept, text.data, text.size);
+  if (status == MLOOM_OK && decoder->sink != NULL && decoder->sink->event != NULL) {
+    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = kind, .text = text};
+    decoder->sink->event(&event, decoder->sink->userdata);
+  }
+  return status;
+}
+
+/* A string, null, or a list of parts with texts, some of them thoughts. */
+static int32_t read_content(mloom_chat_decoder *decoder, mloom_json_reader *reader, uint32_t kind, int depth) {
+  mloom_bytes text;
+  mloom_bytes key;
+  int next = mloom_json_reader_peek(reader);
+  int32_t status = MLOOM_OK;
+  if (next == MLOOM_JSON_STRING) {
+    return mloom_json_reader_string(reader, &decoder->scratch, &text) ? hand_on(decoder, kind, text) : MLOOM_OK;
+  }
+  if (depth >= PART_DEPTH || (next != MLOOM_JSON_ARRAY && next != MLOOM_JSON_OBJECT)) {
+    mloom_json_reader_skip(reader);
+    return MLOOM_OK;
+  }
+  if (next == MLOOM_JSON_ARRAY) {
+    mloom_json_reader_array(reader);
+    while (mloom_json_reader_element(reader)) {
+      if (status == MLOOM_OK) {
+        status = read_content(decoder, reader, kind, depth + 1);
+      } else {
+        mloom_json_reader_skip(reader);
+      }
+    }
+    return status;
+  }
+  mloom_json_reader_object(reader);
+  while (mloom_json_reader_key(reader, &key)) {
+    if (status == MLOOM_OK && mloom_text_equal(key, "text")) {
+      status = read_content(decoder, reader, kind, depth + 1);
+    } else if (status == MLOOM_OK && mloom_text_equal(key, "thinking")) {
+      status = read_content(decoder, reader, MLOOM_EVENT_REASONING, depth + 1);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  return status;
+}
+
+/* {"name":...,"arguments":...}: the texts go to piece, by way of buffers that outlive the next member. */
+static void read_function(mloom_json_reader *reader, mloom_chat_call_piece *piece, mloom_buffer *name,
+                          mloom_buffer *arguments) {
+  mloom_bytes key;
+  if (!mloom_json_reader_object(reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "name")) {
+      mloom_buffer_clear(name);
+      mloom_json_reader_append_string(reader, name);
+    } else if (mloom_text_equal(key, "arguments") || mloom_text_equal(key, "parameters")) {
+      int kind = mloom_json_reader_peek(reader);
+      mloom_buffer_clear(arguments);
+      if (kind == MLOOM_JSON_OBJECT || kind == MLOOM_JSON_ARRAY) {
+        mloom_bytes raw = {NULL, 0};
+        mloom_json_reader_raw(reader, &raw);
+        piece->whole = 1;
+        piece->arguments = raw;
+      } else if (mloom_json_reader_append_string(reader, arguments)) {
+        piece->arguments = (mloom_bytes){mloom_buffer_string(arguments), arguments->size};
+      }
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  piece->name = (mloom_bytes){mloom_buffer_string(name), name->size};
+}
+
+/* One element of tool_calls; flat ones, {"name":...,"arguments":...}, are accepted too. A place of 0 or more overrides
+ * the index that the server gives. */
+static int32_t read_call(mloom_chat_decoder *decoder, mloom_json_reader *reader, int64_t place, int legacy) {
+  mloom_buffer *id = &decoder->call_id;
+  mloom_buffer *name = &decoder->call_name;
+  mloom_chat_call_piece piece = {.index = place};
+  mloom_bytes key;
+  mloom_buffer_clear(id);
+  mloom_buffer_clear(name);
+  if (legacy) {
+    read_function(reader, &piece, name, &decoder->call_arguments);
+  } else if (!mloom_json_reader_object(reader)) {
+    return MLOOM_OK;
+  } else {
+    while (mloom_json_reader_key(reader, &key)) {
+      int64_t index;
+      if (mloom_text_equal(key, "index") && place < 0) {
+        piece.index = mloom_json_reader_integer(reader, &index) && index >= 0 ? index : -1;
+      } else if (mloom_text_equal(key, "id")) {
+        mloom_buffer_clear(id);
+        mloom_json_reader_append_string(reader, id);
+      } else if (mloom_text_equal(key, "function")) {
+        read_function(reader, &piece, name, &decoder->call_arguments);
+      } else if (mloom_text_equal(key, "name") && name->size == 0) {
+        mloom_json_reader_append_string(reader, name);
+        piece.name = (mloom_bytes){mloom_buffer_string(name), name->size};
+      } else {
+        mloom_json_reader_skip(reader);
+      }
+    }
+  }
+  piece.id = (mloom_bytes){mloom_buffer_string(id), id->size};
+  if (reader->status != MLOOM_OK || (piece.id.size == 0 && piece.name.size == 0 && piece.arguments.size == 0)) {
+    return reader->status == MLOOM_E_MEMORY ? MLOOM_E_MEMORY : MLOOM_OK;
+  }
+  return mloom_chat_add_call_piece(decoder, &piece);
+}
+
+static int32_t read_calls(mloom_chat_decoder *decoder, mloom_json_reader *reader, int streamed) {
+  int32_t status = MLOOM_OK;
+  if (mloom_json_reader_peek(reader) == MLOOM_JSON_OBJECT) {
+    return read_call(decoder, reader, -1, 0);
+  }
+  if (!mloom_json_reader_array(reader)) {
+    return MLOOM_OK;
+  }
+  /* In a whole answer each element is a call of its own, whatever index it claims. */
+  for (int64_t i = 0; mloom_json_reader_element(reader); i++) {
+    if (status == MLOOM_OK) {
+      status = read_call(decoder, reader, streamed ? -1 : i, 0);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  return status;
+}
+
+static int32_t read_message(mloom_chat_decoder *decoder, mloom_json_reader *reader, int streamed) {
+  mloom_bytes key;
+  int32_t status = MLOOM_OK;
+  size_t reasoning_before = decoder->answer.reasoning.size;
+  if (!mloom_json_reader_object(reader)) {
+    return MLOOM_OK;
+  }
+  decoder->has_choice = 1;
+  while (mloom_json_reader_key(reader, &key)) {
+    if (status != MLOOM_OK) {
+      mloom_json_reader_skip(reader);
+    } else if (mloom_text_equal(key, "content")) {
+      status = read_content(decoder, reader, MLOOM_EVENT_TEXT, 0);
+    } else if (mloom_text_equal(key, "tool_calls")) {
+      status = read_calls(decoder, reader, streamed);
+    } else if (mloom_text_equal(key, "function_call")) {
+      status = read_call(decoder, reader, -1, 1);
+    } else if (mloom_text_equal(key, "reasoning_content") || mloom_text_equal(key, "reasoning")) {
+      /* Some servers send the same words under both names. */
+      if (decoder->answer.reasoning.size == reasoning_before) {
+        status = read_content(decoder, reader, MLOOM_EVENT_REASONING, 0);
+      } else {
+        mloom_json_reader_skip(reader);
+      }
+    } else if (mloom_text_equal(key, "refusal")) {
+      mloom_json_reader_append_string(reader, &decoder->answer.refusal);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  return status;
+}
+
+static void read_finish_reason(mloom_chat_decoder *decoder, mloom_json_reader *reader) {
+  mloom_bytes reason;
+  if (!mloom_json_reader_string(reader, &decoder->scratch, &reason) || reason.size == 0) {
+    return;
+  }
+  mloom_chat_answer *answer = &decoder->answer;
+  if (mloom_text_equal(reason, "error")) {
+    decoder->has_failure = 1;
+    return;
+  }
+  answer->finished = 1;
+  if (mloom_text_equal(reason, "length") || mloom_text_equal(reason, "max_tokens") ||
+      mloom_text_equal(reason, "model_length")) {
+    answer->stop = MLOOM_STOP_LENGTH;
+  } else if (mloom_text_equal(reason, "content_filter") || mloom_text_equal(reason, "safety") ||
+             mloom_text_equal(reason, "refusal")) {
+    answer->stop = MLOOM_STOP_REFUSED;
+  } else {
+    answer->stop = MLOOM_STOP_END;
+  }
+}
+
+static int32_t read_choices(mloom_chat_decoder *decoder, mloom_json_reader *reader) {
+  mloom_bytes key;
+  int32_t status = MLOOM_OK;
+  if (!mloom_json_reader_array(reader)) {
+    return MLOOM_OK;
+  }
+  for (size_t i = 0; mloom_json_reader_element(reader); i++) {
+    if (i > 0 || !mloom_json_reader_object(reader)) { /* only one is ever asked for */
+      if (i > 0) {
+        mloom_json_reader_skip(reader);
+      }
+      continue;
+    }
+    while (mloom_json_reader_key(reader, &key)) {
+      if (status == MLOOM_OK && mloom_text_equal(key, "delta")) {
+        status = read_message(decoder, reader, 1);
+      } else if (status == MLOOM_OK && mloom_text_equal(key, "message") && decoder->answer.text.size == 0 &&
+                 decoder->answer.call_count == 0) {
+        status = read_message(decoder, reader, 0);
+      } else if (mloom_text_equal(key, "finish_reason")) {
+        decoder->has_choice = 1;
+        read_finish_reason(decoder, reader);
+      } else {
+        mloom_json_reader_skip(reader);
+      }
+    }
+  }
+  return status;
+}
+
+static uint64_t read_count(mloom_json_reader *reader, uint64_t fallback) {
+  int64_t value;
+  return mloom_json_reader_integer(reader, &value) && value >= 0 ? (uint64_t)value : fallback;
+}
+
+static void read_details(mloom_chat_answer *answer, mloom_json_reader *reader) {
+  mloom_bytes key;
+  if (!mloom_json_reader_object(reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "cached_tokens")) {
+      answer->cached_input_tokens = read_count(reader, answer->cached_input_tokens);
+    } else if (mloom_text_equal(key, "cache_write_tokens")) {
+      answer->cache_write_tokens = read_count(reader, answer->cache_write_tokens);
+    } else if (mloom_text_equal(key, "reasoning_tokens")) {
+      answer->reasoning_tokens = read_count(reader, answer->reasoning_tokens);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+}
+
+static void read_usage(mloom_chat_decoder *decoder, mloom_json_reader *reader) {
+  mloom_chat_answer *answer = &decoder->answer;
+  mloom_bytes key;
+  if (!mloom_json_reader_object(reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "prompt_tokens")) {
+      answer->input_tokens = read_count(reader, answer->input_tokens);
+    } else if (mloom_text_equal(key, "completion_tokens")) {
+      answer->output_tokens = read_count(reader, answer->output_tokens);
+    } else if (mloom_text_equal(key, "prompt_cache_hit_tokens")) {
+      answer->cached_input_tokens = read_count(reader, answer->cached_input_tokens);
+    } else if (mloom_text_equal(key, "prompt_tokens_details") || mloom_text_equal(key, "completion_tokens_details")) {
+      read_details(answer, reader);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  if (decoder->sink != NULL && decoder->sink->event != NULL) {
+    mloom_event event = {.size = (uint32_t)sizeof(event),
+                         .kind = MLOOM_EVENT_USAGE,
+                         .input_tokens = answer->input_tokens,
+                         .cached_input_tokens = answer->cached_input_tokens,
+                         .cache_write_tokens = answer->cache_write_tokens,
+                         .output_tokens = answer->output_tokens,
+                         .reasoning_tokens = answer->reasoning_tokens};
+    decoder->sink->event(&event, decoder->sink->userdata);
+  }
+}
+
+int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, size_t size) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  int32_t status = MLOOM_OK;
+  int is_error_object = 0;
+  mloom_json_reader_init(&reader, data, size);
+  if (!mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  while (mloom_json_reader_key(&reader, &key)) {
+    if (status == MLOOM_OK && mloom_text_equal(key, "choices")) {
+      status = read_choices(decoder, &reader);
+    } else if (mloom_text_equal(key, "usage")) {
+      read_usage(decoder, &reader);
+    } else if (mloom_text_equal(key, "error")) {
+      int kind = mloom_json_reader_peek(&reader);
+      mloom_service_error_read_value(&decoder->failure, &reader, &decoder->scratch);
+      decoder->has_failure |=
+          kind == MLOOM_JSON_OBJECT || (kind == MLOOM_JSON_STRING && decoder->failure.message[0] != '\0');
+    } else if (mloom_text_equal(key, "object")) {
+      mloom_bytes object;
+      is_error_object = mloom_json_reader_string(&reader, &decoder->scratch, &object) && mloom_text_equal(object, "error");
+    } else {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  if (status != MLOOM_OK) {
+    return status;
+  }
+  int32_t end = mloom_json_reader_end(&reader);
+  if (end == MLOOM_E_MEMORY) {
+    return end;
+  }
+  if (end != MLOOM_OK) {
+    decoder->malformed = 1;
+  }
+  if (is_error_object && !decoder->has_failure) {
+    decoder->has_failure = 1;
+    mloom_service_error_read_body(&decoder->failure, data, size);
+  }
+  return MLOOM_OK;
+}
+
+void mloom_chat_answer_clear(mloom_chat_answer *answer) {
+  mloom_buffer_clear(&answer->text);
+  mloom_buffer_clear(&answer->reasoning);
+  mloom_buffer_clear(&answer->refusal);
+  for (size_t i = 0; i < answer->call_count; i++) {
+    mloom_buffer_free(&answer->calls[i].id);
+    mloom_buffer_free(&answer->calls[i].name);
+    mloom_buffer_free(&answer->calls[i].arguments);
+  }
+  answer->call_count = 0;
+  answer->stop = MLOOM_STOP_END;
+  answer->finished = 0;
+  answer->input_tokens = 0;
+  answer->cached_input_tokens = 0;
+  answer->cache_write_tokens = 0;
+  answer->output_tokens = 0;
+  answer->reasoning_tokens = 0;
+}

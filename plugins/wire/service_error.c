@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service_error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+static void copy_text(char *out, size_t out_size, mloom_bytes text) {
+  size_t size = text.size < out_size - 1 ? text.size : out_size - 1;
+  size = mloom_text_complete_prefix(text.data == NULL ? "" : text.data, size);
+  if (size > 0) {
+    memcpy(out, text.data, size);
+  }
+  out[size] = '\0';
+}
+
+static int contains(const char *text, const char *part) {
+  return strcasestr(text, part) != NULL;
+}
+
+static int contains_any(const char *text, const char *const *parts) {
+  for (size_t i = 0; parts[i] != NULL; i++) {
+    if (contains(text, parts[i])) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* A member that services give as a string or as a number. */
+static void read_scalar(mloom_json_reader *reader, mloom_buffer *scratch, char *out, size_t out_size) {
+  mloom_bytes text = {NULL, 0};
+  if (mloom_json_reader_peek(reader) == MLOOM_JSON_STRING) {
+    mloom_json_reader_string(reader, scratch, &text);
+  } else {
+    mloom_json_reader_raw(reader, &text);
+    if (mloom_text_equal(text, "null")) {
+      text.size = 0;
+    }
+  }
+  if (text.size > 0) {
+    copy_text(out, out_size, text);
+  }
+}
+
+void mloom_service_error_read_value(mloom_service_error *out, mloom_json_reader *reader, mloom_buffer *scratch) {
+  mloom_bytes key;
+  if (mloom_json_reader_peek(reader) != MLOOM_JSON_OBJECT) {
+    read_scalar(reader, scratch, out->message, sizeof(out->message));
+    return;
+  }
+  mloom_json_reader_object(reader);
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "message") || (mloom_text_equal(key, "detail") && out->message[0] == '\0')) {
+      read_scalar(reader, scratch, out->message, sizeof(out->message));
+    } else if (mloom_text_equal(key, "type") || mloom_text_equal(key, "status")) {
+      read_scalar(reader, scratch, out->type, sizeof(out->type));
+    } else if (mloom_text_equal(key, "code")) {
+      read_scalar(reader, scratch, out->code, sizeof(out->code));
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+}
+
+static void read_object(mloom_service_error *out, mloom_json_reader *reader, mloom_buffer *scratch) {
+  mloom_bytes key;
+  mloom_json_reader_object(reader);
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "error") && mloom_json_reader_peek(reader) != MLOOM_JSON_NULL) {
+      mloom_service_error_read_value(out, reader, scratch);
+    } else if ((mloom_text_equal(key, "message") || mloom_text_equal(key, "detail") ||
+                mloom_text_equal(key, "error_message")) &&
+               out->message[0] == '\0') {
+      read_scalar(reader, scratch, out->message, sizeof(out->message));
+    } else if (mloom_text_equal(key, "type") && out->type[0] == '\0') {
+      read_scalar(reader, scratch, out->type, sizeof(out->type));
+    } else if (mloom_text_equal(key, "code") && out->code[0] == '\0') {
+      read_scalar(reader, scratch, out->code, sizeof(out->code));
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+}
+
+static mloom_bytes without_stream_prefix(mloom_bytes body) {
+  for (size_t i = 0; i + 5 <= body.size; i++) {
+    int at_line = i == 0 || body.data[i - 1] == '\n' || body.data[i - 1] == '\r';
+    if (at_line && memcmp(body.data + i, "data:", 5) == 0) {
+      mloom_bytes rest = {body.data + i + 5, body.size - i - 5};
+      return mloom_text_trim(rest);
+    }
+  }
+  return body;
+}
+
+static int looks_like_html(mloom_bytes body) {
+  static const char *const beginnings[] = {"<!doctype", "<html", "<head", "<body", "<h1", "<center", "<?xml", "<!--"};
+  for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+    size_t length = strlen(beginnings[i]);
+    if (body.size >= length && strncasecmp(body.data, beginnings[i], length) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+void mloom_service_error_read_body(mloom_service_error *out, const char *body, size_t size) {
+  memset(out, 0, sizeof(*out));
+  mloom_bytes text = {body == NULL ? "" : body, size};
+  if (text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) {
+    text.data += 3;
+    text.size -= 3;
+  }
+  text = mloom_text_trim(text);
+  if (looks_like_html(text)) {
+    out->html = 1;
+    return;
+  }
+  if (text.size > 0 && text.data[0] != '{' && text.data[0] != '[' && text.data[0] != '"') {
+    text = without_stream_prefix(text);
+  }
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer scratch = MLOOM_BUFFER_INIT;
+  mloom_json_reader reader;
+  mloom_json_reader_init(&reader, text.data, text.size);
+  int kind = mloom_json_reader_peek(&reader);
+  if (kind == MLOOM_JSON_ARRAY) {
+    mloom_json_reader_array(&reader);
+    kind = mloom_json_reader_element(&reader) ? mloom_json_reader_peek(&reader) : -1;
+  }
+  if (kind == MLOOM_JSON_OBJECT) {
+    read_object(out, &reader, &scratch);
+  } else if (kind == MLOOM_JSON_STRING) {
+    read_scalar(&reader, &scratch, out->message, sizeof(out->message));
+  } else {
+    copy_text(out->message, sizeof(out->message), text);
+  }
+}
+
+/* The kind of failure, from the words that services use. */
+static int is_context_full(const mloom_service_error *failure) {
+  static const char *const words[] = {"context length",       "maximum context",      "context window",
+                                      "context size",         "prompt is too long",   "too many tokens",
+                                      "exceed_context_size",  "maximum prompt length", "input is too long",
+                                      "max_model_len",        NULL};
+  return contains(failure->code, "context_length") || contains(failure->type, "context_length") ||
+         contains(failure->type, "exceed_context") || contains_any(failure->message, words);
+}
+
+static int is_quota(const mloom_service_error *failure) {
+  static const char *const words[] = {"exceeded your current quota", "insufficient credits", "insufficient balance",
+                                      "spend limit",                 "billing hard limit",   NULL};
+  return contains(failure->code, "insufficient_quota") || contains(failure->type, "insufficient_quota") ||
+         contains(failure->code, "billing") || contains(failure->code, "usage_limit_reached") ||
+         contains(failure->type, "usage_limit_reached") || contains(failure->code, "spend_limit") ||
+         contains_any(failure->message, words);
+}
+
+static int is_model_missing(const mloom_service_error *failure) {
+  return contains(failure->code, "model_not_found") || contains(failure->message, "model");
+}
+
+typedef struct verdict {
+  int32_t code;
+  uint32_t retryable;
+  char remedy[384];
+} verdict;
+
+#define REMEDY(v, ...) snprintf((v)->remedy, sizeof((v)->remedy), __VA_ARGS__)
+
+static void judge_bad_request(verdict *v, const mloom_service_error *failure, const mloom_service_names *names) {
+  const char *message = failure->message;
+  v->code = MLOOM_E_INVALID;
+  if (contains(failure->code, "content_filter") || contains(failure->code, "content_policy") ||
+      contains(failure->code, "cyber_policy")) {
+    v->code = MLOOM_E_REFUSED;
+    REMEDY(v, "change the ticket, or ask the service to allow such content");
+  } else if (contains(message, "stream_options")) {
+    REMEDY(v, "set include_usage to false (%sINCLUDE_USAGE=false): this server does not know stream_options",
+           names->environment_prefix);
+  } else if (contains(message, "max_tokens") || contains(message, "max_completion_tokens")) {
+    REMEDY(v, "set max_tokens_field (%sMAX_TOKENS_FIELD) to the member this server wants, or to none",
+           names->environment_prefix);
+  } else if (contains(message, "parallel_tool_calls")) {
+    REMEDY(v, "set parallel_tool_calls to omit (%sPARALLEL_TOOL_CALLS=omit)", names->environment_prefix);
+  } else if (contains(message, "temperature")) {
+    REMEDY(v, "leave temperature (%sTEMPERATURE) unset for this model", names->environment_prefix);
+  } else if (contains(message, "reasoning_effort")) {
+    REMEDY(v, "leave reasoning_effort (%sREASONING_EFFORT) unset for this model", names->environment_prefix);
+  } else if (contains(message, "tool")) {
+    v->code = MLOOM_E_UNSUPPORTED;
+    REMEDY(v, "use a model with tool calling, and switch it on in the server (vLLM: --enable-auto-tool-choice and "
+              "--tool-call-parser; llama.cpp: --jinja)");
+  } else if (is_model_missing(failure)) {
+    REMEDY(v, "check the model name %s: %s lists what the service has", names->model, names->models_url);
+  } else {
+    REMEDY(v, "the service does not accept the request: compare base_url, model and the options of this provider with its "
+              "documentation");
+  }
+}
+
+static void judge_status(verdict *v, int32_t status, const mloom_service_error *failure,
+                         const mloom_service_names *names) {
+  if (status == 401) {
+    v->code = MLOOM_E_UNAUTHENTICATED;
+    if (names->has_key) {
+      REMEDY(v, "the key was refused: set api_key (%sAPI_KEY) to a valid one for %s", names->environment_prefix,
+             names->base_url);
+    } else {
+      REMEDY(v, "set api_key (%sAPI_KEY): %s wants one", names->environment_prefix, names->base_url);
+    }
+  } else if (status == 402) {
+    v->code = MLOOM_E_QUOTA;
+    REMEDY(v, "add credit to the account, or use another provider");
+  } else if (status == 403) {
+    v->code = MLOOM_E_DENIED;
+    REMEDY(v, "allow this key the model %s, or use another key or model", names->model);
+  } else if (status == 404 || status == 405) {
+    v->code = MLOOM_E_NOT_FOUND;
+    if (is_model_missing(failure) && status == 404) {
+      REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
+    } else {
+      REMEDY(v, "correct base_url (%sBASE_URL), now %s: it is the address before /chat/completions and often ends with /v1",
+             names->environment_prefix, names->base_url);
+    }
+  } else if (status == 408) {
+    v->code = MLOOM_E_TIMEOUT;
+    v->retryable = 1;
+    REMEDY(v, "try again, or look at the load of the service");
+  } else if (status == 409) {
+    v->code = MLOOM_E_CONFLICT;
+    v->retryable = 1;
+    REMEDY(v, "try again");
+  } else if (status == 413) {
+    v->code = MLOOM_E_LIMIT;
+    REMEDY(v, "raise the request size that the service or the proxy before it accepts, or make the ticket smaller");
+  } else if (status == 429) {
+    v->code = MLOOM_E_RATE_LIMITED;
+    v->retryable = 1;
+    REMEDY(v, "wait, run fewer jobs at once, or raise the account's limits");
+  } else if (status >= 500) {
+    v->code = MLOOM_E_UNAVAILABLE;
+    v->retryable = 1;
+    REMEDY(v, "look at the state of the service at %s, or try again later", names->base_url);
+  } else {
+    judge_bad_request(v, failure, names);
+  }
+}
+
+/* The HTTP status that an error inside an answer stands for; 500 when it does not tell. */
+static int32_t status_of_code(const mloom_service_error *failure) {
+  static const struct {
+    const char *word;
+    int32_t status;
+  } words[] = {{"rate_limit", 429},       {"too_many_requests", 429},  {"authentication", 401}, {"invalid_api_key", 401},
+               {"permission", 403},       {"model_not_found", 404},    {"not_found", 404},      {"invalid_request", 400},
+               {"BadRequest", 400},       {"invalid_prompt", 400},     {"content_filter", 400}, {"content_policy", 400},
+               {"insufficient_quota", 429}};
+  int64_t number = 0;
+  if (mloom_text_parse_int64(mloom_text_bytes(failure->code), &number) == MLOOM_OK && number >= 400 && number <= 599) {
+    return (int32_t)number;
+  }
+  for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    if (contains(failure->code, words[i].word) || contains(failure->type, words[i].word)) {
+      return words[i].status;
+    }
+  }
+  return 500;
+}
+
+int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t http_status,
+                                   const mloom_service_names *service, mloom_error *error) {
+  verdict v = {MLOOM_E_PROTOCOL, 0, ""};
+  int inside = http_status < 400;
+  int32_t status = inside ? status_of_code(failure) : http_status;
+  if (failure->html && inside) {
+    REMEDY(&v, "base_url points at a web page: set base_url (%sBASE_URL) to the address of the API, often ending with /v1",
+           service->environment_prefix);
+  } else if (status != 401 && status != 403 && status < 500 && is_context_full(failure)) {
+    v.code = MLOOM_E_CONTEXT_FULL;
+    REMEDY(&v, "use a model or server setting with a larger context, or a smaller ticket");
+  } else if ((status == 429 || status == 403) && is_quota(failure)) {
+    v.code = MLOOM_E_QUOTA;
+    REMEDY(&v, "the account has nothing left: add credit or raise its budget; waiting does not help");
+  } else {
+    judge_status(&v, status, failure, service);
+  }
+  const char *message = failure->message[0] != '\0' ? failure->message
+                        : failure->html             ? "a web page instead of an API answer"
+                                                    : "no explanation";
+  const char *kind = failure->code[0] != '\0' ? failure->code : failure->type;
+  const char *open = kind[0] == '\0' ? "" : " (";
+  const char *close = kind[0] == '\0' ? "" : ")";
+  if (inside) {
+    mloom_error_set(error, v.code, MLOOM_DOMAIN_PROVIDER, v.remedy, "the service at %s answered with %s: %s%s%s%s",
+                    service->base_url, failure->html ? "HTTP 200" : "an error inside its answer", message, open, kind,
+                    close);
+  } else {
+    mloom_error_set(error, v.code, MLOOM_DOMAIN_PROVIDER, v.remedy, "the service at %s answered HTTP %d: %s%s%s%s",
+                    service->base_url, (int)http_status, message, open, kind, close);
+  }
+  if (error != NULL) {
+    error->http_status = http_status;
+    error->retryable = v.retryable;
+  }
+  return v.code;
+}

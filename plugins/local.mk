@@ -16,15 +16,14 @@ wire_chat_sources = \
 noinst_LTLIBRARIES += plugins/libwire.la
 plugins_libwire_la_SOURCES = $(wire_chat_sources)
 plugins_libwire_la_CPPFLAGS = $(plugin_cppflags)
-plugins_libwire_la_LIBADD = libmergeloom/libportable.la
 
 if BUILTIN_PLUGINS
 # libmergeloom/plugin/builtin.c names these entries.
 noinst_LTLIBRARIES += plugins/libopenai-compatible.la plugins/libcredential-static.la
 plugins_libopenai_compatible_la_SOURCES = $(mergeloom_openai_compatible_la_SOURCES)
-plugins_libopenai_compatible_la_CPPFLAGS = $(plugin_cppflags) -DMLOOM_PLUGIN_ENTRY=mloom_builtin_openai_compatible
+plugins_libopenai_compatible_la_CPPFLAGS = $(plugin_cppflags) -Dmergeloom_plugin_init_v1=mloom_builtin_openai_compatible
 plugins_libcredential_static_la_SOURCES = $(mergeloom_credential_static_la_SOURCES)
-plugins_libcredential_static_la_CPPFLAGS = $(plugin_cppflags) -DMLOOM_PLUGIN_ENTRY=mloom_builtin_credential_static
+plugins_libcredential_static_la_CPPFLAGS = $(plugin_cppflags) -Dmergeloom_plugin_init_v1=mloom_builtin_credential_static
 libmergeloom_libcore_la_LIBADD += plugins/libopenai-compatible.la plugins/libcredential-static.la plugins/libwire.la
 else
 plugin_LTLIBRARIES += mergeloom-openai-compatible.la mergeloom-credential-static.la

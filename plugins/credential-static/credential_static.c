@@ -9,11 +9,6 @@
 
 #include <mergeloom/plugin.h>
 
-#ifndef MLOOM_PLUGIN_ENTRY
-#define MLOOM_PLUGIN_ENTRY mergeloom_plugin_init_v1
-#endif
-MLOOM_PLUGIN_EXPORT const mloom_plugin *MLOOM_PLUGIN_ENTRY(const mloom_host *host, char *error_text, size_t error_size);
-
 static int32_t source_open(const mloom_open_args *args, void **out_instance, mloom_error *error) {
   (void)error;
   /* There is nothing to keep but the host; its table outlives the instance. */
@@ -84,7 +79,7 @@ static const mloom_plugin plugin = {
     .credential_source_count = 1,
 };
 
-const mloom_plugin *MLOOM_PLUGIN_ENTRY(const mloom_host *host, char *error_text, size_t error_size) {
+const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
   if (!MLOOM_HAS(host, mloom_host, setting_get) || host->setting_get == NULL) {
     snprintf(error_text, error_size, "the host gives no settings");
     return NULL;

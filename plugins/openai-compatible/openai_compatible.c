@@ -15,11 +15,6 @@
 #include "base/text.h"
 #include "wire/chat.h"
 
-#ifndef MLOOM_PLUGIN_ENTRY
-#define MLOOM_PLUGIN_ENTRY mergeloom_plugin_init_v1
-#endif
-MLOOM_PLUGIN_EXPORT const mloom_plugin *MLOOM_PLUGIN_ENTRY(const mloom_host *host, char *error_text, size_t error_size);
-
 #define ENVIRONMENT_PREFIX "JCA_OPENAI_COMPATIBLE_"
 #define HEADER_INIT \
   { .size = (uint32_t)sizeof(mloom_header) }
@@ -30,8 +25,7 @@ static const char *const max_tokens_choices[] = {"max_tokens", "max_completion_t
 static const char *const parallel_choices[] = {"omit", "true", "false", NULL};
 static const char *const echo_choices[] = {"none", "reasoning_content", "reasoning", NULL};
 
-#define FIELD(variable, ...) \
-  static const mloom_field variable = {.size = (uint32_t)sizeof(mloom_field), __VA_ARGS__}
+#define FIELD(variable, ...) static const mloom_field variable = {.size = (uint32_t)sizeof(mloom_field), __VA_ARGS__}
 
 FIELD(field_base_url, .flags = MLOOM_FIELD_REQUIRED, .name = "base_url", .title = "Base URL", .kind = MLOOM_FIELD_URL,
       .help = "Address of the API, the part before /chat/completions; it often ends with /v1");
@@ -62,10 +56,17 @@ FIELD(field_echo_reasoning, .flags = MLOOM_FIELD_ADVANCED, .name = "echo_reasoni
       .kind = MLOOM_FIELD_CHOICE, .choices = echo_choices, .default_value = "none",
       .help = "Member of earlier answers that this server wants back with the reasoning it gave");
 
-static const mloom_field *const fields[] = {&field_base_url,         &field_api_key,           &field_model,
-                                            &field_stream,           &field_include_usage,     &field_max_output_tokens,
-                                            &field_max_tokens_field, &field_parallel_tool_calls, &field_temperature,
-                                            &field_reasoning_effort, &field_echo_reasoning};
+static const mloom_field *const fields[] = {&field_base_url,
+                                            &field_api_key,
+                                            &field_model,
+                                            &field_stream,
+                                            &field_include_usage,
+                                            &field_max_output_tokens,
+                                            &field_max_tokens_field,
+                                            &field_parallel_tool_calls,
+                                            &field_temperature,
+                                            &field_reasoning_effort,
+                                            &field_echo_reasoning};
 
 /* ---- Instances ---- */
 
@@ -548,7 +549,7 @@ static const mloom_plugin plugin = {
     .provider_count = 1,
 };
 
-const mloom_plugin *MLOOM_PLUGIN_ENTRY(const mloom_host *host, char *error_text, size_t error_size) {
+const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
   if (!MLOOM_HAS(host, mloom_host, setting_get) || host->setting_get == NULL) {
     snprintf(error_text, error_size, "the host gives no settings");
     return NULL;

@@ -13,13 +13,13 @@
 
 typedef struct mloom_chat_options {
   int stream;
-  int include_usage;              /* stream_options, which some servers refuse */
-  int parallel_tool_calls;        /* -1: not sent */
-  const char *max_tokens_field;   /* NULL: not sent */
-  uint64_t max_output_tokens;     /* 0: not sent */
-  const char *temperature;        /* a JSON number, NULL: not sent */
-  const char *reasoning_effort;   /* NULL: not sent */
-  const char *echo_reasoning;     /* member that carries earlier reasoning back, NULL: not sent */
+  int include_usage;            /* stream_options, which some servers refuse */
+  int parallel_tool_calls;      /* -1: not sent */
+  const char *max_tokens_field; /* NULL: not sent */
+  uint64_t max_output_tokens;   /* 0: not sent */
+  const char *temperature;      /* a JSON number, NULL: not sent */
+  const char *reasoning_effort; /* NULL: not sent */
+  const char *echo_reasoning;   /* member that carries earlier reasoning back, NULL: not sent */
 } mloom_chat_options;
 
 /* The body of turn N without its last segment is a prefix of the body of turn N + 1; each message is encoded once. */
@@ -82,6 +82,7 @@ typedef struct mloom_chat_decoder {
   uint32_t form;         /* what the answer turned out to be */
   mloom_buffer document; /* an answer that is no event stream; the beginning of any other */
   mloom_buffer scratch;
+  mloom_buffer repaired; /* an event whose UTF-8 was malformed */
   mloom_buffer call_id;
   mloom_buffer call_name;
   mloom_buffer call_arguments;

@@ -44,6 +44,7 @@ void mloom_chat_decoder_free(mloom_chat_decoder *decoder) {
   mloom_buffer_free(&decoder->answer.refusal);
   mloom_buffer_free(&decoder->document);
   mloom_buffer_free(&decoder->scratch);
+  mloom_buffer_free(&decoder->repaired);
   mloom_buffer_free(&decoder->call_id);
   mloom_buffer_free(&decoder->call_name);
   mloom_buffer_free(&decoder->call_arguments);
@@ -118,10 +119,11 @@ static int32_t take(mloom_chat_decoder *decoder, const char *data, size_t size) 
 }
 
 static int32_t too_large(mloom_error *error) {
-  return mloom_error_set(error, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER,
-                         "look at what the service at base_url sends; answers are limited to 64 MB, 128 tool calls and 4 MB "
-                         "of arguments",
-                         "the service sent more than one answer may hold");
+  return mloom_error_set(
+      error, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER,
+      "look at what the service at base_url sends; answers are limited to 64 MB, 128 tool calls and 4 MB "
+      "of arguments",
+      "the service sent more than one answer may hold");
 }
 
 int32_t mloom_chat_decoder_feed(mloom_chat_decoder *decoder, const char *data, size_t size,

@@ -287,6 +287,14 @@ int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, 
   mloom_bytes key;
   int32_t status = MLOOM_OK;
   int is_error_object = 0;
+  if (!mloom_text_is_utf8(data, size)) {
+    mloom_buffer_clear(&decoder->repaired);
+    if (mloom_text_append_utf8(&decoder->repaired, data, size) != MLOOM_OK) {
+      return MLOOM_E_MEMORY;
+    }
+    data = decoder->repaired.data;
+    size = decoder->repaired.size;
+  }
   mloom_json_reader_init(&reader, data, size);
   if (!mloom_json_reader_object(&reader)) {
     decoder->malformed = 1;
@@ -304,7 +312,8 @@ int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, 
           kind == MLOOM_JSON_OBJECT || (kind == MLOOM_JSON_STRING && decoder->failure.message[0] != '\0');
     } else if (mloom_text_equal(key, "object")) {
       mloom_bytes object;
-      is_error_object = mloom_json_reader_string(&reader, &decoder->scratch, &object) && mloom_text_equal(object, "error");
+      is_error_object =
+          mloom_json_reader_string(&reader, &decoder->scratch, &object) && mloom_text_equal(object, "error");
     } else {
       mloom_json_reader_skip(&reader);
     }

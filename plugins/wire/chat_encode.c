@@ -9,11 +9,11 @@
 #include "base/text.h"
 
 /* Collects the outcome of a row of appends, so that one check at the end suffices. */
-#define TRY(status, expression)          \
-  do {                                   \
-    if (*(status) == MLOOM_OK) {         \
-      *(status) = (expression);          \
-    }                                    \
+#define TRY(status, expression)  \
+  do {                           \
+    if (*(status) == MLOOM_OK) { \
+      *(status) = (expression);  \
+    }                            \
   } while (0)
 
 static void add(int32_t *status, mloom_buffer *out, const char *text) {

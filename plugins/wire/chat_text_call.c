@@ -4,6 +4,8 @@
  */
 #include "chat.h"
 
+#include "config.h"
+
 #include <string.h>
 
 #include "base/json.h"
@@ -114,12 +116,19 @@ static int find_fenced(mloom_bytes text, const char *const *tool_names, mloom_by
 }
 
 const char *mloom_chat_find_text_call(mloom_bytes text, const char *const *tool_names, mloom_bytes *name) {
-  static const char *const markers[] = {"<tool_call>",     "[TOOL_CALLS]",          "<|python_tag|>",
-                                        "<function_call>", "<|tool_call|>",         "<|tool_calls_section_begin|>",
-                                        "functools[",      "<|tool_call_begin|>",   "<\xef\xbd\x9ctool\xe2\x96\x81"
-                                                                                    "calls\xe2\x96\x81"
-                                                                                    "begin\xef\xbd\x9c>",
-                                        "[TOOL_REQUEST]",  "<|start|>assistant<|channel|>commentary to=functions."};
+  static const char *const markers[] = {"<tool_call>",
+                                        "[TOOL_CALLS]",
+                                        "<|python_tag|>",
+                                        "<function_call>",
+                                        "<|tool_call|>",
+                                        "<|tool_calls_section_begin|>",
+                                        "functools[",
+                                        "<|tool_call_begin|>",
+                                        "<\xef\xbd\x9ctool\xe2\x96\x81"
+                                        "calls\xe2\x96\x81"
+                                        "begin\xef\xbd\x9c>",
+                                        "[TOOL_REQUEST]",
+                                        "<|start|>assistant<|channel|>commentary to=functions."};
   static const char *const tags[] = {"<function=", "<function name=\"", "<invoke name=\"", "<tool name=\""};
   *name = (mloom_bytes){"", 0};
   if (text.size == 0 || tool_names == NULL || tool_names[0] == NULL) {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service_error.h"
 
+#include "config.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 static void copy_text(char *out, size_t out_size, mloom_bytes text) {
@@ -142,17 +145,25 @@ void mloom_service_error_read_body(mloom_service_error *out, const char *body, s
 
 /* The kind of failure, from the words that services use. */
 static int is_context_full(const mloom_service_error *failure) {
-  static const char *const words[] = {"context length",       "maximum context",      "context window",
-                                      "context size",         "prompt is too long",   "too many tokens",
-                                      "exceed_context_size",  "maximum prompt length", "input is too long",
-                                      "max_model_len",        NULL};
+  static const char *const words[] = {"context length",
+                                      "maximum context",
+                                      "context window",
+                                      "context size",
+                                      "prompt is too long",
+                                      "too many tokens",
+                                      "exceed_context_size",
+                                      "maximum prompt length",
+                                      "input is too long",
+                                      "max_model_len",
+                                      NULL};
   return contains(failure->code, "context_length") || contains(failure->type, "context_length") ||
          contains(failure->type, "exceed_context") || contains_any(failure->message, words);
 }
 
 static int is_quota(const mloom_service_error *failure) {
-  static const char *const words[] = {"exceeded your current quota", "insufficient credits", "insufficient balance",
-                                      "spend limit",                 "billing hard limit",   NULL};
+  static const char *const words[] = {"exceeded your current quota", "insufficient credits",
+                                      "insufficient balance",        "spend limit",
+                                      "billing hard limit",          NULL};
   return contains(failure->code, "insufficient_quota") || contains(failure->type, "insufficient_quota") ||
          contains(failure->code, "billing") || contains(failure->code, "usage_limit_reached") ||
          contains(failure->type, "usage_limit_reached") || contains(failure->code, "spend_limit") ||
@@ -197,8 +208,9 @@ static void judge_bad_request(verdict *v, const mloom_service_error *failure, co
   } else if (is_model_missing(failure)) {
     REMEDY(v, "check the model name %s: %s lists what the service has", names->model, names->models_url);
   } else {
-    REMEDY(v, "the service does not accept the request: compare base_url, model and the options of this provider with its "
-              "documentation");
+    REMEDY(v,
+           "the service does not accept the request: compare base_url, model and the options of this provider with its "
+           "documentation");
   }
 }
 
@@ -223,8 +235,10 @@ static void judge_status(verdict *v, int32_t status, const mloom_service_error *
     if (is_model_missing(failure) && status == 404) {
       REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
     } else {
-      REMEDY(v, "correct base_url (%sBASE_URL), now %s: it is the address before /chat/completions and often ends with /v1",
-             names->environment_prefix, names->base_url);
+      REMEDY(
+          v,
+          "correct base_url (%sBASE_URL), now %s: it is the address before /chat/completions and often ends with /v1",
+          names->environment_prefix, names->base_url);
     }
   } else if (status == 408) {
     v->code = MLOOM_E_TIMEOUT;
@@ -255,9 +269,10 @@ static int32_t status_of_code(const mloom_service_error *failure) {
   static const struct {
     const char *word;
     int32_t status;
-  } words[] = {{"rate_limit", 429},       {"too_many_requests", 429},  {"authentication", 401}, {"invalid_api_key", 401},
-               {"permission", 403},       {"model_not_found", 404},    {"not_found", 404},      {"invalid_request", 400},
-               {"BadRequest", 400},       {"invalid_prompt", 400},     {"content_filter", 400}, {"content_policy", 400},
+  } words[] = {{"rate_limit", 429},        {"too_many_requests", 429}, {"authentication", 401},
+               {"invalid_api_key", 401},   {"permission", 403},        {"model_not_found", 404},
+               {"not_found", 404},         {"invalid_request", 400},   {"BadRequest", 400},
+               {"invalid_prompt", 400},    {"content_filter", 400},    {"content_policy", 400},
                {"insufficient_quota", 429}};
   int64_t number = 0;
   if (mloom_text_parse_int64(mloom_text_bytes(failure->code), &number) == MLOOM_OK && number >= 400 && number <= 599) {
@@ -277,7 +292,8 @@ int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t h
   int inside = http_status < 400;
   int32_t status = inside ? status_of_code(failure) : http_status;
   if (failure->html && inside) {
-    REMEDY(&v, "base_url points at a web page: set base_url (%sBASE_URL) to the address of the API, often ending with /v1",
+    REMEDY(&v,
+           "base_url points at a web page: set base_url (%sBASE_URL) to the address of the API, often ending with /v1",
            service->environment_prefix);
   } else if (status != 401 && status != 403 && status < 500 && is_context_full(failure)) {
     v.code = MLOOM_E_CONTEXT_FULL;

@@ -24,8 +24,8 @@ typedef struct mloom_service_names {
   int has_key;                    /* a key was sent */
 } mloom_service_names;
 
-/* Reads a body of any shape: {"error":{...}}, {"error":"..."}, {"detail":...}, {"message":...}, {"object":"error",...}, an
- * array of these, an event stream's data line, plain text, HTML, or a part of one of them. */
+/* Reads a body of any shape: {"error":{...}}, {"error":"..."}, {"detail":...}, {"message":...}, {"object":"error",...},
+ * an array of these, an event stream's data line, plain text, HTML, or a part of one of them. */
 void mloom_service_error_read_body(mloom_service_error *out, const char *body, size_t size);
 /* Reads the value of an error member: an object or a string. */
 void mloom_service_error_read_value(mloom_service_error *out, mloom_json_reader *reader, mloom_buffer *scratch);

@@ -1,0 +1,16 @@
+# Measurements: "make bench-programs" builds them, ./dev bench runs them. A bench program is called bench/bench_NAME,
+# needs no arguments (see bench/run.sh where one does), and prints lines of four fields with tabs between them: what,
+# value, unit, target (the value should be at most this; empty when there is none).
+EXTRA_PROGRAMS += bench/bench_load
+bench_bench_load_SOURCES = bench/bench_load.c
+bench_bench_load_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+bench_bench_load_LDADD = libmergeloom.la
+
+EXTRA_LTLIBRARIES += bench/mergeloom-bench.la
+bench_mergeloom_bench_la_SOURCES = bench/bench_plugin.c
+bench_mergeloom_bench_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+
+.PHONY: bench-programs
+bench-programs: $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES)
+CLEANFILES += $(EXTRA_PROGRAMS)
+EXTRA_DIST += bench/run.sh bench/bench_job.py

@@ -13,7 +13,7 @@ lint_shell() {
   local scripts
   scripts=$(tracked | xargs grep -lE '^#!.*\b(ba)?sh$' 2>/dev/null)
   # shellcheck disable=SC2086
-  shellcheck -x $scripts
+  shellcheck -x -S warning $scripts
 }
 
 lint_structure() { python3 "$root/ci/check-structure.py" "$root"; }

@@ -1,0 +1,4 @@
+EXTRA_DIST += examples/demo/README.md examples/demo/job.json examples/demo/repository/README.txt \
+  examples/demo/repository/shelf/__init__.py examples/demo/repository/shelf/pages.py \
+  examples/demo/repository/tests/test_pages.py examples/demo/run.sh examples/demo/script.json \
+  examples/demo/ticket.json

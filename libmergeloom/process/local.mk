@@ -1,3 +1,21 @@
 libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/process/find.c \
+  libmergeloom/process/output_capture.c \
+  libmergeloom/process/process.c \
   libmergeloom/process/process.h \
-  libmergeloom/process/sandbox.h
+  libmergeloom/process/sandbox.c \
+  libmergeloom/process/sandbox.h \
+  libmergeloom/process/supervise_protocol.h
+
+# Linked against libc only: it is started for every command.
+pkglibexec_PROGRAMS += mergeloom-supervise
+mergeloom_supervise_SOURCES = \
+  libmergeloom/process/supervise.c \
+  libmergeloom/process/supervise.h \
+  libmergeloom/process/supervise_attack.c \
+  libmergeloom/process/supervise_files.c \
+  libmergeloom/process/supervise_filter.c \
+  libmergeloom/process/supervise_namespaces.c \
+  libmergeloom/process/supervise_protocol.h \
+  libmergeloom/process/supervise_start.c \
+  libmergeloom/process/supervise_tree.c

@@ -1,6 +1,10 @@
 libmergeloom_libportable_la_SOURCES += libmergeloom/net/sse.c
 
 libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/net/http.c \
   libmergeloom/net/http.h \
+  libmergeloom/net/retry.c \
   libmergeloom/net/retry.h \
-  libmergeloom/net/sse.h
+  libmergeloom/net/sse.h \
+  libmergeloom/net/url.c \
+  libmergeloom/net/url.h

@@ -1,0 +1,836 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Each exchange takes a slot: an easy handle with a multi handle whose connection cache is its own, so that threads
+ * share nothing but the list of idle slots.
+ */
+#include "net/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "net/url.h"
+#include "secret/secret.h"
+#include <mergeloom/context.h>
+
+#define IDLE_SLOT_LIMIT 16
+#define CURL_BUFFER_SIZE 32768L
+#define HEADER_LIMIT (256u * 1024u)
+#define LONGEST_POLL_MS 60000
+
+typedef struct http_slot {
+  CURL *easy;
+  CURLM *multi;
+  struct http_slot *next;
+} http_slot;
+
+struct mloom_http_client {
+  char *proxy;
+  char *no_proxy;
+  char *ca_file;
+  char *user_agent;
+  mloom_http_options options; /* its texts are the copies above */
+  const mloom_log *log;
+  pthread_mutex_t mutex;
+  http_slot *idle;
+  uint32_t idle_count;
+};
+
+/* One exchange while it runs. */
+typedef struct exchange {
+  mloom_http_client *client;
+  const mloom_call *call;
+  const mloom_clock *clock;
+  const mloom_http_request *request;
+  const mloom_http_sink *sink;
+  CURL *easy;
+  struct curl_slist *headers;
+  mloom_buffer origin; /* for messages: the whole URL may hold a key */
+  uint64_t connect_timeout_ms;
+  uint64_t first_byte_timeout_ms;
+  uint64_t idle_timeout_ms;
+  uint64_t total_timeout_ms;
+  int64_t started_ms;
+  int64_t progress_ms; /* the last time the other side took or gave something */
+  uint64_t body_size;
+  size_t segment; /* where the next byte of the body comes from */
+  size_t segment_offset;
+  uint64_t sent;
+  uint64_t received;
+  size_t header_size;
+  uint32_t stage;
+  int32_t status;
+  int32_t abort_code; /* what a sink returned */
+  int32_t line_status;
+  char curl_error[CURL_ERROR_SIZE];
+} exchange;
+
+/* ---- The client ---- */
+
+static void slot_free(http_slot *slot) {
+  if (slot->easy != NULL) {
+    curl_easy_cleanup(slot->easy);
+  }
+  if (slot->multi != NULL) {
+    curl_multi_cleanup(slot->multi);
+  }
+  free(slot);
+}
+
+static http_slot *slot_take(mloom_http_client *client) {
+  pthread_mutex_lock(&client->mutex);
+  http_slot *slot = client->idle;
+  if (slot != NULL) {
+    client->idle = slot->next;
+    client->idle_count--;
+  }
+  pthread_mutex_unlock(&client->mutex);
+  if (slot != NULL) {
+    return slot;
+  }
+  slot = calloc(1, sizeof(*slot));
+  if (slot != NULL) {
+    slot->easy = curl_easy_init();
+    slot->multi = curl_multi_init();
+    if (slot->easy == NULL || slot->multi == NULL) {
+      slot_free(slot);
+      return NULL;
+    }
+    curl_multi_setopt(slot->multi, CURLMOPT_MAXCONNECTS, 4L);
+  }
+  return slot;
+}
+
+static void slot_give(mloom_http_client *client, http_slot *slot) {
+  curl_easy_reset(slot->easy);
+  pthread_mutex_lock(&client->mutex);
+  int keep = client->idle_count < IDLE_SLOT_LIMIT;
+  if (keep) {
+    slot->next = client->idle;
+    client->idle = slot;
+    client->idle_count++;
+  }
+  pthread_mutex_unlock(&client->mutex);
+  if (!keep) {
+    slot_free(slot);
+  }
+}
+
+static int copy_text(char **out, const char *text, const char *fallback) {
+  const char *source = text == NULL || text[0] == '\0' ? fallback : text;
+  if (source == NULL) {
+    return 1;
+  }
+  *out = strdup(source);
+  return *out != NULL;
+}
+
+int32_t mloom_http_client_new(mloom_http_client **out, const mloom_http_options *options, const mloom_log *log,
+                              mloom_error *error) {
+  *out = NULL;
+  /* Thread-safe and counted by libcurl; mloom_http_client_free undoes it. */
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_NETWORK, "check the installation of libcurl",
+                           "libcurl cannot be initialized");
+  }
+  mloom_http_client *client = calloc(1, sizeof(*client));
+  if (client == NULL) {
+    curl_global_cleanup();
+    return mloom_error_memory(error);
+  }
+  pthread_mutex_init(&client->mutex, NULL);
+  client->log = log;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer agent = MLOOM_BUFFER_INIT;
+  if (options != NULL) {
+    client->options = *options;
+  }
+  if (mloom_buffer_append_format(&agent, "mergeloom/%s", mloom_version()) != MLOOM_OK ||
+      !copy_text(&client->proxy, client->options.proxy, NULL) ||
+      !copy_text(&client->no_proxy, client->options.no_proxy, NULL) ||
+      !copy_text(&client->ca_file, client->options.ca_file, NULL) ||
+      !copy_text(&client->user_agent, client->options.user_agent, mloom_buffer_string(&agent))) {
+    mloom_http_client_free(client);
+    return mloom_error_memory(error);
+  }
+  *out = client;
+  return MLOOM_OK;
+}
+
+void mloom_http_client_free(mloom_http_client *client) {
+  if (client == NULL) {
+    return;
+  }
+  while (client->idle != NULL) {
+    http_slot *slot = client->idle;
+    client->idle = slot->next;
+    slot_free(slot);
+  }
+  pthread_mutex_destroy(&client->mutex);
+  if (client->proxy != NULL) {
+    mloom_secret_wipe(client->proxy, strlen(client->proxy)); /* it may hold a password */
+  }
+  free(client->proxy);
+  free(client->no_proxy);
+  free(client->ca_file);
+  free(client->user_agent);
+  free(client);
+  curl_global_cleanup();
+}
+
+/* ---- Headers of the request ---- */
+
+static int is_token(const char *name) {
+  static const char others[] = "!#$%&'*+-.^_`|~";
+  if (name == NULL || name[0] == '\0') {
+    return 0;
+  }
+  for (; *name != '\0'; name++) {
+    char c = *name;
+    int is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!is_letter && strchr(others, c) == NULL) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+static int is_field_value(const char *data, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    unsigned char c = (unsigned char)data[i];
+    if ((c < 0x20 && c != '\t') || c == 0x7F) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* These decide where a message ends and belong to the transport alone. */
+static int is_framing(const char *name) {
+  static const char *const names[] = {"Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "TE"};
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    if (strcasecmp(name, names[i]) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static int32_t append_line(exchange *ex, const char *line) {
+  struct curl_slist *longer = curl_slist_append(ex->headers, line);
+  if (longer == NULL) {
+    return MLOOM_E_MEMORY;
+  }
+  ex->headers = longer;
+  return MLOOM_OK;
+}
+
+static int32_t add_header(exchange *ex, const mloom_header *header, mloom_error *error) {
+  if (!is_token(header->name) || is_framing(header->name)) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_NETWORK,
+                           "use a header name of letters, digits and dashes that the transport does not set itself",
+                           "a request header has a name that is not allowed");
+  }
+  mloom_bytes value = mloom_text_bytes(header->value);
+  mloom_bytes secret = header->secret == NULL ? (mloom_bytes){NULL, 0} : mloom_secret_bytes(header->secret);
+  if (!is_field_value(value.data, value.size) || !is_field_value(secret.data, secret.size)) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_NETWORK,
+                           "remove line breaks and control characters from the value, for instance at the end of a key",
+                           "the request header %s has a line break or control character in its value", header->name);
+  }
+  /* curl drops a header without a value unless it ends with a semicolon. */
+  int is_empty = mloom_text_trim(value).size == 0 && mloom_text_trim(secret).size == 0;
+  size_t size = strlen(header->name) + value.size + secret.size + 3;
+  MLOOM_AUTO(mloom_auto_free) char *line = malloc(size);
+  if (line == NULL) {
+    return mloom_error_memory(error);
+  }
+  char *end = stpcpy(stpcpy(line, header->name), is_empty ? ";" : ": ");
+  if (!is_empty) {
+    end = mempcpy(end, value.size == 0 ? "" : value.data, value.size);
+    end = mempcpy(end, secret.size == 0 ? "" : secret.data, secret.size);
+    *end = '\0';
+  }
+  int32_t code = append_line(ex, line);
+  mloom_secret_wipe(line, size);
+  return code == MLOOM_OK ? code : mloom_error_memory(error);
+}
+
+static int32_t add_headers(exchange *ex, mloom_error *error) {
+  int has_type = 0;
+  for (size_t i = 0; i < ex->request->header_count; i++) {
+    const mloom_header *header = ex->request->headers[i];
+    int32_t code = add_header(ex, header, error);
+    if (code != MLOOM_OK) {
+      return code;
+    }
+    has_type |= strcasecmp(header->name, "Content-Type") == 0;
+  }
+  /* Without these curl would ask before it sends a body, and call it a form. */
+  if (append_line(ex, "Expect:") != MLOOM_OK || (!has_type && append_line(ex, "Content-Type:") != MLOOM_OK)) {
+    return mloom_error_memory(error);
+  }
+  return MLOOM_OK;
+}
+
+static void exchange_end(exchange *ex) {
+  for (struct curl_slist *line = ex->headers; line != NULL; line = line->next) {
+    mloom_secret_wipe(line->data, strlen(line->data));
+  }
+  curl_slist_free_all(ex->headers);
+  mloom_buffer_free(&ex->origin);
+}
+
+/* ---- What libcurl calls ---- */
+
+static void note_progress(exchange *ex) {
+  ex->progress_ms = ex->clock->monotonic_ms(ex->clock);
+}
+
+static int on_connected(void *userdata, char *remote_ip, char *local_ip, int remote_port, int local_port) {
+  (void)remote_ip;
+  (void)local_ip;
+  (void)remote_port;
+  (void)local_port;
+  exchange *ex = userdata;
+  ex->stage = ex->body_size == 0 ? MLOOM_HTTP_STAGE_FIRST_BYTE : MLOOM_HTTP_STAGE_SEND;
+  note_progress(ex);
+  return CURL_PREREQFUNC_OK;
+}
+
+static size_t on_read(char *buffer, size_t size, size_t count, void *userdata) {
+  exchange *ex = userdata;
+  size_t room = size * count;
+  size_t filled = 0;
+  while (filled < room && ex->segment < ex->request->body_count) {
+    mloom_bytes segment = ex->request->body[ex->segment];
+    size_t left = segment.size - ex->segment_offset;
+    size_t piece = left < room - filled ? left : room - filled;
+    if (piece > 0) {
+      memcpy(buffer + filled, segment.data + ex->segment_offset, piece);
+    }
+    filled += piece;
+    ex->segment_offset += piece;
+    if (ex->segment_offset == segment.size) {
+      ex->segment++;
+      ex->segment_offset = 0;
+    }
+  }
+  ex->sent += filled;
+  if (ex->sent == ex->body_size && ex->stage == MLOOM_HTTP_STAGE_SEND) {
+    ex->stage = MLOOM_HTTP_STAGE_FIRST_BYTE;
+  }
+  note_progress(ex);
+  return filled;
+}
+
+/* A kept connection may turn out to be dead after a part of the body was sent; curl then begins again on a new one. */
+static int on_seek(void *userdata, curl_off_t offset, int origin) {
+  exchange *ex = userdata;
+  if (offset != 0 || origin != SEEK_SET) {
+    return CURL_SEEKFUNC_FAIL;
+  }
+  ex->segment = 0;
+  ex->segment_offset = 0;
+  ex->sent = 0;
+  return CURL_SEEKFUNC_OK;
+}
+
+static curl_socket_t on_open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address) {
+  (void)userdata;
+  (void)purpose;
+  /* A process started meanwhile must not inherit the connection. */
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static int32_t on_status_line(exchange *ex, const char *line, size_t size) {
+  const char *blank = memchr(line, ' ', size);
+  int32_t status = 0;
+  if (blank != NULL && (size_t)(blank - line) + 4 <= size) {
+    for (int i = 1; i <= 3; i++) {
+      status = blank[i] >= '0' && blank[i] <= '9' ? status * 10 + (blank[i] - '0') : 0;
+    }
+  }
+  ex->line_status = status;
+  if (status < 200) {
+    return MLOOM_OK; /* informational: the answer is still to come */
+  }
+  ex->stage = MLOOM_HTTP_STAGE_BODY;
+  ex->status = status;
+  /* The proxy's own word; no server behind it answers so. */
+  if (status == 407 && ex->client->proxy != NULL) {
+    return MLOOM_E_UNAVAILABLE;
+  }
+  return ex->sink->status == NULL ? MLOOM_OK : ex->sink->status(status, ex->sink->userdata);
+}
+
+static int32_t on_header_line(exchange *ex, const char *line, size_t size) {
+  const char *colon = memchr(line, ':', size);
+  if (ex->line_status < 200 || ex->sink->header == NULL || colon == NULL || colon == line || line[0] == ' ' ||
+      line[0] == '\t' || memchr(line, '\0', size) != NULL) {
+    return MLOOM_OK;
+  }
+  MLOOM_AUTO(mloom_auto_free) char *copy = mloom_text_dup((mloom_bytes){line, size});
+  if (copy == NULL) {
+    return MLOOM_E_MEMORY;
+  }
+  size_t name_size = (size_t)(colon - line);
+  mloom_bytes value = mloom_text_trim((mloom_bytes){copy + name_size + 1, size - name_size - 1});
+  copy[name_size] = '\0';
+  copy[value.data - copy + (ptrdiff_t)value.size] = '\0';
+  return ex->sink->header(copy, value.data, ex->sink->userdata);
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
+  exchange *ex = userdata;
+  size *= count;
+  note_progress(ex);
+  int32_t code = MLOOM_OK;
+  ex->header_size += size;
+  if (ex->header_size > HEADER_LIMIT) {
+    code = MLOOM_E_LIMIT;
+  } else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+    code = on_status_line(ex, line, size);
+  } else if (ex->received == 0) { /* else a trailer */
+    code = on_header_line(ex, line, size);
+  }
+  if (code < 0) {
+    ex->abort_code = code;
+    return size + 1;
+  }
+  return size;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
+  exchange *ex = userdata;
+  size *= count;
+  note_progress(ex);
+  ex->received += size;
+  int32_t code = ex->sink->body == NULL ? MLOOM_OK : ex->sink->body(data, size, ex->sink->userdata);
+  if (code < 0) {
+    ex->abort_code = code;
+    return size + 1;
+  }
+  return size;
+}
+
+/* ---- Setting up ---- */
+
+static int32_t set_method(exchange *ex) {
+  CURL *easy = ex->easy;
+  const char *method = ex->request->method;
+  if (strcmp(method, "GET") == 0 && ex->request->body_count == 0) {
+    return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+  }
+  if (strcmp(method, "HEAD") == 0) {
+    return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+  }
+  curl_easy_setopt(easy, CURLOPT_POST, 1L);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ex->body_size);
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+  curl_easy_setopt(easy, CURLOPT_READDATA, ex);
+  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+  curl_easy_setopt(easy, CURLOPT_SEEKDATA, ex);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, CURL_BUFFER_SIZE);
+  return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+}
+
+/* Options that take no memory cannot fail; those that copy a text or may be missing in a build are looked at. */
+static int32_t set_options(exchange *ex, mloom_error *error) {
+  CURL *easy = ex->easy;
+  const mloom_http_client *client = ex->client;
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, ex->curl_error);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancelled exchange does not wait for a slow name server */
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+  curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, CURL_BUFFER_SIZE);
+  curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no credential for the proxy */
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, ex);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, ex);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, ex);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, ex->headers);
+  uint64_t connect = ex->connect_timeout_ms;
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect == 0 || connect > INT_MAX ? (long)INT_MAX : (long)connect);
+  if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
+      curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "") == CURLE_OUT_OF_MEMORY ||
+      curl_easy_setopt(easy, CURLOPT_URL, ex->request->url) != CURLE_OK ||
+      curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK ||
+      curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy == NULL ? "" : client->proxy) != CURLE_OK ||
+      curl_easy_setopt(easy, CURLOPT_NOPROXY, client->no_proxy == NULL ? "" : client->no_proxy) != CURLE_OK ||
+      (client->ca_file != NULL && (curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file) != CURLE_OK ||
+                                   curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file) != CURLE_OK)) ||
+      set_method(ex) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  return MLOOM_OK;
+}
+
+static int32_t prepare(exchange *ex, mloom_error *error) {
+  const mloom_http_request *request = ex->request;
+  const mloom_http_options *options = &ex->client->options;
+  if (!is_token(request->method)) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_NETWORK, "use a method such as GET or POST",
+                           "the request has no valid method");
+  }
+  int32_t code = mloom_http_origin(&ex->origin, request->url, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  for (size_t i = 0; i < request->body_count; i++) {
+    if (__builtin_add_overflow(ex->body_size, request->body[i].size, &ex->body_size) || ex->body_size > INT64_MAX) {
+      return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_NETWORK, NULL,
+                             "the body of the request is too large");
+    }
+  }
+#define MLOOM_HTTP_TIMEOUT(name) ex->name = request->name != 0 ? request->name : options->name
+  MLOOM_HTTP_TIMEOUT(connect_timeout_ms);
+  MLOOM_HTTP_TIMEOUT(first_byte_timeout_ms);
+  MLOOM_HTTP_TIMEOUT(idle_timeout_ms);
+  MLOOM_HTTP_TIMEOUT(total_timeout_ms);
+#undef MLOOM_HTTP_TIMEOUT
+  code = add_headers(ex, error);
+  return code == MLOOM_OK ? set_options(ex, error) : code;
+}
+
+/* ---- Failures ---- */
+
+static uint32_t failed_stage(const exchange *ex) {
+  if (ex->stage != MLOOM_HTTP_STAGE_REQUEST) {
+    return ex->stage;
+  }
+  curl_off_t resolved = 0;
+  curl_off_t connected = 0;
+  curl_easy_getinfo(ex->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+  curl_easy_getinfo(ex->easy, CURLINFO_CONNECT_TIME_T, &connected);
+  if (resolved == 0) {
+    return MLOOM_HTTP_STAGE_RESOLVE;
+  }
+  return connected == 0 ? MLOOM_HTTP_STAGE_CONNECT : MLOOM_HTTP_STAGE_TLS;
+}
+
+/* "host:port", or the proxy in front of it. */
+static const char *peer(const exchange *ex) {
+  return ex->client->proxy == NULL ? mloom_buffer_string(&ex->origin) : "the proxy";
+}
+
+__attribute__((format(printf, 5, 6))) static int32_t set_error(mloom_error *error, int32_t code, uint32_t retryable,
+                                                               const char *remedy, const char *format, ...) {
+  char text[512];
+  va_list arguments;
+  va_start(arguments, format);
+  if (vsnprintf(text, sizeof(text), format, arguments) < 0) {
+    text[0] = '\0';
+  }
+  va_end(arguments);
+  mloom_error_set(error, code, MLOOM_DOMAIN_NETWORK, remedy, "%s", text);
+  if (error != NULL && error->size >= offsetof(mloom_error, retryable) + sizeof(error->retryable)) {
+    error->retryable = retryable;
+  }
+  return code;
+}
+
+static int32_t time_out(const exchange *ex, const char *setting, uint64_t milliseconds, const char *what,
+                        mloom_error *error) {
+  char remedy[128];
+  snprintf(remedy, sizeof(remedy), "raise %s, or find out why the server is slow", setting);
+  return set_error(error, MLOOM_E_TIMEOUT, 1, remedy, "%s %s within %llu ms", mloom_buffer_string(&ex->origin), what,
+                   (unsigned long long)milliseconds);
+}
+
+static const char *connect_time_out_text(const exchange *ex) {
+  switch (failed_stage(ex)) {
+  case MLOOM_HTTP_STAGE_RESOLVE:
+    return "could not be resolved";
+  case MLOOM_HTTP_STAGE_CONNECT:
+    return "did not accept a connection";
+  default:
+    return "did not finish the TLS handshake";
+  }
+}
+
+/* MLOOM_OK and the milliseconds until the next limit, or the limit that has passed. */
+static int32_t check_limits(const exchange *ex, int *wait_ms, mloom_error *error) {
+  int32_t code = mloom_call_check(ex->call, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  int64_t now = ex->clock->monotonic_ms(ex->clock);
+  uint64_t elapsed = (uint64_t)(now - ex->started_ms);
+  uint64_t waited = (uint64_t)(now - ex->progress_ms);
+  uint64_t left = (uint64_t)mloom_call_remaining_ms(ex->call);
+  if (ex->total_timeout_ms != 0) {
+    if (elapsed >= ex->total_timeout_ms) {
+      return time_out(ex, "total_timeout", ex->total_timeout_ms, "did not finish the answer", error);
+    }
+    left = left < ex->total_timeout_ms - elapsed ? left : ex->total_timeout_ms - elapsed;
+  }
+  uint64_t limit = ex->idle_timeout_ms;
+  const char *setting = "idle_timeout";
+  const char *what = "sent nothing more";
+  if (ex->stage == MLOOM_HTTP_STAGE_REQUEST) {
+    limit = ex->connect_timeout_ms;
+    setting = "connect_timeout";
+    what = NULL;
+  } else if (ex->stage == MLOOM_HTTP_STAGE_SEND) {
+    what = "took nothing more of the request";
+  } else if (ex->stage == MLOOM_HTTP_STAGE_FIRST_BYTE) {
+    limit = ex->first_byte_timeout_ms;
+    setting = "first_byte_timeout";
+    what = "did not begin to answer";
+  }
+  if (limit != 0) {
+    if (waited >= limit) {
+      return time_out(ex, setting, limit, what == NULL ? connect_time_out_text(ex) : what, error);
+    }
+    left = left < limit - waited ? left : limit - waited;
+  }
+  *wait_ms = left < LONGEST_POLL_MS ? (int)left : LONGEST_POLL_MS;
+  return MLOOM_OK;
+}
+
+static int32_t connect_failure(const exchange *ex, mloom_error *error) {
+  long proxy_status = 0;
+  long reason = 0;
+  curl_easy_getinfo(ex->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  curl_easy_getinfo(ex->easy, CURLINFO_OS_ERRNO, &reason);
+  if (proxy_status == 407) {
+    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "put the user and password of the proxy into the proxy setting",
+                     "the proxy asks for a login (407)");
+  }
+  if (proxy_status >= 300) {
+    return set_error(error, MLOOM_E_UNAVAILABLE, proxy_status >= 500, "ask the proxy's operator to allow this host",
+                     "the proxy refused to connect to %s (%ld)", mloom_buffer_string(&ex->origin), proxy_status);
+  }
+  if (reason == ECONNREFUSED) {
+    return set_error(error, MLOOM_E_UNAVAILABLE, 1, "start the server, or correct the host and port of the URL",
+                     "%s refused the connection", peer(ex));
+  }
+  return set_error(error, MLOOM_E_UNAVAILABLE, 1, "check the network, the firewall and the host and port of the URL",
+                   "cannot connect to %s: %s", peer(ex), reason != 0 ? strerrordesc_np((int)reason) : ex->curl_error);
+}
+
+/* What OpenSSL's certificate check answers; the numbers are part of its interface. */
+#define VERIFY_OK 0
+#define VERIFY_NOT_YET_VALID 9
+#define VERIFY_EXPIRED 10
+#define VERIFY_SELF_SIGNED 18
+#define VERIFY_SELF_SIGNED_CHAIN 19
+#define VERIFY_UNKNOWN_ISSUER 20
+#define VERIFY_UNKNOWN_LEAF_ISSUER 21
+
+static int32_t certificate_failure(const exchange *ex, mloom_error *error) {
+  const char *origin = mloom_buffer_string(&ex->origin);
+  long result = VERIFY_OK;
+  curl_easy_getinfo(ex->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+  switch (result) {
+  case VERIFY_OK:
+    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "use the host name that the certificate was made for",
+                     "the certificate of %s is for another host name", origin);
+  case VERIFY_NOT_YET_VALID:
+  case VERIFY_EXPIRED:
+    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "renew the server's certificate, or correct this machine's clock",
+                     "the certificate of %s %s", origin, result == VERIFY_EXPIRED ? "has expired" : "is not yet valid");
+  case VERIFY_SELF_SIGNED:
+  case VERIFY_SELF_SIGNED_CHAIN:
+  case VERIFY_UNKNOWN_ISSUER:
+  case VERIFY_UNKNOWN_LEAF_ISSUER:
+    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "name the file with the authority's certificate in ca_file",
+                     "the certificate of %s was issued by an unknown authority", origin);
+  default:
+    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "correct the server's certificate",
+                     "the certificate of %s is not accepted: %s", origin, ex->curl_error);
+  }
+}
+
+static int32_t tls_failure(const exchange *ex, CURLcode result, mloom_error *error) {
+  if (result == CURLE_PEER_FAILED_VERIFICATION) {
+    return certificate_failure(ex, error);
+  }
+  if (result == CURLE_SSL_CACERT_BADFILE) {
+    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "name a readable file with PEM certificates in ca_file",
+                     "the CA file %s cannot be used", ex->client->ca_file == NULL ? "" : ex->client->ca_file);
+  }
+  int is_plain = strstr(ex->curl_error, "wrong version number") != NULL;
+  return set_error(error, MLOOM_E_UNAVAILABLE, is_plain ? 0 : 1,
+                   is_plain ? "use http:// in the URL, or correct its port" : "check that the server speaks TLS 1.2",
+                   "the TLS handshake with %s failed: %s", mloom_buffer_string(&ex->origin),
+                   is_plain ? "the server does not speak TLS on this port" : ex->curl_error);
+}
+
+static int32_t abort_failure(const exchange *ex, mloom_error *error) {
+  if (ex->abort_code == MLOOM_E_UNAVAILABLE && ex->status == 407) {
+    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "put the user and password of the proxy into the proxy setting",
+                     "the proxy asks for a login (407)");
+  }
+  if (ex->header_size > HEADER_LIMIT) {
+    return set_error(error, MLOOM_E_PROTOCOL, 0, "check that the URL names the right server",
+                     "the headers of the answer of %s are too large", mloom_buffer_string(&ex->origin));
+  }
+  return mloom_error_set(error, ex->abort_code, MLOOM_DOMAIN_NETWORK, NULL, "the answer of %s was not accepted (%s)",
+                         mloom_buffer_string(&ex->origin), mloom_code_name(ex->abort_code));
+}
+
+/* The connection was there; the exchange broke. */
+static int32_t transfer_failure(const exchange *ex, CURLcode result, mloom_error *error) {
+  const char *origin = mloom_buffer_string(&ex->origin);
+  if (ex->status != 0 && (result == CURLE_PARTIAL_FILE || result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING)) {
+    return set_error(error, MLOOM_E_PROTOCOL, 1, "try again; look at the server's log if it happens often",
+                     "%s cut the answer after %llu bytes", origin, (unsigned long long)ex->received);
+  }
+  if (result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR || result == CURLE_SEND_ERROR) {
+    return set_error(error, MLOOM_E_PROTOCOL, 1, "try again; look at the server's log if it happens often",
+                     "%s closed the connection without an answer", origin);
+  }
+  return set_error(error, MLOOM_E_PROTOCOL, 0, "check that the URL names an HTTP server",
+                   "%s sent an answer that is not HTTP: %s", origin,
+                   ex->curl_error[0] != '\0' ? ex->curl_error : curl_easy_strerror(result));
+}
+
+static int32_t describe_failure(exchange *ex, CURLcode result, mloom_error *error) {
+  if (ex->abort_code != MLOOM_OK) {
+    return abort_failure(ex, error);
+  }
+  ex->stage = failed_stage(ex);
+  switch (result) {
+  case CURLE_OUT_OF_MEMORY:
+    return mloom_error_memory(error);
+  case CURLE_COULDNT_RESOLVE_HOST:
+    ex->stage = MLOOM_HTTP_STAGE_RESOLVE;
+    return set_error(error, MLOOM_E_UNAVAILABLE, 1, "check the host name in the URL and this machine's name service",
+                     "the host name of %s cannot be resolved", mloom_buffer_string(&ex->origin));
+  case CURLE_COULDNT_RESOLVE_PROXY:
+    ex->stage = MLOOM_HTTP_STAGE_RESOLVE;
+    return set_error(error, MLOOM_E_UNAVAILABLE, 1, "correct the proxy setting",
+                     "the host name of the proxy cannot be resolved");
+  case CURLE_OPERATION_TIMEDOUT:
+    return time_out(ex, "connect_timeout", ex->connect_timeout_ms, connect_time_out_text(ex), error);
+  case CURLE_URL_MALFORMAT:
+    return set_error(error, MLOOM_E_INVALID, 0, "give an absolute URL such as https://host.example/v1",
+                     "the URL cannot be used: %s", ex->curl_error);
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_SSL_CERTPROBLEM:
+  case CURLE_SSL_CIPHER:
+  case CURLE_PEER_FAILED_VERIFICATION:
+  case CURLE_SSL_CACERT_BADFILE:
+  case CURLE_SSL_ISSUER_ERROR:
+  case CURLE_SSL_CLIENTCERT:
+    ex->stage = MLOOM_HTTP_STAGE_TLS;
+    return tls_failure(ex, result, error);
+  default:
+    return ex->stage < MLOOM_HTTP_STAGE_SEND ? connect_failure(ex, error) : transfer_failure(ex, result, error);
+  }
+}
+
+/* ---- Running ---- */
+
+static int32_t run(exchange *ex, CURLM *multi, mloom_error *error) {
+  struct curl_waitfd wake = {.fd = ex->call == NULL ? -1 : mloom_cancel_fd(ex->call->cancel),
+                             .events = CURL_WAIT_POLLIN};
+  for (;;) {
+    int running = 0;
+    int wait_ms = 0;
+    CURLMcode result = curl_multi_perform(multi, &running);
+    if (result != CURLM_OK) {
+      return mloom_error_set(error, result == CURLM_OUT_OF_MEMORY ? MLOOM_E_MEMORY : MLOOM_E_INTERNAL,
+                             MLOOM_DOMAIN_NETWORK, NULL, "libcurl failed: %s", curl_multi_strerror(result));
+    }
+    if (running == 0) {
+      break;
+    }
+    int32_t code = check_limits(ex, &wait_ms, error);
+    if (code != MLOOM_OK) {
+      ex->stage = failed_stage(ex);
+      return code;
+    }
+    curl_multi_poll(multi, &wake, wake.fd < 0 ? 0 : 1, wait_ms, NULL);
+  }
+  CURLMsg *message;
+  int left;
+  CURLcode outcome = CURLE_OK;
+  while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+    outcome = message->msg == CURLMSG_DONE ? message->data.result : outcome;
+  }
+  if (outcome == CURLE_OK && ex->status == 0) {
+    outcome = CURLE_GOT_NOTHING;
+  }
+  if (outcome != CURLE_OK) {
+    return describe_failure(ex, outcome, error);
+  }
+  ex->stage = MLOOM_HTTP_STAGE_DONE;
+  return MLOOM_OK;
+}
+
+static int64_t time_info(const exchange *ex, CURLINFO info) {
+  curl_off_t microseconds = 0;
+  curl_easy_getinfo(ex->easy, info, &microseconds);
+  return (int64_t)(microseconds / 1000);
+}
+
+static void fill_report(const exchange *ex, mloom_http_report *report) {
+  *report = (mloom_http_report){.stage = ex->stage,
+                                .status = ex->status,
+                                .received = ex->received,
+                                .resolve_ms = time_info(ex, CURLINFO_NAMELOOKUP_TIME_T),
+                                .connect_ms = time_info(ex, CURLINFO_CONNECT_TIME_T),
+                                .tls_ms = time_info(ex, CURLINFO_APPCONNECT_TIME_T),
+                                .first_byte_ms = time_info(ex, CURLINFO_STARTTRANSFER_TIME_T),
+                                .total_ms = time_info(ex, CURLINFO_TOTAL_TIME_T)};
+}
+
+int32_t mloom_http_perform(mloom_http_client *client, const mloom_call *call, const mloom_http_request *request,
+                           const mloom_http_sink *sink, mloom_http_report *report, mloom_error *error) {
+  if (report != NULL) {
+    memset(report, 0, sizeof(*report));
+  }
+  int32_t code = mloom_call_check(call, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  http_slot *slot = slot_take(client);
+  if (slot == NULL) {
+    return mloom_error_memory(error);
+  }
+  MLOOM_AUTO(exchange_end)
+  exchange ex = {.client = client, .call = call, .request = request, .sink = sink, .easy = slot->easy};
+  ex.clock = call == NULL || call->clock == NULL ? mloom_clock_system() : call->clock;
+  ex.started_ms = ex.clock->monotonic_ms(ex.clock);
+  ex.progress_ms = ex.started_ms;
+  code = prepare(&ex, error);
+  if (code == MLOOM_OK) {
+    if (curl_multi_add_handle(slot->multi, slot->easy) == CURLM_OK) {
+      code = run(&ex, slot->multi, error);
+      if (report != NULL) {
+        fill_report(&ex, report);
+      }
+      curl_multi_remove_handle(slot->multi, slot->easy);
+    } else {
+      code = mloom_error_memory(error);
+    }
+  }
+  slot_give(client, slot);
+  mloom_log_write(client->log, MLOOM_LOG_DEBUG, "net", "%s %s: %s, status %d, %llu bytes",
+                  code == MLOOM_E_INVALID ? "request" : request->method, mloom_buffer_string(&ex.origin),
+                  mloom_code_name(code), (int)ex.status, (unsigned long long)ex.received);
+  return code;
+}

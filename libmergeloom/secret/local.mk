@@ -1,4 +1,9 @@
 libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/secret/forms.c \
+  libmergeloom/secret/forms.h \
+  libmergeloom/secret/lookalike.c \
+  libmergeloom/secret/lookalike.h \
+  libmergeloom/secret/redactor.c \
   libmergeloom/secret/redactor.h \
   libmergeloom/secret/secret.c \
   libmergeloom/secret/secret.h

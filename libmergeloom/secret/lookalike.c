@@ -247,10 +247,14 @@ static int match_url_password(const cursor *at, mloom_match *out) {
   size_t i = 3;
   for (; i < at->size; i++) {
     char c = at->data[i];
+    if (c == '@' && i + 1 == at->size) {
+      break;
+    }
     if (c == '@') {
       char first = colon == 0 ? '\0' : at->data[colon + 1];
       int placeholder = first == '@' || first == '$' || first == '{' || first == '<' || first == '%' || first == '*';
-      return colon == 0 || placeholder ? MLOOM_MATCH_NONE : found(out, colon + 1, i - colon - 1);
+      int before_host = class_of(at->data[i + 1]) != 0 || at->data[i + 1] == '[';
+      return colon != 0 && !placeholder && before_host ? found(out, colon + 1, i - colon - 1) : MLOOM_MATCH_NONE;
     }
     if (c == ':' && colon == 0) {
       colon = i;

@@ -83,7 +83,7 @@ static void test_base64_at_every_offset(void) {
 }
 
 static void test_base64url(void) {
-  const char *secrets[] = {"????>>>>????>>>>", NULL};
+  const char *secrets[] = {"?\?\?\?>>>>?\?\?\?>>>>", NULL};
   mloom_redactor *redactor = redactor_with(secrets);
   expect(redactor, " Pz8/Pz4+Pj4/Pz8/Pj4+Pg== ", " [redacted] ");
   expect(redactor, " Pz8_Pz4-Pj4_Pz8_Pj4-Pg ", " [redacted] ");

@@ -60,7 +60,7 @@ static void read_flags(const void *address, char out[256]) {
     if (sscanf(line, "%lx-%lx ", &first, &last) == 2) {
       inside = (unsigned long)address >= first && (unsigned long)address < last;
     } else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
-      snprintf(out, 256, "%s", line);
+      snprintf(out, 256, "%.255s", line);
     }
   }
   if (maps != NULL) {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of .git that a later git, outside the sandbox, would run or believe: configuration, hooks, ignore rules,
+ * unfinished rebases. Landlock cannot take a folder out of a writable tree, so they are remembered before the first
+ * command and put back after each one.
+ */
+#ifndef MLOOM_JOB_GIT_METADATA_H
+#define MLOOM_JOB_GIT_METADATA_H
+
+#include "job/document.h"
+#include "job/workspace.h"
+
+#define MLOOM_GIT_NONE 0u      /* no repository: a plain folder */
+#define MLOOM_GIT_INSIDE 1u    /* .git is a folder of the working tree */
+#define MLOOM_GIT_ELSEWHERE 2u /* .git is a file or link: a worktree or submodule */
+
+typedef struct mloom_git_entry mloom_git_entry;
+
+typedef struct mloom_git_metadata {
+  uint32_t kind;
+  uint32_t incomplete; /* 1: more than can be remembered */
+  char *git_dir;       /* absolute; NULL for MLOOM_GIT_NONE */
+  char *common_dir;    /* where objects, refs and configuration are */
+  char head[80];       /* commit id at load, "" when there is none yet */
+  dev_t device;
+  ino_t inode;
+  mloom_git_entry *entries; /* sorted by path */
+  size_t entry_count;
+} mloom_git_metadata;
+
+int32_t mloom_git_metadata_load(mloom_git_metadata *out, const mloom_workspace *workspace, mloom_error *error);
+void mloom_git_metadata_free(mloom_git_metadata *metadata);
+
+/* Puts back what changed since load and appends the changed names. MLOOM_E_CONFLICT: .git itself was replaced and
+ * cannot be put back. */
+int32_t mloom_git_metadata_restore(mloom_git_metadata *metadata, const mloom_workspace *workspace,
+                                   mloom_text_list *changed, mloom_error *error);
+
+/* Reads the commit that HEAD names now into out ("" when there is none or it cannot be told). */
+void mloom_git_metadata_head(const mloom_git_metadata *metadata, char out[80]);
+
+#endif

@@ -5,6 +5,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/process/process.h \
   libmergeloom/process/sandbox.c \
   libmergeloom/process/sandbox.h \
+  libmergeloom/process/sandbox_proof.h \
   libmergeloom/process/supervise_protocol.h
 
 # Linked against libc only: it is started for every command.

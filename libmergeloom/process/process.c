@@ -434,7 +434,11 @@ static void read_fact(process_facts *facts, mloom_process_report *report, const 
   long long large = 0;
   unsigned count = 0;
   int used = 0;
-  if (sscanf(line, "exited %d", &number) == 1) {
+  if (sscanf(line, "started %d %u", &number, &count) == 2) {
+    facts->started = 1;
+    report->landlock_abi = number;
+    report->layers = count;
+  } else if (sscanf(line, "exited %d", &number) == 1) {
     report->ended = MLOOM_PROCESS_EXITED;
     report->exit_code = number;
   } else if (sscanf(line, "signalled %d", &number) == 1) {
@@ -451,7 +455,6 @@ static void read_fact(process_facts *facts, mloom_process_report *report, const 
     facts->error_number = number;
     facts->text = line + used;
   }
-  facts->started |= strncmp(line, "started", 7) == 0;
   facts->too_many |= strcmp(line, "too-many") == 0;
   facts->stuck |= strcmp(line, "stuck") == 0;
   facts->done |= strcmp(line, "done") == 0;

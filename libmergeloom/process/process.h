@@ -50,6 +50,8 @@ typedef struct mloom_process_report {
   int64_t cpu_ms; /* of the whole tree */
   int64_t max_rss_kib;
   uint64_t output_bytes;
+  int32_t landlock_abi; /* that the sandbox used; 0: none */
+  uint32_t layers;      /* of the sandbox, see supervise_protocol.h */
 } mloom_process_report;
 
 /* Blocking. MLOOM_OK whenever the command was started and everything of it has ended, however; report says how. sink's

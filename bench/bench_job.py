@@ -18,7 +18,8 @@ STEPS = [
     {"tool_calls": [{"name": "read_file", "arguments": {"path": "hello.txt"}}]},
     {"tool_calls": [{"name": "edit_file", "arguments": {
         "path": "hello.txt", "old_text": "helo", "new_text": "hello"}}]},
-    {"tool_calls": [{"name": "submit_result", "arguments": {"summary": "Corrected the word."}}]},
+    {"tool_calls": [{"name": "submit_result", "arguments": {
+        "status": "completed", "summary": "Corrected the word.", "files_changed": ["hello.txt"]}}]},
 ]
 
 
@@ -74,7 +75,7 @@ def main():
         program = program if program.exists() else BUILD / "mergeloom"
         environment["LD_LIBRARY_PATH"] = str(BUILD / ".libs")
         results = {}
-        for name, more in (("without the readiness gate", ["--no-check"]), ("with the readiness gate and its self-test", [])):
+        for name, more in (("without the readiness gate", ["--no-readiness"]), ("with the readiness gate and its self-test", [])):
             results[name] = []
             for _ in range(RUNS):
                 result = run([program, "run", "--repo", repository(folder), "--ticket", ticket, *more], environment, folder)

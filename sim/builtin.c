@@ -1,4 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtin.h"
 
-const char sim_builtin_script[] = "{\"models\": [\"sim-1\"], \"conversations\": []}";
+/* Laid out as the JSON it is. */
+const char sim_builtin_script[] =
+    "{\"models\": [\"sim-1\"], \"conversations\": [{"
+    "\"name\": \"self-test\", \"when\": {\"tool\": \"exchange_code\"},"
+    "\"capture\": {"
+    "  \"code\": {\"from\": \"tool\", \"after\": \"code: \"},"
+    "  \"confirmation\": {\"from\": \"tool\", \"after\": \"confirmation: \"},"
+    "  \"command\": {\"from\": \"user\", \"after\": \"Run this command: \", \"otherwise\": \"git\"}},"
+    "\"steps\": ["
+    "  {\"text\": \"I will read both files.\", \"tool_calls\": ["
+    "    {\"name\": \"read_file\", \"arguments\": "
+    "      {\"path\": \"code.txt\"}},"
+    "    {\"name\": \"read_file\", \"arguments\": "
+    "      {\"path\": \"target.txt\"}}]},"
+    "  {\"tool_calls\": ["
+    "    {\"name\": \"edit_file\", \"arguments\": "
+    "      {\"path\": \"target.txt\", \"old_text\": \"value = unset\", \"new_text\": \"value = ${code}\"}}]},"
+    "  {\"tool_calls\": ["
+    "    {\"name\": \"run_command\", \"arguments\": "
+    "      {\"argv\": [\"${command}\", \"--version\"]}}]},"
+    "  {\"tool_calls\": ["
+    "    {\"name\": \"exchange_code\", \"arguments\": "
+    "      {\"code\": \"${code}\"}}]},"
+    "  {\"tool_calls\": ["
+    "    {\"name\": \"inspect_diff\", \"arguments\": "
+    "      {}}]},"
+    "  {\"tool_calls\": ["
+    "    {\"name\": \"submit_result\", \"arguments\": "
+    "      {\"status\": \"completed\", \"summary\": \"The code is in its place; the confirmation is ${confirmation}.\","
+    "       \"files_changed\": [\"target.txt\"]}}]},"
+    "  {\"when\": {\"turn\": [6, 99]}, \"text\": \"The result is submitted.\"}"
+    "]}]}";

@@ -214,14 +214,12 @@ def simulator(*scripts, options=()):
     return Server(arguments)
 
 
-def aimock(fixtures, *options):
-    """The mock server of the npm package @copilotkit/aimock, with fixtures given as a list."""
+def aimock(steps, mark, **more):
+    """The mock server of the npm package @copilotkit/aimock: answers of a job by turn, and the self-test."""
     node, modules = node_modules()
-    path = _scratch / f"fixtures-{time.monotonic_ns()}.json"
-    path.write_text(json.dumps({"fixtures": fixtures}), encoding="utf-8")
-    program = modules / "@copilotkit/aimock/dist/cli.js"
-    arguments = [node, program, "-p", "0", "-h", "127.0.0.1", "-f", path, "--strict", "--log-level", "info", *options]
-    return Server(arguments)
+    path = _scratch / f"plan-{time.monotonic_ns()}.json"
+    path.write_text(json.dumps({"mark": mark, "steps": steps, **more}), encoding="utf-8")
+    return Server([node, SOURCE / "tests/e2e/aimock_server.mjs", modules, path])
 
 
 # ---- Requests, and a proxy that records them ----
@@ -342,3 +340,72 @@ def processes_with(mark):
         if mark.encode() in text:
             found.append(int(folder.name))
     return found
+
+
+# ---- One job that every test can use ----
+
+MARK = "Correct the greeting"
+TICKET = f"{MARK}\n\nhello.txt says helo. It should say hello.\n"
+FILES = {"hello.txt": "helo, world\n", "notes.txt": "one\ntwo\n"}
+READ = {"name": "read_file", "arguments": {"path": "hello.txt"}}
+EDIT = {"name": "edit_file", "arguments": {"path": "hello.txt", "old_text": "helo", "new_text": "hello"}}
+RUN = {"name": "run_command", "arguments": {"argv": ["git", "--version"]}}
+DIFF = {"name": "inspect_diff", "arguments": {}}
+SUBMIT = {"name": "submit_result", "arguments": {
+    "status": "completed", "summary": "Corrected the greeting in hello.txt.", "files_changed": ["hello.txt"]}}
+
+
+def job_steps():
+    """What a capable model does with the ticket: several turns, two calls in the first."""
+    return [{"text": "I will look first. Grüße!", "tool_calls": [READ, {"name": "list_files", "arguments": {"path": "."}}]},
+            {"reasoning": "One word is wrong.", "tool_calls": [EDIT]},
+            {"tool_calls": [RUN]},
+            {"tool_calls": [DIFF]},
+            {"text": "That is it.", "tool_calls": [SUBMIT]}]
+
+
+def job_script(steps, key=None):
+    script = {"models": ["sim-1"], "conversations": [{"name": "job", "when": {"user": MARK}, "steps": steps}]}
+    if key:
+        script["key"] = key
+    return script
+
+
+def provider_environment(url, **more):
+    """The environment of mergeloom with the provider at url; settings by their environment names in more."""
+    settings = {
+        "JCA_OPENAI_COMPATIBLE_BASE_URL": url + "/v1", "JCA_OPENAI_COMPATIBLE_MODEL": "sim-1",
+        "JCA_OPENAI_COMPATIBLE_API_KEY": KEY, "JCA_WORKER_PROVIDER": "openai-compatible",
+        "JCA_WORKER_SCRATCH_PATH": _scratch, "JCA_WORKER_ALLOWED_COMMANDS": "git,python3",
+    }
+    settings.update(more)
+    return clean_environment(**settings)
+
+
+def run_job(url, repo, *options, ticket=TICKET, **settings):
+    """mergeloom run on a repository; the ticket is a text or a path."""
+    if isinstance(ticket, str):
+        path = _scratch / "ticket.txt"
+        path.write_text(ticket, encoding="utf-8")
+        ticket = path
+    return mergeloom("run", "--repo", repo, "--ticket", ticket, *options,
+                     environment=provider_environment(url, **settings))
+
+
+def hello(repo):
+    return (repo / "hello.txt").read_text(encoding="utf-8")
+
+
+def must_be_untouched(repo):
+    equal(must(["git", "status", "--porcelain"], cwd=repo), "", "what changed in the repository")
+    equal(must(["git", "rev-list", "--count", "HEAD"], cwd=repo).strip(), "1", "commits")
+
+
+def must_complain(finished, status, *parts):
+    """The right exit status, one error with a remedy, and no secret anywhere."""
+    equal(finished.status, status, f"exit status of {finished!r}")
+    errors = [line for line in finished.err.splitlines() if line.startswith("mergeloom: ")]
+    equal(len(errors), 1, f"error lines in {finished.err!r}")
+    for part in parts:
+        contains(finished.err.lower(), part.lower(), "what is said")
+    lacks(finished.everything(), KEY, "what is printed")

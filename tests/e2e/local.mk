@@ -1,6 +1,18 @@
 # End-to-end tests: whole programs, servers that are not ours where there are any.
 e2e_tests = \
+  tests/e2e/test_aimock.py \
+  tests/e2e/test_bad_input.py \
+  tests/e2e/test_job.py \
   tests/e2e/test_simulator.py
 TESTS += $(e2e_tests)
-EXTRA_DIST += $(e2e_tests) tests/e2e/harness.py tests/e2e/openai_client.mjs tests/e2e/package.json \
-  tests/e2e/package-lock.json tests/e2e/.npmrc
+EXTRA_DIST += $(e2e_tests) tests/e2e/aimock_server.mjs tests/e2e/harness.py tests/e2e/openai_client.mjs \
+  tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/.npmrc tests/e2e/test_installed.py
+
+installcheck-local:
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir; \
+	installed_bindir='$(DESTDIR)$(bindir)'; export installed_bindir; \
+	installed_libdir='$(DESTDIR)$(libdir)'; export installed_libdir; \
+	installed_cflags='$(SANITIZER_CFLAGS)'; export installed_cflags; \
+	CC='$(CC)'; export CC; \
+	python3 -B '$(srcdir)/tests/e2e/test_installed.py'

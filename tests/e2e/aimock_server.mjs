@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Serves a job and the tool-calling self-test with the mock server of @copilotkit/aimock:
+// node aimock_server.mjs NODE_MODULES PLAN. The plan is a JSON file: {"mark": text of the job's first message,
+// "steps": [response of each turn], "options": {options of a step's fixture, by turn}, "server": {server options}}.
+// Responses are aimock's own: {content, toolCalls, reasoning, usage}, {error, status, retryAfter}.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+const [modules, planPath] = process.argv.slice(2);
+const require = createRequire(path.join(modules, '..', 'index.js'));
+const { LLMock } = require('@copilotkit/aimock');
+const plan = JSON.parse(readFileSync(planPath, 'utf8'));
+
+const textOf = (message) => typeof message.content === 'string' ? message.content
+  : (message.content ?? []).map((part) => part.text ?? '').join('');
+const turnOf = (request) => request.messages.filter((message) => message.role === 'assistant').length;
+const offers = (request, name) => (request.tools ?? []).some((tool) => tool.function?.name === name);
+const found = (request, pattern) => {
+  for (const message of [...request.messages].reverse()) {
+    const match = pattern.exec(textOf(message));
+    if (match) return match[1];
+  }
+  return `nothing matches ${pattern}`;
+};
+const call = (id, name, args) => ({ toolCalls: [{ id, name, arguments: JSON.stringify(args) }] });
+
+// A model that follows the ticket of the self-test (docs/readiness.md).
+function selfTest(request) {
+  switch (turnOf(request)) {
+    case 0: return call('self_0', 'read_file', { path: 'code.txt' });
+    case 1: return call('self_1', 'edit_file', {
+      path: 'target.txt', old_text: 'value = unset', new_text: `value = ${found(request, /code: (ML-[0-9a-f]+)/)}` });
+    case 2: return call('self_2', 'run_command', { argv: found(request, /Run this command: (.*)/).trim().split(' ') });
+    case 3: return call('self_3', 'exchange_code', { code: found(request, /code: (ML-[0-9a-f]+)/) });
+    case 4: return call('self_4', 'inspect_diff', {});
+    case 5: return call('self_5', 'submit_result', {
+      status: 'completed', files_changed: ['target.txt'], summary: `The confirmation is ${found(request, /confirmation: (MC-[0-9a-f]+)/)}.` });
+    default: return { content: 'Done.' };
+  }
+}
+
+const mock = new LLMock({ host: '127.0.0.1', port: 0, strict: true, logLevel: 'warn', ...plan.server });
+mock.addFixture({ match: { predicate: (request) => offers(request, 'exchange_code') }, response: selfTest });
+// A response with "first": [...] answers with these, one a request, before it answers as it is.
+const withTextArguments = ({ first, ...response }) => (response.toolCalls ? { ...response,
+  toolCalls: response.toolCalls.map((one) => ({
+    ...one, arguments: typeof one.arguments === 'string' ? one.arguments : JSON.stringify(one.arguments) })) } : response);
+plan.steps.forEach((response, turn) => mock.addFixture({
+  match: {
+    predicate: (request) => !offers(request, 'exchange_code') && turnOf(request) === turn
+      && request.messages.some((message) => message.role === 'user' && textOf(message).includes(plan.mark)),
+  },
+  response: () => (response.first?.length ? response.first.shift() : withTextArguments(response)),
+  ...(plan.options?.[turn] ?? {}),
+}));
+const url = await mock.start();
+console.log(`listening on ${url}`);
+process.on('SIGTERM', () => mock.stop().then(() => process.exit(0)));

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs from the outside: the command line, an embedding program, cancelling, what goes over the wire."""
+import json
+import os
+import signal
+import time
+
+import harness
+from harness import check, contains, equal, lacks
+
+
+def test_job():
+    """a job through readiness, tools and result; the diff is in the work tree"""
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(harness.job_steps())) as server:
+        finished = harness.run_job(server.url, repo)
+    equal(finished.status, 0, f"{finished!r}")
+    equal(harness.must(["git", "diff", "--stat"], cwd=repo).splitlines()[-1].strip(),
+          "1 file changed, 1 insertion(+), 1 deletion(-)", "the diff")
+    contains(finished.everything(), "Corrected the greeting", "the summary")
+
+
+def test_check():
+    """check: every named check and the state, as text and as JSON"""
+    with harness.simulator() as server:
+        environment = harness.provider_environment(server.url)
+        finished = harness.mergeloom("check", environment=environment)
+        equal(finished.status, 0, f"{finished!r}")
+        for name in ("settings", "credential", "reach", "model", "tools"):
+            contains(finished.out, name, "checks")
+        document = json.loads(harness.mergeloom("check", "openai-compatible", "--json", environment=environment).out)
+    contains(json.dumps(document), "mergeloom.check.v1", "the report")
+
+
+def test_prefix():
+    """the body of a turn begins with the body of the turn before, up to the closing part"""
+    repo = harness.repository(harness.FILES)
+    steps = harness.job_steps()
+    steps[2:2] = [{"text": f"Turn {number}.", "tool_calls": [
+        {"name": "read_file", "arguments": {"path": "notes.txt"}}, harness.READ]} for number in range(12)]
+    with harness.simulator(harness.job_script(steps)) as server, harness.Recorder(server.url) as proxy:
+        finished = harness.run_job(proxy.url, repo, "--no-readiness")
+        equal(finished.status, 0, f"{finished!r}")
+        bodies = proxy.bodies()
+    equal(len(bodies), len(steps), "turns")
+    for number, (earlier, later) in enumerate(zip(bodies, bodies[1:])):
+        common = len(os.path.commonprefix([earlier, later]))
+        closing = earlier[common:]
+        check(len(closing) <= 1024, f"turn {number}: {len(closing)} bytes of {len(earlier)} are not a prefix of the next")
+        lacks(closing.decode(errors="replace"), '"role"', f"the closing part of turn {number}")
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + harness.GUARD
+    while not condition():
+        check(time.monotonic() < end, f"{what}: did not come")
+        time.sleep(0.02)
+
+
+def cancelled(steps, ready):
+    """Starts a job, sends SIGINT once ready() holds, and looks for what is left of it."""
+    repo = harness.repository(harness.FILES)
+    ticket = harness.scratch() / "ticket.txt"
+    ticket.write_text(harness.TICKET, encoding="utf-8")
+    mark = f"JCA_E2E_MARK_{os.getpid()}_{time.monotonic_ns()}"
+    with harness.simulator(harness.job_script(steps)) as server:
+        environment = harness.provider_environment(server.url, **{mark: "1"})
+        arguments = [harness.BUILD / "mergeloom", "run", "--no-readiness", "--repo", repo, "--ticket", ticket]
+        with harness.started(arguments, environment) as process:
+            wait_for(lambda: ready(repo, server), "the moment to cancel")
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=harness.GUARD)
+            equal(process.returncode, 5, f"exit status after SIGINT; output: {output}")
+        wait_for(lambda: not harness.processes_with(str(repo)), "the end of every process of the job")
+        equal(harness.processes_with(mark), [], "processes of the job")
+    leftovers = [path.name for path in harness.scratch().iterdir()
+                 if path.name not in ("repository", "ticket.txt") and not path.name.startswith(("server-", "script-"))]
+    lacks(" ".join(leftovers), "mergeloom-", "temporary folders")
+    return repo, output
+
+
+def test_cancel_command():
+    """SIGINT while a command runs: nothing of it is left"""
+    code = ("import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+            "signal.signal(signal.SIGINT, signal.SIG_IGN); open('started', 'w').close(); "
+            "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'], start_new_session=True); "
+            "time.sleep(1000)")
+    steps = [{"tool_calls": [{"name": "run_command", "arguments": {"argv": ["python3", "-c", code]}}]}]
+    repo, _ = cancelled(steps, lambda repo, server: (repo / "started").exists())
+    check((repo / "started").exists(), "the work is kept")
+
+
+def test_cancel_stream():
+    """SIGINT while the model speaks"""
+    steps = [{"text": "A very long story. " * 2000, "deliver": {"delay_ms": 50}}]
+    repo, _ = cancelled(steps, lambda repo, server: "step 0" in server.text())
+    harness.must_be_untouched(repo)
+
+
+def test_validation():
+    """validation that fails goes back to the model, which repairs"""
+    repo = harness.repository({**harness.FILES, "check.py": "import sys\nsys.exit('helo' in open('hello.txt').read())\n"})
+    wrong = {"name": "edit_file", "arguments": {"path": "notes.txt", "old_text": "one", "new_text": "zero"}}
+    steps = [{"tool_calls": [wrong]}, {"tool_calls": [harness.SUBMIT]}, {"tool_calls": [harness.EDIT]},
+             {"tool_calls": [harness.SUBMIT]}]
+    job = harness.scratch() / "job.json"
+    job.write_text(json.dumps({"schema": "mergeloom.job.v1", "validation": {
+        "mode": "required", "commands": [["python3", "check.py"]]}}), encoding="utf-8")
+    with harness.simulator(harness.job_script(steps)) as server:
+        finished = harness.run_job(server.url, repo, "--no-readiness", "--job", job)
+        equal(finished.status, 0, f"{finished!r}")
+        contains(server.text(), "turn 3", "the turns after the failure")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+
+
+def test_claims():
+    """a result that claims what the tree does not show is flagged"""
+    repo = harness.repository(harness.FILES)
+    steps = [{"tool_calls": [{"name": "submit_result", "arguments": {
+        "status": "completed", "summary": "Corrected the greeting in hello.txt.", "files_changed": ["hello.txt"]}}]}] * 6
+    steps = [{"when": {"turn": [0, 20]}, **steps[0]}]
+    with harness.simulator(harness.job_script(steps)) as server:
+        finished = harness.run_job(server.url, repo, "--no-readiness", "--json")
+    contains(finished.out, "hello.txt", "the events")
+    result = finished.out.splitlines()[-1]
+    check("discrepan" in result or "claim" in result, f"the claim is not flagged in {result}")
+    harness.must_be_untouched(repo)
+
+
+def test_embedding():
+    """the embedding example runs a job"""
+    program = harness.BUILD / "examples/embed"
+    repo = harness.repository(harness.FILES)
+    ticket = harness.scratch() / "ticket.txt"
+    ticket.write_text(harness.TICKET, encoding="utf-8")
+    with harness.simulator(harness.job_script(harness.job_steps())) as server:
+        finished = harness.run([program, repo, ticket], environment=harness.provider_environment(server.url))
+    equal(finished.status, 0, f"{finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+
+
+harness.main(globals())

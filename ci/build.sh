@@ -97,10 +97,13 @@ compile() {
   configured "$folder" "$@" && make -C "$folder" -j"$jobs" && make -C "$folder" -j"$jobs" check TESTS=
 }
 
-build_gcc() { compile "$build" --enable-werror 'CFLAGS=-g -O2'; }
+build_gcc() { compile "$build" --enable-werror "--prefix=$build/installed" 'CFLAGS=-g -O2'; }
 build_clang() { compile "$build/clang" --enable-werror CC=clang 'CFLAGS=-g -O1'; }
 build_asan() { compile "$build/asan" --enable-werror --enable-sanitizers=address,undefined 'CFLAGS=-g -O1'; }
-build_optimised() { configured "$build/bench" 'CFLAGS=-O2' && make -C "$build/bench" -j"$jobs" && make -C "$build/bench" -j"$jobs" bench-programs; }
+build_optimised() {
+  configured "$build/bench" 'CFLAGS=-O2' && make -C "$build/bench" -j"$jobs" &&
+    make -C "$build/bench" -j"$jobs" bench-programs
+}
 
 build_main() { logged build build_gcc; }
 build_bench() { logged build-bench build_optimised; }

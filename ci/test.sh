@@ -147,6 +147,32 @@ test_distcheck() {
   finish distcheck
 }
 
+run_lint() {
+  local part status=0
+  for part in format shell structure analysis; do
+    step "lint-$part" "lint_$part" || status=1
+  done
+  return $status
+}
+
+# Installs the build where it was configured to go, and uses it from there.
+install_and_use() {
+  rm -rf "${build:?}/installed"
+  make -C "$build" -j"$jobs" install && make -C "$build" installcheck
+}
+
+run_installcheck() {
+  logged installcheck install_and_use
+  local status=$?
+  local p f
+  p=$(grep -c '^ok ' "$logs/installcheck.log")
+  f=$(grep -c '^not ok ' "$logs/installcheck.log")
+  [ "$status" != 0 ] && [ "$f" = 0 ] && f=1
+  passed=$((passed + p))
+  failed=$((failed + f))
+  say "    $p passed, $f failed, 0 skipped"
+}
+
 test_all() {
   local started=$SECONDS
   run_setup || {
@@ -154,14 +180,15 @@ test_all() {
     finish test
     return 1
   }
-  step lint lint_all
-  if step build-gcc build_gcc; then
+  run_lint
+  if step build build_gcc; then
     checked check "$build"
+    run_installcheck
   fi
   step build-clang build_clang
   run_asan
   run_tsan
-  run_fuzz 5
+  run_fuzz "${MERGELOOM_FUZZ_SECONDS:-5}"
   run_distcheck
   say "took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s"
   finish test

@@ -1,0 +1,23 @@
+# Fuzz targets, one for each parser of outside bytes. Built with clang after
+#   configure CC=clang --enable-fuzzers --enable-sanitizers=address,undefined,fuzzer-no-link
+# and run as: fuzz/fuzz_NAME -max_total_time=60 SCRATCH_FOLDER SOURCE/fuzz/seeds/NAME
+fuzz_cflags = $(AM_CFLAGS) -fsanitize=fuzzer,address,undefined
+fuzz_libs = libmergeloom/libcore.la
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_sse
+fuzz_fuzz_sse_SOURCES = fuzz/fuzz_sse.c
+fuzz_fuzz_sse_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_sse_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_json_reader
+fuzz_fuzz_json_reader_SOURCES = fuzz/fuzz_json_reader.c
+fuzz_fuzz_json_reader_CFLAGS = $(fuzz_cflags) $(JSONC_CFLAGS)
+fuzz_fuzz_json_reader_LDADD = $(fuzz_libs) $(JSONC_LIBS) -lm
+
+noinst_PROGRAMS += fuzz/fuzz_text
+fuzz_fuzz_text_SOURCES = fuzz/fuzz_text.c
+fuzz_fuzz_text_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_text_LDADD = $(fuzz_libs)
+endif
+EXTRA_DIST += fuzz/seeds

@@ -25,7 +25,8 @@ int32_t mloom_buffer_append(mloom_buffer *buffer, const char *data, size_t size)
 int32_t mloom_buffer_append_string(mloom_buffer *buffer, const char *string);
 int32_t mloom_buffer_append_char(mloom_buffer *buffer, char c);
 __attribute__((format(printf, 2, 3))) int32_t mloom_buffer_append_format(mloom_buffer *buffer, const char *format, ...);
-int32_t mloom_buffer_append_vformat(mloom_buffer *buffer, const char *format, va_list arguments);
+__attribute__((format(printf, 2, 0))) int32_t mloom_buffer_append_vformat(mloom_buffer *buffer, const char *format,
+                                                                          va_list arguments);
 /* Removes size bytes from the front. */
 void mloom_buffer_consume(mloom_buffer *buffer, size_t size);
 /* Keeps the memory. */

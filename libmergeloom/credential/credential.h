@@ -22,18 +22,23 @@ typedef struct mloom_authorized_headers {
   mloom_header **headers;
   size_t count;
   char description[160]; /* of the credential used, "" when none; safe to show */
+  /* Which credential it was, for mloom_credentials_refused. */
+  struct mloom_cached_credential *used;
+  uint64_t generation;
 } mloom_authorized_headers;
 
 /* Fetches (or takes from the cache) and makes the headers. No header when nothing applies and it is optional. A
- * source that is configured and fails stops the chain with its own reason.
- * MLOOM_E_NOT_CONFIGURED: no source applies; the remedy names the fields. Others as the source says. */
+ * source that is configured and fails stops the chain with its own reason. An audience that is an http or https origin
+ * binds the credential to it: MLOOM_E_DENIED when the request goes elsewhere.
+ * MLOOM_E_NOT_CONFIGURED: no source applies; the remedy names the fields. Others as the source says. out is empty then;
+ * it is freed by the caller in both cases. */
 int32_t mloom_credentials_authorize(mloom_credentials *credentials, mloom_call *call,
                                     const mloom_authorization *authorization, const mloom_http_request *request,
                                     mloom_authorized_headers *out, mloom_error *error);
 void mloom_authorized_headers_free(mloom_authorized_headers *headers);
 
-/* The service refused the credential. Returns 1 when fetching again may help (it was refreshable), and then the next
- * authorize fetches afresh. */
-int mloom_credentials_refused(mloom_credentials *credentials, const mloom_authorization *authorization);
+/* The service refused the credential that made headers. Returns 1 when fetching again may help (it was refreshable, or
+ * another call has fetched a newer one since), and then the next authorize uses a fresh one. */
+int mloom_credentials_refused(mloom_credentials *credentials, const mloom_authorized_headers *headers);
 
 #endif

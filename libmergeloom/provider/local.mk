@@ -1,2 +1,8 @@
 libmergeloom_libcore_la_SOURCES += \
-  libmergeloom/provider/provider.h
+  libmergeloom/provider/collector.c \
+  libmergeloom/provider/exchange.c \
+  libmergeloom/provider/internal.h \
+  libmergeloom/provider/provider.c \
+  libmergeloom/provider/provider.h \
+  libmergeloom/provider/transport.c \
+  libmergeloom/provider/turn.c

@@ -258,8 +258,8 @@ typedef struct mloom_authorization {
 
 #define MLOOM_AUTHORIZATION_OPTIONAL 1u
 
-/* What the host is to do for one turn or probe. Filled by the plugin; its pointers stay valid until the next
- * call on the same session (or instance, for a probe). */
+/* What the host is to do for one turn or probe. Filled by the plugin; its pointers stay valid until finish (or
+ * probe_result) of this exchange has returned. */
 typedef struct mloom_exchange {
   uint32_t size;
   uint32_t flags;

@@ -21,7 +21,8 @@ typedef struct mloom_directives mloom_directives;
 /* Never fails for what the text says: notes tell. MLOOM_E_MEMORY only. */
 int32_t mloom_directives_parse(mloom_directives **out, const char *description, size_t size, mloom_error *error);
 void mloom_directives_free(mloom_directives *directives);
-/* The value of a single-valued key, NULL when absent, and where it stands. Borrowed. */
+/* The value of a key as it was written, NULL when absent, and where it stands (line and column may be NULL). Borrowed.
+ * An entry of a list key is read with the two functions below. */
 const char *mloom_directives_value(const mloom_directives *directives, const char *key, uint32_t *line,
                                    uint32_t *column);
 /* The elements of a list key. */

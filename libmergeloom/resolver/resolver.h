@@ -16,12 +16,22 @@ typedef struct mloom_resolver_provider {
   const char *const *aliases; /* ends with NULL, may be NULL */
   const char *default_model;  /* stored default, NULL when none */
   const char *default_model_origin;
-  const char *const *model_aliases; /* pairs alias, id; ends with NULL; may be NULL */
+  const char *const *model_aliases;                    /* pairs alias, id; ends with NULL; may be NULL */
+  const mloom_settings_problem *default_model_problem; /* why the stored default cannot be read; or NULL */
   uint32_t disabled;
   uint32_t reserved;
 } mloom_resolver_provider;
 
-/* Borrowed input. Texts are {NULL, 0} and lists NULL when absent. */
+/* What one owner permits. A job needs the consent of all. */
+typedef struct mloom_resolver_policy {
+  const char *owner;                    /* "workspace", "worker" */
+  const char *const *allowed_providers; /* ids or aliases, ends with NULL; NULL: all; empty: none */
+  const char *const *allowed_models;    /* ids, aliases or globs of * and ?; as above */
+  uint32_t without_labels;              /* 1: model: labels do not count */
+  uint32_t reserved;
+} mloom_resolver_policy;
+
+/* Borrowed input. Texts are {NULL, 0} and lists NULL when absent; empty strings count as absent. */
 typedef struct mloom_resolver_input {
   mloom_bytes description;         /* of the ticket, directives included */
   const char *const *labels;       /* ends with NULL */
@@ -31,10 +41,11 @@ typedef struct mloom_resolver_input {
   const char *workspace_model;
   const char *worker_provider;
   const char *worker_provider_origin;
-  const char *const *allowed_providers; /* NULL: all */
-  const char *const *allowed_models;    /* globs, NULL: all */
-  uint32_t labels_count;                /* 1: model: labels are obeyed */
-  uint32_t reserved;
+  const mloom_settings_problem *worker_provider_problem; /* why the worker default cannot be read; or NULL */
+  const mloom_resolver_policy *policies;
+  size_t policy_count;
+  const mloom_settings_problem *const *policy_problems; /* a policy that cannot be read blocks every job */
+  size_t policy_problem_count;
   const mloom_resolver_provider *providers;
   size_t provider_count;
   const mloom_resolver_layer_entry *const *layers; /* of plugins */
@@ -43,12 +54,12 @@ typedef struct mloom_resolver_input {
 } mloom_resolver_input;
 
 /* mloom_resolution is the outcome: chosen values, each candidate with layer and reason, warnings, what blocks, and the
- * directives. MLOOM_E_MEMORY only. */
+ * directives. It keeps nothing of input. MLOOM_E_MEMORY only. */
 int32_t mloom_resolver_resolve(mloom_resolution **out, const mloom_resolver_input *input, mloom_error *error);
 
 /* The directives that were read, for the job. Borrowed. */
 const mloom_directives *mloom_resolution_directives(const mloom_resolution *resolution);
-/* The tree of mloom_resolution_json. Borrowed. */
+/* The tree of mloom_resolution_json. Borrowed; made at the first call; NULL when out of memory. */
 mloom_json *mloom_resolution_tree(const mloom_resolution *resolution);
 
 /* Builds the input from a job document, settings and registry and resolves: what mloom_resolve does.

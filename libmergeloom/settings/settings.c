@@ -202,12 +202,6 @@ static int32_t read_layers(mloom_settings_build *build, mloom_error *error) {
   if (mloom_json_each_member(build->section, warn_of_unknown_member, build) != 0 || add_missing(settings) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  for (size_t i = 0; i < settings->problem_count; i++) {
-    if (settings->problems[i].code != MLOOM_E_NOT_CONFIGURED) {
-      mloom_log_write(build->sources->log, MLOOM_LOG_WARNING, "settings", "%s: %s; %s", settings->owner,
-                      settings->problems[i].message, settings->problems[i].remedy);
-    }
-  }
   return MLOOM_OK;
 }
 

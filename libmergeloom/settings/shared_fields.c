@@ -9,6 +9,10 @@
 
 static const mloom_field enabled =
     FIELD("enabled", "Enabled", "When false, no job runs on this provider.", MLOOM_FIELD_BOOLEAN, "true", 0, 0);
+static const mloom_field model_aliases =
+    FIELD("model_aliases", "Model aliases",
+          "Short names that tickets may use, as alias=model id elements: sonnet=claude-sonnet-4-5, fast=...",
+          MLOOM_FIELD_LIST, NULL, 0, 0);
 static const mloom_field connect_timeout =
     FIELD("connect_timeout", "Connect time-out", "Seconds for the name lookup, the connection and the TLS handshake.",
           MLOOM_FIELD_INTEGER, "10", 1, 600);
@@ -36,11 +40,11 @@ static const mloom_field extra_headers =
           "Headers added to each request, one \"Name: value\" a line; in the configuration file an object.",
           MLOOM_FIELD_HEADERS, NULL, 0, 0);
 
-static const mloom_field *const fields[] = {&enabled,       &connect_timeout, &first_byte_timeout,
-                                            &idle_timeout,  &total_timeout,   &max_retries,
-                                            &extra_headers, &ca_file,         &proxy};
+static const mloom_field *const fields[] = {&enabled,      &model_aliases, &connect_timeout, &first_byte_timeout,
+                                            &idle_timeout, &total_timeout, &max_retries,     &extra_headers,
+                                            &ca_file,      &proxy};
 
 const mloom_field *const *mloom_settings_shared_fields(int transport, size_t *count) {
-  *count = transport ? sizeof fields / sizeof fields[0] : 1;
+  *count = transport ? sizeof fields / sizeof fields[0] : 2;
   return fields;
 }

@@ -174,8 +174,9 @@ static int32_t load_plugins(mloom_context *context, mloom_error *error) {
 static void log_problems(const mloom_context *context, const char *owner, const mloom_settings *settings) {
   for (size_t i = 0; i < mloom_settings_problem_count(settings); i++) {
     const mloom_settings_problem *problem = mloom_settings_problem_at(settings, i);
-    mloom_log_write(&context->log, MLOOM_LOG_WARNING, "settings", "%s.%s: %s; %s", owner, problem->field,
-                    problem->message, problem->remedy);
+    /* A provider that nobody configured is no reason for a warning at every start. */
+    int32_t level = problem->code == MLOOM_E_NOT_CONFIGURED ? MLOOM_LOG_INFO : MLOOM_LOG_WARNING;
+    mloom_log_write(&context->log, level, "settings", "%s: %s; %s", owner, problem->message, problem->remedy);
   }
 }
 
@@ -203,8 +204,7 @@ static int32_t read_settings(mloom_context *context, mloom_error *error) {
                                     .secrets_path = context->secrets_path,
                                     .config = context->config,
                                     .config_path = context->config_path,
-                                    .redactor = context->redactor,
-                                    .log = &context->log};
+                                    .redactor = context->redactor};
   size_t count = 0;
   const mloom_field *const *fields = mloom_worker_fields(&count);
   int32_t code = mloom_settings_new(&context->worker_settings, "worker", fields, count, 0, &sources, error);

@@ -72,6 +72,11 @@ int32_t mloom_elf_check(const char *path, mloom_error *error) {
   if (code != MLOOM_OK) {
     return code;
   }
+  /* The table of sections stands at the end of the file, so it tells a copy that did not finish. */
+  uint64_t sections_size = (uint64_t)header.e_shnum * header.e_shentsize;
+  if (header.e_shoff > file_size || sections_size > file_size - header.e_shoff) {
+    return truncated(path, file_size, error);
+  }
   for (unsigned i = 0; i < header.e_phnum; i++) {
     ElfW(Phdr) segment;
     off_t offset = (off_t)(header.e_phoff + (ElfW(Off))i * sizeof(segment));

@@ -11,6 +11,5 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/plugin/host.h \
   libmergeloom/plugin/loader.c \
   libmergeloom/plugin/loader.h \
-  libmergeloom/plugin/paths.c \
   libmergeloom/plugin/registry.c \
   libmergeloom/plugin/registry.h

@@ -34,13 +34,6 @@ typedef struct mloom_resolver_layer_entry {
   pthread_mutex_t *plugin_lock;
 } mloom_resolver_layer_entry;
 
-/* The folders to load from when nobody names any: those of MERGELOOM_PLUGIN_PATH in environment (NAME=value, ends with
- * NULL), separated by ':', unless the program is set-user-id; then the installed one. Relative ones are left out with a
- * warning. *out ends with NULL and goes to mloom_plugin_paths_free. MLOOM_E_MEMORY. */
-int32_t mloom_plugin_default_paths(char ***out, const char *const *environment, const mloom_log *log,
-                                   mloom_error *error);
-void mloom_plugin_paths_free(char **paths);
-
 /* Loads the built-in plugins and then each mergeloom-*.so of the folders (absolute, ends with NULL; NULL: none) in
  * sorted order. A plugin that fails, or a folder that cannot be used, is kept with its reason. host must outlive the
  * registry. MLOOM_E_MEMORY only. */

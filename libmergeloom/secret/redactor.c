@@ -314,10 +314,6 @@ void mloom_redactor_apply_known(mloom_redactor *redactor, mloom_buffer *text) {
   apply(redactor, text, 1);
 }
 
-void mloom_redactor_filter(mloom_buffer *text, void *redactor) {
-  apply(redactor, text, 0);
-}
-
 static void apply_field(mloom_redactor *redactor, char *field, size_t capacity) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   if (mloom_buffer_append_string(&text, field) != MLOOM_OK) {

@@ -27,8 +27,6 @@ void mloom_redactor_apply(mloom_redactor *redactor, mloom_buffer *text);
 /* Known secrets only: for text that has to stay what it is, such as a diff or what a model is given to read. */
 void mloom_redactor_apply_known(mloom_redactor *redactor, mloom_buffer *text);
 void mloom_redactor_apply_error(mloom_redactor *redactor, mloom_error *error);
-/* For mloom_log.filter: userdata is the redactor. */
-void mloom_redactor_filter(mloom_buffer *text, void *redactor);
 
 /* Text that comes in pieces: a secret may straddle two of them, so what could be its beginning is held back until the
  * next piece or the end. One stream, one thread at a time. */

@@ -288,6 +288,7 @@ static int32_t build(mloom_context *context, const mloom_context_options *option
                              .level = options->log_level,
                              .filter = redact_message,
                              .filter_userdata = context->redactor};
+  mloom_redactor_set_log(context->redactor, &context->log);
   code = find_paths(context, options, error);
   if (code == MLOOM_OK) {
     code = read_config(context, error);

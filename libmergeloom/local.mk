@@ -22,6 +22,7 @@ mergeloomincludedir = $(includedir)/mergeloom
 mergeloominclude_HEADERS = \
   libmergeloom/include/mergeloom/cancel.h \
   libmergeloom/include/mergeloom/context.h \
+  libmergeloom/include/mergeloom/crypto.h \
   libmergeloom/include/mergeloom/job.h \
   libmergeloom/include/mergeloom/mergeloom.h \
   libmergeloom/include/mergeloom/plugin.h \

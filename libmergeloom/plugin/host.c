@@ -228,9 +228,8 @@ static int64_t host_call_deadline_ms(void *ctx, mloom_call *call) {
 
 /* No interface is offered by name yet; a plugin must be ready for NULL in any version. */
 static const void *host_get_interface(void *ctx, const char *name) {
-  (void)ctx;
-  (void)name;
-  return NULL;
+  const mloom_host_services *services = ctx;
+  return name != NULL && strcmp(name, MLOOM_CRYPTO_INTERFACE) == 0 ? services->crypto : NULL;
 }
 
 void mloom_host_init(mloom_host *table, mloom_host_services *services) {

@@ -1,4 +1,6 @@
 libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/secret/crypto.c \
+  libmergeloom/secret/crypto.h \
   libmergeloom/secret/forms.c \
   libmergeloom/secret/forms.h \
   libmergeloom/secret/lookalike.c \

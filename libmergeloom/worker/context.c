@@ -160,10 +160,15 @@ static int32_t load_plugins(mloom_context *context, mloom_error *error) {
   if (code != MLOOM_OK) {
     return code;
   }
+  code = mloom_crypto_engine_new(&context->crypto, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
   context->host_services = (mloom_host_services){.log = &context->log,
                                                  .clock = mloom_clock_system(),
                                                  .redactor = context->redactor,
                                                  .http = context->http,
+                                                 .crypto = mloom_crypto_engine_table(context->crypto),
                                                  .supervise_path = context->supervise_path,
                                                  .setting_get = setting_get};
   mloom_host_init(&context->host, &context->host_services);
@@ -350,6 +355,7 @@ void mloom_context_free(mloom_context *context) {
   mloom_settings_unref(context->worker_settings);
   mloom_registry_free(context->registry);
   mloom_http_client_free(context->http);
+  mloom_crypto_engine_free(context->crypto);
   mloom_json_unref(context->config);
   free(context->config_path);
   free(context->secrets_path);

@@ -9,6 +9,7 @@
 #include "plugin/host.h"
 #include "plugin/registry.h"
 #include "provider/provider.h"
+#include "secret/crypto.h"
 #include "settings/settings.h"
 #include "worker/readiness_cache.h"
 #include <mergeloom/context.h>
@@ -23,6 +24,7 @@ struct mloom_context {
   char *supervise_path;
   mloom_json *config;
   mloom_http_client *http;
+  mloom_crypto_engine *crypto;
   mloom_host_services host_services;
   mloom_host host;
   mloom_registry *registry;

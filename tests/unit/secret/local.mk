@@ -9,4 +9,10 @@ tests_unit_secret_test_secret_SOURCES = tests/unit/secret/test_secret.c
 tests_unit_secret_test_secret_CPPFLAGS = $(unit_cppflags)
 tests_unit_secret_test_secret_CFLAGS = $(unit_cflags)
 tests_unit_secret_test_secret_LDADD = $(unit_libs)
+check_PROGRAMS += tests/unit/secret/test_crypto
+TESTS += tests/unit/secret/test_crypto
+tests_unit_secret_test_crypto_SOURCES = tests/unit/secret/test_crypto.c
+tests_unit_secret_test_crypto_CPPFLAGS = $(unit_cppflags)
+tests_unit_secret_test_crypto_CFLAGS = $(unit_cflags)
+tests_unit_secret_test_crypto_LDADD = $(unit_libs)
 endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "secret/crypto.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "base/error.h"
+#include "secret/secret.h"
+
+struct mloom_crypto_engine {
+  EVP_MD *sha1;
+  EVP_MD *sha256;
+  EVP_MAC_CTX *hmac; /* set to SHA-256; copied for each use */
+  mloom_crypto table;
+};
+
+MLOOM_DEFINE_AUTO(EVP_MD_CTX, EVP_MD_CTX_free)
+MLOOM_DEFINE_AUTO(EVP_MAC_CTX, EVP_MAC_CTX_free)
+MLOOM_DEFINE_AUTO(EVP_PKEY, EVP_PKEY_free)
+MLOOM_DEFINE_AUTO(X509, X509_free)
+MLOOM_DEFINE_AUTO(BIO, BIO_free_all)
+
+static int32_t digest(const EVP_MD *algorithm, const mloom_bytes *pieces, size_t piece_count, uint8_t *out) {
+  MLOOM_AUTO(EVP_MD_CTX_free_auto) EVP_MD_CTX *context = EVP_MD_CTX_new();
+  if (context == NULL) {
+    return MLOOM_E_MEMORY;
+  }
+  int ok = EVP_DigestInit_ex2(context, algorithm, NULL);
+  for (size_t i = 0; ok == 1 && i < piece_count; i++) {
+    ok = EVP_DigestUpdate(context, pieces[i].data, pieces[i].size);
+  }
+  return ok == 1 && EVP_DigestFinal_ex(context, out, NULL) == 1 ? MLOOM_OK : MLOOM_E_INTERNAL;
+}
+
+static int32_t crypto_sha256(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]) {
+  const mloom_crypto_engine *engine = ctx;
+  return digest(engine->sha256, pieces, piece_count, out);
+}
+
+static int32_t crypto_hmac_sha256(void *ctx, const void *key, size_t key_size, const mloom_bytes *pieces,
+                                  size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]) {
+  const mloom_crypto_engine *engine = ctx;
+  MLOOM_AUTO(EVP_MAC_CTX_free_auto) EVP_MAC_CTX *context = EVP_MAC_CTX_dup(engine->hmac);
+  if (context == NULL) {
+    return MLOOM_E_MEMORY;
+  }
+  int ok = EVP_MAC_init(context, key_size == 0 ? (const void *)"" : key, key_size, NULL);
+  for (size_t i = 0; ok == 1 && i < piece_count; i++) {
+    ok = EVP_MAC_update(context, (const unsigned char *)pieces[i].data, pieces[i].size);
+  }
+  size_t written = 0;
+  ok = ok == 1 && EVP_MAC_final(context, out, &written, MLOOM_SHA256_SIZE) == 1 && written == MLOOM_SHA256_SIZE;
+  return ok ? MLOOM_OK : MLOOM_E_INTERNAL;
+}
+
+/* An empty pass phrase, so that an encrypted key is refused and nobody is asked for one on a terminal. */
+static int no_pass_phrase(char *buffer, int size, int writing, void *userdata) {
+  (void)writing;
+  (void)userdata;
+  if (size > 0) {
+    buffer[0] = '\0';
+  }
+  return 0;
+}
+
+static int32_t sign_rsa(const mloom_crypto_engine *engine, int padding, const mloom_secret *private_key,
+                        const char *data, size_t data_size, uint8_t *out, size_t *out_size, mloom_error *error) {
+  mloom_bytes pem = mloom_secret_bytes(private_key);
+  MLOOM_AUTO(BIO_free_all_auto) BIO *source = BIO_new_mem_buf(pem.data, (int)pem.size);
+  MLOOM_AUTO(EVP_MD_CTX_free_auto) EVP_MD_CTX *context = EVP_MD_CTX_new();
+  if (source == NULL || context == NULL) {
+    return mloom_error_memory(error);
+  }
+  MLOOM_AUTO(EVP_PKEY_free_auto) EVP_PKEY *key = PEM_read_bio_PrivateKey(source, NULL, no_pass_phrase, NULL);
+  if (key == NULL || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_CREDENTIAL,
+                           "give an RSA private key in PEM that is not encrypted", "the private key cannot be read");
+  }
+  if (*out_size < (size_t)EVP_PKEY_get_size(key)) {
+    return mloom_error_set(error, MLOOM_E_LIMIT, MLOOM_DOMAIN_CREDENTIAL, "use a key of at most 4096 bits",
+                           "the private key has %d bits", EVP_PKEY_get_bits(key));
+  }
+  EVP_PKEY_CTX *parameters = NULL;
+  int ok = EVP_DigestSignInit(context, &parameters, engine->sha256, NULL, key) == 1 &&
+           EVP_PKEY_CTX_set_rsa_padding(parameters, padding) == 1;
+  if (ok && padding == RSA_PKCS1_PSS_PADDING) {
+    ok = EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1;
+  }
+  ok = ok && EVP_DigestSign(context, out, out_size, (const unsigned char *)data, data_size) == 1;
+  return ok ? MLOOM_OK
+            : mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_CREDENTIAL,
+                              "give an RSA private key of at least 2048 bits", "signing with the private key failed");
+}
+
+static int32_t crypto_sign_rs256(void *ctx, const mloom_secret *private_key, const char *data, size_t data_size,
+                                 uint8_t *out, size_t *out_size, mloom_error *error) {
+  return sign_rsa(ctx, RSA_PKCS1_PADDING, private_key, data, data_size, out, out_size, error);
+}
+
+static int32_t crypto_sign_ps256(void *ctx, const mloom_secret *private_key, const char *data, size_t data_size,
+                                 uint8_t *out, size_t *out_size, mloom_error *error) {
+  return sign_rsa(ctx, RSA_PKCS1_PSS_PADDING, private_key, data, data_size, out, out_size, error);
+}
+
+static int32_t crypto_read_certificate(void *ctx, const char *pem, size_t pem_size, char **der, size_t *der_size,
+                                       uint8_t sha1[20], uint8_t sha256[MLOOM_SHA256_SIZE], mloom_error *error) {
+  const mloom_crypto_engine *engine = ctx;
+  MLOOM_AUTO(BIO_free_all_auto) BIO *source = pem_size <= INT32_MAX ? BIO_new_mem_buf(pem, (int)pem_size) : NULL;
+  if (source == NULL) {
+    return mloom_error_memory(error);
+  }
+  MLOOM_AUTO(X509_free_auto) X509 *certificate = PEM_read_bio_X509(source, NULL, no_pass_phrase, NULL);
+  int length = certificate == NULL ? -1 : i2d_X509(certificate, NULL);
+  if (length <= 0) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_CREDENTIAL, "give an X.509 certificate in PEM",
+                           "the certificate cannot be read");
+  }
+  MLOOM_AUTO(mloom_auto_free) unsigned char *encoded = malloc((size_t)length);
+  if (encoded == NULL) {
+    return mloom_error_memory(error);
+  }
+  unsigned char *end = encoded;
+  (void)i2d_X509(certificate, &end);
+  mloom_bytes bytes = {(const char *)encoded, (size_t)length};
+  int32_t code = digest(engine->sha1, &bytes, 1, sha1);
+  if (code == MLOOM_OK) {
+    code = digest(engine->sha256, &bytes, 1, sha256);
+  }
+  if (code != MLOOM_OK) {
+    return mloom_error_set(error, code, MLOOM_DOMAIN_CREDENTIAL, NULL, "the certificate cannot be hashed");
+  }
+  *der = (char *)MLOOM_STEAL(encoded);
+  *der_size = (size_t)length;
+  return MLOOM_OK;
+}
+
+static EVP_MAC_CTX *hmac_template(void) {
+  EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
+  EVP_MAC_CTX *context = algorithm == NULL ? NULL : EVP_MAC_CTX_new(algorithm);
+  EVP_MAC_free(algorithm); /* the context holds its own reference */
+  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
+                             OSSL_PARAM_construct_end()};
+  if (context != NULL && EVP_MAC_CTX_set_params(context, parameters) != 1) {
+    EVP_MAC_CTX_free(context);
+    context = NULL;
+  }
+  return context;
+}
+
+int32_t mloom_crypto_engine_new(mloom_crypto_engine **out, mloom_error *error) {
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = calloc(1, sizeof(*engine));
+  if (engine == NULL) {
+    return mloom_error_memory(error);
+  }
+  engine->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+  engine->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+  engine->hmac = hmac_template();
+  if (engine->sha1 == NULL || engine->sha256 == NULL || engine->hmac == NULL) {
+    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM, "check the configuration of OpenSSL",
+                           "OpenSSL offers no SHA-1, SHA-256 or HMAC");
+  }
+  engine->table = (mloom_crypto){
+      .size = (uint32_t)sizeof(engine->table),
+      .ctx = engine,
+      .sha256 = crypto_sha256,
+      .hmac_sha256 = crypto_hmac_sha256,
+      .sign_rs256 = crypto_sign_rs256,
+      .sign_ps256 = crypto_sign_ps256,
+      .read_certificate = crypto_read_certificate,
+  };
+  *out = MLOOM_STEAL(engine);
+  return MLOOM_OK;
+}
+
+void mloom_crypto_engine_free(mloom_crypto_engine *engine) {
+  if (engine == NULL) {
+    return;
+  }
+  EVP_MD_free(engine->sha1);
+  EVP_MD_free(engine->sha256);
+  EVP_MAC_CTX_free(engine->hmac);
+  free(engine);
+}
+
+const mloom_crypto *mloom_crypto_engine_table(const mloom_crypto_engine *engine) {
+  return &engine->table;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Expected values: FIPS 180-4 and RFC 4231; keys and certificates are made and checked by the openssl program.
+ */
+#include "harness.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "secret/crypto.h"
+#include "secret/secret.h"
+
+static char folder[] = "/tmp/mergeloom-crypto-XXXXXX";
+
+static void to_hex(const uint8_t *bytes, size_t size, char *out) {
+  for (size_t i = 0; i < size; i++) {
+    snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+  }
+}
+
+/* Runs a command line in the scratch folder and gives the first line it prints. */
+static int run(const char *line, char *out, size_t out_size) {
+  char command[1024];
+  snprintf(command, sizeof(command), "cd '%s' && %s", folder, line);
+  FILE *stream = popen(command, "re");
+  if (stream == NULL) {
+    return -1;
+  }
+  char discarded[256];
+  out[0] = '\0';
+  if (fgets(out, (int)out_size, stream) != NULL) {
+    while (fgets(discarded, sizeof(discarded), stream) != NULL) {
+    }
+  }
+  out[strcspn(out, "\n")] = '\0';
+  return pclose(stream);
+}
+
+static void path_of(const char *name, char out[256]) {
+  snprintf(out, 256, "%s/%s", folder, name);
+}
+
+static void test_sha256(void) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
+  UNIT_ASSERT_CODE(mloom_crypto_engine_new(&engine, &error), MLOOM_OK, &error);
+  const mloom_crypto *crypto = mloom_crypto_engine_table(engine);
+  uint8_t out[MLOOM_SHA256_SIZE];
+  char hex[65];
+  mloom_bytes pieces[] = {{"a", 1}, {"", 0}, {"bc", 2}};
+  CU_ASSERT_EQUAL(crypto->sha256(crypto->ctx, pieces, 3, out), MLOOM_OK);
+  to_hex(out, sizeof(out), hex);
+  UNIT_ASSERT_STRING(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CU_ASSERT_EQUAL(crypto->sha256(crypto->ctx, NULL, 0, out), MLOOM_OK);
+  to_hex(out, sizeof(out), hex);
+  UNIT_ASSERT_STRING(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+static void test_hmac_sha256(void) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
+  UNIT_ASSERT_CODE(mloom_crypto_engine_new(&engine, &error), MLOOM_OK, &error);
+  const mloom_crypto *crypto = mloom_crypto_engine_table(engine);
+  uint8_t out[MLOOM_SHA256_SIZE];
+  char hex[65];
+  /* RFC 4231, cases 2 and 6. */
+  mloom_bytes second[] = {{"what do ya want ", 16}, {"for nothing?", 12}};
+  CU_ASSERT_EQUAL(crypto->hmac_sha256(crypto->ctx, "Jefe", 4, second, 2, out), MLOOM_OK);
+  to_hex(out, sizeof(out), hex);
+  UNIT_ASSERT_STRING(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  char key[131];
+  memset(key, 0xaa, sizeof(key));
+  mloom_bytes sixth = {"Test Using Larger Than Block-Size Key - Hash Key First", 54};
+  CU_ASSERT_EQUAL(crypto->hmac_sha256(crypto->ctx, key, sizeof(key), &sixth, 1, out), MLOOM_OK);
+  to_hex(out, sizeof(out), hex);
+  UNIT_ASSERT_STRING(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+static mloom_secret *read_secret(const char *name) {
+  char path[256];
+  path_of(name, path);
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  mloom_secret *secret = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(mloom_file_read(&text, path, 1 << 20, MLOOM_DOMAIN_SECRET, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_CODE(mloom_secret_new(&secret, mloom_buffer_string(&text), text.size, &error), MLOOM_OK, &error);
+  return secret;
+}
+
+static void test_signatures_verify(void) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  char line[512];
+  CU_ASSERT_EQUAL(run("openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem 2>/dev/null"
+                      " || openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem 2>/dev/null",
+                      line, sizeof(line)),
+                  0);
+  CU_ASSERT_EQUAL(run("openssl pkey -in key.pem -pubout -out public.pem", line, sizeof(line)), 0);
+  MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *key = read_secret("key.pem");
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
+  UNIT_ASSERT_CODE(mloom_crypto_engine_new(&engine, &error), MLOOM_OK, &error);
+  const mloom_crypto *crypto = mloom_crypto_engine_table(engine);
+  const char *data = "header.payload";
+  char path[256];
+  path_of("data", path);
+  UNIT_ASSERT_CODE(mloom_file_replace(path, data, strlen(data), 0600, MLOOM_DOMAIN_SECRET, &error), MLOOM_OK, &error);
+  uint8_t signature[512];
+  size_t size = sizeof(signature);
+  UNIT_ASSERT_CODE(crypto->sign_rs256(crypto->ctx, key, data, strlen(data), signature, &size, &error), MLOOM_OK,
+                   &error);
+  CU_ASSERT_EQUAL(size, 256);
+  path_of("rs256", path);
+  UNIT_ASSERT_CODE(mloom_file_replace(path, (const char *)signature, size, 0600, MLOOM_DOMAIN_SECRET, &error), MLOOM_OK,
+                   &error);
+  CU_ASSERT_EQUAL(run("openssl dgst -sha256 -verify public.pem -signature rs256 data", line, sizeof(line)), 0);
+  UNIT_ASSERT_STRING(line, "Verified OK");
+  size = sizeof(signature);
+  UNIT_ASSERT_CODE(crypto->sign_ps256(crypto->ctx, key, data, strlen(data), signature, &size, &error), MLOOM_OK,
+                   &error);
+  path_of("ps256", path);
+  UNIT_ASSERT_CODE(mloom_file_replace(path, (const char *)signature, size, 0600, MLOOM_DOMAIN_SECRET, &error), MLOOM_OK,
+                   &error);
+  CU_ASSERT_EQUAL(run("openssl dgst -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32"
+                      " -verify public.pem -signature ps256 data",
+                      line, sizeof(line)),
+                  0);
+  UNIT_ASSERT_STRING(line, "Verified OK");
+  size = 255;
+  UNIT_ASSERT_CODE(crypto->sign_rs256(crypto->ctx, key, data, strlen(data), signature, &size, &error), MLOOM_E_LIMIT,
+                   &error);
+}
+
+static void test_unusable_key_is_refused(void) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  char line[512];
+  CU_ASSERT_EQUAL(
+      run("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem 2>/dev/null", line, sizeof(line)),
+      0);
+  CU_ASSERT_EQUAL(run("openssl pkey -in ec.pem -aes128 -passout pass:test -out encrypted.pem", line, sizeof(line)), 0);
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
+  UNIT_ASSERT_CODE(mloom_crypto_engine_new(&engine, &error), MLOOM_OK, &error);
+  const mloom_crypto *crypto = mloom_crypto_engine_table(engine);
+  static const char *const names[] = {"ec.pem", "encrypted.pem", "data"};
+  for (size_t i = 0; i < 3; i++) {
+    MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *key = read_secret(names[i]);
+    uint8_t signature[512];
+    size_t size = sizeof(signature);
+    UNIT_ASSERT_CODE(crypto->sign_rs256(crypto->ctx, key, "x", 1, signature, &size, &error), MLOOM_E_INVALID, &error);
+    CU_ASSERT(error.message[0] != '\0' && error.remedy[0] != '\0');
+  }
+}
+
+/* "SHA1 Fingerprint=AB:CD" as lower-case hex digits. */
+static void fingerprint_digits(const char *line, char out[65]) {
+  const char *at = strchr(line, '=');
+  size_t size = 0;
+  for (at = at == NULL ? "" : at + 1; *at != '\0' && size < 64; at++) {
+    if (*at != ':') {
+      out[size++] = (char)tolower((unsigned char)*at);
+    }
+  }
+  out[size] = '\0';
+}
+
+static void test_certificate(void) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  char line[512];
+  CU_ASSERT_EQUAL(run("openssl req -x509 -key key.pem -subj /CN=test -days 2 -out certificate.pem", line, sizeof(line)),
+                  0);
+  char path[256];
+  path_of("certificate.pem", path);
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer pem = MLOOM_BUFFER_INIT;
+  UNIT_ASSERT_CODE(mloom_file_read(&pem, path, 1 << 20, MLOOM_DOMAIN_SECRET, &error), MLOOM_OK, &error);
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
+  UNIT_ASSERT_CODE(mloom_crypto_engine_new(&engine, &error), MLOOM_OK, &error);
+  const mloom_crypto *crypto = mloom_crypto_engine_table(engine);
+  MLOOM_AUTO(mloom_auto_free) char *der = NULL;
+  size_t der_size = 0;
+  uint8_t sha1[20];
+  uint8_t sha256[MLOOM_SHA256_SIZE];
+  UNIT_ASSERT_CODE(
+      crypto->read_certificate(crypto->ctx, mloom_buffer_string(&pem), pem.size, &der, &der_size, sha1, sha256, &error),
+      MLOOM_OK, &error);
+  char expected[65];
+  char actual[65];
+  run("openssl x509 -in certificate.pem -noout -fingerprint -sha1", line, sizeof(line));
+  fingerprint_digits(line, expected);
+  to_hex(sha1, sizeof(sha1), actual);
+  UNIT_ASSERT_STRING(actual, expected);
+  run("openssl x509 -in certificate.pem -noout -fingerprint -sha256", line, sizeof(line));
+  fingerprint_digits(line, expected);
+  to_hex(sha256, sizeof(sha256), actual);
+  UNIT_ASSERT_STRING(actual, expected);
+  run("openssl x509 -in certificate.pem -outform DER | wc -c", line, sizeof(line));
+  CU_ASSERT_EQUAL((size_t)atol(line), der_size);
+  char *nothing = NULL;
+  UNIT_ASSERT_CODE(
+      crypto->read_certificate(crypto->ctx, "no certificate", 14, &nothing, &der_size, sha1, sha256, &error),
+      MLOOM_E_INVALID, &error);
+}
+
+static const unit_test tests[] = {
+    {"SHA-256 of pieces", test_sha256},
+    {"HMAC-SHA-256 under short and long keys", test_hmac_sha256},
+    {"RS256 and PS256 signatures verify with openssl", test_signatures_verify},
+    {"an EC key, an encrypted key and no key are refused", test_unusable_key_is_refused},
+    {"certificate digests equal those of openssl", test_certificate},
+};
+
+int main(void) {
+  if (mkdtemp(folder) == NULL) {
+    perror("mkdtemp");
+    return 2;
+  }
+  int status = unit_run("crypto", tests, sizeof(tests) / sizeof(tests[0]));
+  mloom_file_remove_tree(folder, NULL);
+  return status;
+}

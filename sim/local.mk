@@ -21,3 +21,4 @@ mergeloom_sim_SOURCES = \
 mergeloom_sim_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -I$(srcdir)/sim
 mergeloom_sim_CFLAGS = $(AM_CFLAGS)
 mergeloom_sim_LDADD = libmergeloom/libcore.la
+dist_man_MANS += sim/mergeloom-sim.1

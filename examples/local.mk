@@ -2,3 +2,5 @@ EXTRA_DIST += examples/demo/README.md examples/demo/job.json examples/demo/repos
   examples/demo/repository/shelf/__init__.py examples/demo/repository/shelf/pages.py \
   examples/demo/repository/tests/test_pages.py examples/demo/run.sh examples/demo/script.json \
   examples/demo/ticket.json
+EXTRA_DIST += examples/minimal-provider/Makefile examples/minimal-provider/README.md \
+  examples/minimal-provider/provider.c

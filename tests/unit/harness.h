@@ -50,12 +50,13 @@ static inline int unit_run(const char *area, const unit_test *tests, size_t coun
   do {                                                                                                             \
     const char *unit_actual_ = (actual);                                                                           \
     const char *unit_expected_ = (expected);                                                                       \
-    int unit_same_ = unit_actual_ != NULL && unit_expected_ != NULL && strcmp(unit_actual_, unit_expected_) == 0;  \
+    int unit_same_ = unit_actual_ == NULL || unit_expected_ == NULL ? unit_actual_ == unit_expected_               \
+                                                                    : strcmp(unit_actual_, unit_expected_) == 0;   \
     if (!unit_same_) {                                                                                             \
       fprintf(stderr, "%s:%d: got \"%s\", expected \"%s\"\n", __FILE__, __LINE__,                                  \
               unit_actual_ == NULL ? "(null)" : unit_actual_, unit_expected_ == NULL ? "(null)" : unit_expected_); \
     }                                                                                                              \
-    CU_ASSERT(unit_same_ || (unit_actual_ == NULL && unit_expected_ == NULL));                                     \
+    CU_ASSERT(unit_same_);                                                                                         \
   } while (0)
 
 /* Asserts that call returned code, printing the error's message when not. */

@@ -1,0 +1,8 @@
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/resolver/test_directives
+TESTS += tests/unit/resolver/test_directives
+tests_unit_resolver_test_directives_SOURCES = tests/unit/resolver/test_directives.c
+tests_unit_resolver_test_directives_CPPFLAGS = $(unit_cppflags)
+tests_unit_resolver_test_directives_CFLAGS = $(unit_cflags)
+tests_unit_resolver_test_directives_LDADD = $(unit_libs)
+endif

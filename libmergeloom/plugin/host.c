@@ -232,6 +232,17 @@ static const void *host_get_interface(void *ctx, const char *name) {
   return name != NULL && strcmp(name, MLOOM_CRYPTO_INTERFACE) == 0 ? services->crypto : NULL;
 }
 
+static const char *host_environment_get(void *ctx, const char *name) {
+  const mloom_host_services *services = ctx;
+  size_t length = name == NULL ? 0 : strlen(name);
+  for (const char *const *entry = services->environment; length > 0 && entry != NULL && *entry != NULL; entry++) {
+    if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=') {
+      return (*entry)[length + 1] == '\0' ? NULL : *entry + length + 1;
+    }
+  }
+  return NULL;
+}
+
 void mloom_host_init(mloom_host *table, mloom_host_services *services) {
   *table = (mloom_host){
       .size = (uint32_t)sizeof(*table),
@@ -257,5 +268,6 @@ void mloom_host_init(mloom_host *table, mloom_host_services *services) {
       .call_cancelled = host_call_cancelled,
       .call_deadline_ms = host_call_deadline_ms,
       .get_interface = host_get_interface,
+      .environment_get = host_environment_get,
   };
 }

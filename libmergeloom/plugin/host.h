@@ -19,6 +19,7 @@ typedef struct mloom_host_services {
   mloom_http_client *http;    /* for plugins that make requests of their own */
   const mloom_crypto *crypto; /* offered as MLOOM_CRYPTO_INTERFACE; NULL: not offered */
   const char *supervise_path;
+  const char *const *environment; /* NAME=value, ends with NULL */
   /* setting_get of the settings floor, which is above this one. */
   int32_t (*setting_get)(const mloom_settings *settings, const char *name, mloom_setting *out);
 } mloom_host_services;

@@ -170,6 +170,7 @@ static int32_t load_plugins(mloom_context *context, mloom_error *error) {
                                                  .http = context->http,
                                                  .crypto = mloom_crypto_engine_table(context->crypto),
                                                  .supervise_path = context->supervise_path,
+                                                 .environment = (const char *const *)context->environment,
                                                  .setting_get = setting_get};
   mloom_host_init(&context->host, &context->host_services);
   return mloom_registry_new(&context->registry, (const char *const *)context->plugin_paths, &context->host,

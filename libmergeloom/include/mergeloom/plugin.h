@@ -173,6 +173,9 @@ typedef struct mloom_host {
   int32_t (*call_cancelled)(void *ctx, mloom_call *call);    /* 1 when the call was cancelled or timed out */
   int64_t (*call_deadline_ms)(void *ctx, mloom_call *call);  /* monotonic; INT64_MAX when there is none */
   const void *(*get_interface)(void *ctx, const char *name); /* NULL when unknown; names "x-..." are experimental */
+  /* A variable of the environment that the host works with, which is not always the process's; NULL when it is unset
+   * or empty. Borrowed for the life of the host. Never use getenv. */
+  const char *(*environment_get)(void *ctx, const char *name);
 } mloom_host;
 
 /* ---- Provider role ---- */

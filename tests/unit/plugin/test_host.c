@@ -19,6 +19,8 @@ typedef struct fixture {
   mloom_host host;
 } fixture;
 
+static const char *const environment[] = {"TEST_NAME_LONGER=other", "TEST_NAME=value=1", "TEST_EMPTY=", NULL};
+
 static void keep_log(int32_t level, const char *component, const char *message, void *userdata) {
   mloom_buffer_append_format(userdata, "%d %s: %s\n", (int)level, component, message);
 }
@@ -62,6 +64,7 @@ static void begin(fixture *self) {
                                          .clock = &self->clock,
                                          .redactor = self->redactor,
                                          .supervise_path = getenv("MERGELOOM_SUPERVISE"),
+                                         .environment = environment,
                                          .setting_get = setting_get};
   mloom_host_init(&self->host, &self->services);
 }
@@ -83,6 +86,18 @@ static void test_table_is_complete(void) {
     CU_ASSERT_PTR_NOT_NULL(slot);
   }
   CU_ASSERT_PTR_NULL(self.host.get_interface(self.host.ctx, "x-anything"));
+  end(&self);
+}
+
+static void test_environment_is_the_one_given(void) {
+  fixture self;
+  begin(&self);
+  const mloom_host *host = &self.host;
+  UNIT_ASSERT_STRING(host->environment_get(host->ctx, "TEST_NAME"), "value=1");
+  CU_ASSERT_PTR_NULL(host->environment_get(host->ctx, "TEST_EMPTY"));
+  CU_ASSERT_PTR_NULL(host->environment_get(host->ctx, "TEST_"));
+  CU_ASSERT_PTR_NULL(host->environment_get(host->ctx, ""));
+  CU_ASSERT_PTR_NULL(host->environment_get(host->ctx, "PATH"));
   end(&self);
 }
 
@@ -291,6 +306,7 @@ static void test_threads(void) {
 }
 
 static const unit_test tests[] = {
+    {"environment is the one given", test_environment_is_the_one_given},
     {"table is complete", test_table_is_complete},
     {"secrets are wiped and redacted", test_secrets_are_wiped_and_redacted},
     {"memory", test_memory},

@@ -19,7 +19,7 @@ typedef struct fixture {
   mloom_host host;
 } fixture;
 
-static const char *const environment[] = {"TEST_NAME_LONGER=other", "TEST_NAME=value=1", "TEST_EMPTY=", NULL};
+static const char *const host_environment[] = {"TEST_NAME_LONGER=other", "TEST_NAME=value=1", "TEST_EMPTY=", NULL};
 
 static void keep_log(int32_t level, const char *component, const char *message, void *userdata) {
   mloom_buffer_append_format(userdata, "%d %s: %s\n", (int)level, component, message);
@@ -64,7 +64,7 @@ static void begin(fixture *self) {
                                          .clock = &self->clock,
                                          .redactor = self->redactor,
                                          .supervise_path = getenv("MERGELOOM_SUPERVISE"),
-                                         .environment = environment,
+                                         .environment = host_environment,
                                          .setting_get = setting_get};
   mloom_host_init(&self->host, &self->services);
 }
@@ -229,7 +229,7 @@ static void test_spawn(void) {
   mloom_buffer output = MLOOM_BUFFER_INIT;
   mloom_process_request request = {.size = sizeof(request),
                                    .argv = argv,
-                                   .environment = environment,
+                                   .environment = host_environment,
                                    .working_directory = "/",
                                    .input = &input,
                                    .total_timeout_ms = 60000};

@@ -156,7 +156,8 @@ static mloom_layer_query query_of(const resolving *work, uint32_t ladder) {
   return (mloom_layer_query){.size = sizeof(mloom_layer_query),
                              .key = ladder == MLOOM_LADDER_PROVIDER ? "provider" : "model",
                              .job = work->input->job,
-                             .provider = work->provider == NULL ? NULL : work->provider->id};
+                             .provider =
+                                 ladder == MLOOM_LADDER_PROVIDER || work->provider == NULL ? NULL : work->provider->id};
 }
 
 /* Asks a plugin's rung. *value stays NULL when it has nothing to say; a layer that fails blocks the job. */

@@ -5,4 +5,11 @@ tests_unit_resolver_test_directives_SOURCES = tests/unit/resolver/test_directive
 tests_unit_resolver_test_directives_CPPFLAGS = $(unit_cppflags)
 tests_unit_resolver_test_directives_CFLAGS = $(unit_cflags)
 tests_unit_resolver_test_directives_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/resolver/test_resolver
+TESTS += tests/unit/resolver/test_resolver
+tests_unit_resolver_test_resolver_SOURCES = tests/unit/resolver/test_resolver.c
+tests_unit_resolver_test_resolver_CPPFLAGS = $(unit_cppflags)
+tests_unit_resolver_test_resolver_CFLAGS = $(unit_cflags)
+tests_unit_resolver_test_resolver_LDADD = $(unit_libs)
 endif

@@ -19,6 +19,7 @@ typedef struct mloom_tool_context {
   mloom_changes *changes;
   const mloom_call *call;
   uint32_t read_only;       /* 1: edit_file and write_file are not offered */
+  uint32_t damaged;         /* 1: .git could not be put back; the job ends */
   uint32_t submitted;       /* 1: submission is set */
   mloom_json *submission;   /* arguments of submit_result; owned */
   mloom_json *commands;     /* {argv, outcome, duration_ms} of each command; owned */

@@ -74,6 +74,7 @@ int32_t mloom_tool_run_command(mloom_tool_context *context, const mloom_json *ar
   MLOOM_AUTO(mloom_command_outcome_free) mloom_command_outcome outcome;
   code = mloom_command_run(context->runner, context->call, (const char *const *)line.argv, line.count,
                            seconds > 0 && seconds < 1000000 ? seconds * 1000 : 0, &outcome, error);
+  context->damaged |= code == MLOOM_E_CONFLICT;
   if (code == MLOOM_OK || outcome.report.duration_ms > 0 || outcome.tampered.count > 0) {
     int32_t recorded = mloom_tool_record_command(context, "model", &line, &outcome);
     code = code == MLOOM_OK && recorded != MLOOM_OK ? mloom_error_memory(error) : code;

@@ -70,6 +70,7 @@ typedef struct exchange {
   int32_t status;
   int32_t abort_code; /* what a sink returned */
   int32_t line_status;
+  int32_t headers_done; /* the blank line behind them was seen */
   char curl_error[CURL_ERROR_SIZE];
 } exchange;
 
@@ -294,6 +295,14 @@ static void note_progress(exchange *ex) {
   ex->progress_ms = ex->clock->monotonic_ms(ex->clock);
 }
 
+/* The connection is there and its TLS handshake begins. */
+static CURLcode on_handshake(CURL *easy, void *context, void *userdata) {
+  (void)easy;
+  (void)context;
+  ((exchange *)userdata)->stage = MLOOM_HTTP_STAGE_TLS;
+  return CURLE_OK;
+}
+
 static int on_connected(void *userdata, char *remote_ip, char *local_ip, int remote_port, int local_port) {
   (void)remote_ip;
   (void)local_ip;
@@ -398,7 +407,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
     code = MLOOM_E_LIMIT;
   } else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
     code = on_status_line(ex, line, size);
-  } else if (ex->received == 0) { /* else a trailer */
+  } else if (line[0] == '\r' || line[0] == '\n') {
+    ex->headers_done = ex->line_status >= 200;
+  } else if (!ex->headers_done) { /* else a trailer */
     code = on_header_line(ex, line, size);
   }
   if (code < 0) {
@@ -463,6 +474,8 @@ static int32_t set_options(exchange *ex, mloom_error *error) {
   curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no credential for the proxy */
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_handshake);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, ex);
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, ex);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -520,13 +533,8 @@ static uint32_t failed_stage(const exchange *ex) {
     return ex->stage;
   }
   curl_off_t resolved = 0;
-  curl_off_t connected = 0;
   curl_easy_getinfo(ex->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-  curl_easy_getinfo(ex->easy, CURLINFO_CONNECT_TIME_T, &connected);
-  if (resolved == 0) {
-    return MLOOM_HTTP_STAGE_RESOLVE;
-  }
-  return connected == 0 ? MLOOM_HTTP_STAGE_CONNECT : MLOOM_HTTP_STAGE_TLS;
+  return resolved == 0 ? MLOOM_HTTP_STAGE_RESOLVE : MLOOM_HTTP_STAGE_CONNECT;
 }
 
 /* "host:port", or the proxy in front of it. */
@@ -588,7 +596,7 @@ static int32_t check_limits(const exchange *ex, int *wait_ms, mloom_error *error
   uint64_t limit = ex->idle_timeout_ms;
   const char *setting = "idle_timeout";
   const char *what = "sent nothing more";
-  if (ex->stage == MLOOM_HTTP_STAGE_REQUEST) {
+  if (ex->stage < MLOOM_HTTP_STAGE_SEND) {
     limit = ex->connect_timeout_ms;
     setting = "connect_timeout";
     what = NULL;
@@ -771,7 +779,8 @@ static int32_t run(exchange *ex, CURLM *multi, mloom_error *error) {
   while ((message = curl_multi_info_read(multi, &left)) != NULL) {
     outcome = message->msg == CURLMSG_DONE ? message->data.result : outcome;
   }
-  if (outcome == CURLE_OK && ex->status == 0) {
+  /* libcurl takes the end of the connection for the end of the headers. */
+  if (outcome == CURLE_OK && !ex->headers_done) {
     outcome = CURLE_GOT_NOTHING;
   }
   if (outcome != CURLE_OK) {

@@ -229,7 +229,7 @@ static void test_spawn(void) {
   mloom_buffer output = MLOOM_BUFFER_INIT;
   mloom_process_request request = {.size = sizeof(request),
                                    .argv = argv,
-                                   .environment = host_environment,
+                                   .environment = environment,
                                    .working_directory = "/",
                                    .input = &input,
                                    .total_timeout_ms = 60000};

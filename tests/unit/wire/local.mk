@@ -1,0 +1,12 @@
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_chat_decode tests/unit/wire/test_chat_encode
+TESTS += tests/unit/wire/test_chat_decode tests/unit/wire/test_chat_encode
+tests_unit_wire_test_chat_decode_SOURCES = tests/unit/wire/test_chat_decode.c
+tests_unit_wire_test_chat_decode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_chat_decode_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_chat_decode_LDADD = plugins/libwire.la $(unit_libs)
+tests_unit_wire_test_chat_encode_SOURCES = tests/unit/wire/test_chat_encode.c
+tests_unit_wire_test_chat_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_chat_encode_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_chat_encode_LDADD = plugins/libwire.la $(unit_libs)
+endif

@@ -177,13 +177,10 @@ static const mloom_settings_problem *find_problem(const mloom_settings *settings
 }
 
 static void end_with_problem(mloom_check_run *run, const mloom_settings_problem *problem, size_t count) {
-  const char *separator = problem->field[0] == '\0' ? "" : ": ";
   if (count == 1) {
-    mloom_check_end(run, "settings", problem->state, problem->remedy, "%s%s%s", problem->field, separator,
-                    problem->message);
+    mloom_check_end(run, "settings", problem->state, problem->remedy, "%s", problem->message);
   } else {
-    mloom_check_end(run, "settings", problem->state, problem->remedy, "%s%s%s (and %zu more)", problem->field,
-                    separator, problem->message, count - 1);
+    mloom_check_end(run, "settings", problem->state, problem->remedy, "%s (and %zu more)", problem->message, count - 1);
   }
 }
 

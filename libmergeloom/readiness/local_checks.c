@@ -6,11 +6,8 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
-#include "process/process.h"
+#include "job/command.h"
 #include "readiness/report.h"
-
-/* Where a job's commands are looked up. */
-#define COMMAND_PATH "/usr/local/bin:/usr/bin:/bin"
 
 static void append_name(mloom_buffer *list, const char *name) {
   mloom_buffer_append_format(list, "%s%s", list->size > 0 ? ", " : "", name);
@@ -120,7 +117,7 @@ static int is_on_list(const char *const *list, const char *name) {
 
 static int is_installed(const char *name) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
-  return mloom_process_find(&path, name, COMMAND_PATH, NULL) == MLOOM_OK;
+  return mloom_process_find(&path, name, MLOOM_COMMAND_PATH, NULL) == MLOOM_OK;
 }
 
 void mloom_check_commands(mloom_check_run *run) {
@@ -150,12 +147,12 @@ void mloom_check_commands(mloom_check_run *run) {
                     "the repository's validation runs a command that is not allowed here: %s",
                     mloom_buffer_string(&forbidden));
   } else if (absent.size > 0) {
-    mloom_check_end(run, "commands", MLOOM_CHECK_FAIL, "install it in a folder of " COMMAND_PATH,
+    mloom_check_end(run, "commands", MLOOM_CHECK_FAIL, "install it in a folder of " MLOOM_COMMAND_PATH,
                     "the repository's validation runs a command that is not installed here: %s",
                     mloom_buffer_string(&absent));
   } else if (missing.size > 0) {
     mloom_check_end(run, "commands", MLOOM_CHECK_WARN,
-                    "install it in a folder of " COMMAND_PATH ", or take it off JCA_WORKER_ALLOWED_COMMANDS",
+                    "install it in a folder of " MLOOM_COMMAND_PATH ", or take it off JCA_WORKER_ALLOWED_COMMANDS",
                     "allowed, but not installed: %s", mloom_buffer_string(&missing));
   } else if (found == 0) {
     mloom_check_end(run, "commands", MLOOM_CHECK_WARN, "name some in JCA_WORKER_ALLOWED_COMMANDS",

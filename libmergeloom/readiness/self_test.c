@@ -14,9 +14,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "process/process.h"
+#include "job/command.h"
 
-#define COMMAND_PATH "/usr/local/bin:/usr/bin:/bin"
 #define EXCHANGE_TOOL "exchange_code"
 #define CODE_FILE "code.txt"
 #define TARGET_FILE "target.txt"
@@ -63,7 +62,7 @@ static int32_t write_file(const self_test *test, const char *name, const char *c
 
 /* Runs git outside the sandbox: on a repository of our own, with nobody's configuration. */
 static int32_t run_git(const self_test *test, const char *git, const char *const *arguments, mloom_error *error) {
-  static const char *const environment[] = {"PATH=" COMMAND_PATH,
+  static const char *const environment[] = {"PATH=" MLOOM_COMMAND_PATH,
                                             "HOME=/nonexistent",
                                             "LC_ALL=C",
                                             "GIT_CONFIG_NOSYSTEM=1",
@@ -105,7 +104,7 @@ static int32_t make_repository(const self_test *test, mloom_error *error) {
   char target_text[160];
   snprintf(code_text, sizeof(code_text), "code: %s\n", test->code);
   snprintf(target_text, sizeof(target_text), TARGET_FORMAT, "unset");
-  int32_t code = mloom_process_find(&git, "git", COMMAND_PATH, error);
+  int32_t code = mloom_process_find(&git, "git", MLOOM_COMMAND_PATH, error);
   if (code == MLOOM_OK) {
     code = write_file(test, CODE_FILE, code_text, error);
   }
@@ -126,7 +125,7 @@ static void choose_command(self_test *test) {
   const char *const *allowed = test->args->rules->allowed_commands;
   for (size_t i = 0; allowed != NULL && allowed[i] != NULL; i++) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
-    if (strlen(allowed[i]) < 200 && mloom_process_find(&path, allowed[i], COMMAND_PATH, NULL) == MLOOM_OK) {
+    if (strlen(allowed[i]) < 200 && mloom_process_find(&path, allowed[i], MLOOM_COMMAND_PATH, NULL) == MLOOM_OK) {
       snprintf(test->command, sizeof(test->command), "%s --version", allowed[i]);
       return;
     }

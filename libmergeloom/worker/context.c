@@ -188,10 +188,12 @@ static void log_problems(const mloom_context *context, const char *owner, const 
 
 static void log_unknown(const char *message, const char *remedy, void *userdata) {
   const mloom_log *log = userdata;
-  mloom_log_write(log, MLOOM_LOG_WARNING, "settings", "%s; %s", message, remedy);
+  /* A name that is near to a known one is probably misspelt; others belong to programs and plugins that are not here.
+   */
+  int32_t level = strncmp(remedy, "did you mean", 12) == 0 ? MLOOM_LOG_WARNING : MLOOM_LOG_INFO;
+  mloom_log_write(log, level, "settings", "%s; %s", message, remedy);
 }
 
-/* Names that nobody reads are most often misspelt ones. */
 static int32_t log_unknown_names(mloom_context *context, const mloom_settings_sources *sources, mloom_error *error) {
   size_t providers = mloom_registry_provider_count(context->registry);
   mloom_settings **all = calloc(providers + 1, sizeof(*all));

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "job/document.h"
 #include "readiness/checks.h"
 #include "resolver/resolver.h"
 #include "worker/context.h"
@@ -57,35 +58,16 @@ static int32_t find_repository(const job_run *run, const char **out, mloom_error
   return MLOOM_OK;
 }
 
-/* Only the name of a command matters here: how it is run is the job's business. */
-static void add_command_names(char **names, size_t *count, const mloom_json *commands) {
-  for (size_t i = 0; i < mloom_json_count(commands); i++) {
-    const mloom_json *command = mloom_json_at(commands, i);
-    mloom_bytes text =
-        mloom_json_text(mloom_json_kind(command) == MLOOM_JSON_ARRAY ? mloom_json_at(command, 0) : command);
-    text = mloom_text_trim(text);
-    size_t size = 0;
-    while (size < text.size && text.data[size] != ' ' && text.data[size] != '\t') {
-      size++;
-    }
-    text.size = size;
-    if (size > 0) {
-      names[*count] = mloom_text_dup(text);
-      *count += names[*count] != NULL;
-    }
-  }
-}
-
-/* Names of the repository's validation commands; ends with NULL. NULL when out of memory. */
-static char **validation_commands(const job_run *run) {
-  const mloom_json *validation = mloom_json_member(mloom_job_document(run->job), "validation");
-  const mloom_json *setup = mloom_json_member(validation, "setup");
-  const mloom_json *commands = mloom_json_member(validation, "commands");
-  char **names = calloc(mloom_json_count(setup) + mloom_json_count(commands) + 1, sizeof(*names));
+/* Names of the repository's validation commands, borrowed; the list ends with NULL and is freed by the caller. NULL
+ * when out of memory. */
+static const char **validation_commands(const job_run *run) {
+  const mloom_job *job = run->job;
+  const char **names = calloc(job->validation_count + 1, sizeof(*names));
   size_t count = 0;
-  if (names != NULL && strcmp(mloom_json_member_string(validation, "mode", "off"), "off") != 0) {
-    add_command_names(names, &count, setup);
-    add_command_names(names, &count, commands);
+  for (size_t i = 0; names != NULL && job->validation_mode != MLOOM_VALIDATION_OFF && i < job->validation_count; i++) {
+    if (job->validation[i].count > 0) {
+      names[count++] = job->validation[i].argv[0];
+    }
   }
   return names;
 }
@@ -108,7 +90,7 @@ static int32_t check_readiness(job_run *run, uint32_t *state, mloom_error *error
   mloom_settings *settings = context->provider_settings[run->provider];
   const char *id = entry->descriptor.id;
   int fresh = mloom_readiness_cache_age_ms(context->readiness_cache, id, run->model, settings) >= 0;
-  char **commands = validation_commands(run);
+  const char **commands = validation_commands(run);
   if (commands == NULL) {
     return mloom_error_memory(error);
   }
@@ -119,15 +101,12 @@ static int32_t check_readiness(job_run *run, uint32_t *state, mloom_error *error
                                .services = &context->provider_services,
                                .rules = &context->rules,
                                .model = run->model,
-                               .validation_commands = (const char *const *)commands,
+                               .validation_commands = commands,
                                .without_self_test = fresh || (run->options.flags & MLOOM_JOB_WITHOUT_SELF_TEST) != 0,
                                .call = &call,
                                .check = take_check,
                                .userdata = run};
   int32_t code = mloom_readiness_run(&args, state, &run->checks, error);
-  for (size_t i = 0; commands[i] != NULL; i++) {
-    free(commands[i]);
-  }
   free(commands);
   if (code == MLOOM_OK && !args.without_self_test) {
     mloom_readiness_cache_note(context->readiness_cache, id, run->model, settings, *state == MLOOM_STATE_READY);
@@ -208,6 +187,64 @@ static int32_t execute(job_run *run, mloom_result **out, const char *repository_
   return code;
 }
 
+/* Appends what a list key of the ticket's directives names. */
+static void merge_list(mloom_json *context, const char *name, const mloom_directives *directives, const char *key) {
+  size_t count = mloom_directives_list_count(directives, key);
+  if (count == 0) {
+    return;
+  }
+  if (mloom_json_member(context, name) == NULL) {
+    mloom_json_set(context, name, mloom_json_new_array());
+  }
+  mloom_json *list = mloom_json_member(context, name);
+  for (size_t i = 0; i < count; i++) {
+    const char *item = mloom_directives_list_at(directives, key, i);
+    mloom_json_add(list, mloom_json_new_string(item, strlen(item)));
+  }
+}
+
+static int32_t merge_inline(mloom_json *context, const char *text, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer whole = MLOOM_BUFFER_INIT;
+  mloom_bytes given = mloom_json_text(mloom_json_member(context, "inline"));
+  if ((given.size > 0 && (mloom_buffer_append(&whole, given.data, given.size) != MLOOM_OK ||
+                          mloom_buffer_append_char(&whole, '\n') != MLOOM_OK)) ||
+      mloom_buffer_append_string(&whole, text) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  return mloom_json_set(context, "inline", mloom_json_new_string(mloom_buffer_string(&whole), whole.size)) == MLOOM_OK
+             ? MLOOM_OK
+             : mloom_error_memory(error);
+}
+
+/* Puts the context that the ticket's directives name beside that of the job, and reads the job again. */
+static int32_t apply_directives(job_run *run, mloom_error *error) {
+  const mloom_directives *directives = mloom_resolution_directives(run->resolution);
+  const char *text = directives == NULL ? NULL : mloom_directives_value(directives, "inline_context", NULL, NULL);
+  if (directives == NULL || (text == NULL && mloom_directives_list_count(directives, "context_files") == 0 &&
+                             mloom_directives_list_count(directives, "context_folders") == 0)) {
+    return MLOOM_OK;
+  }
+  mloom_json *document = mloom_job_document(run->job);
+  if (mloom_json_member(document, "context") == NULL) {
+    mloom_json_set(document, "context", mloom_json_new_object());
+  }
+  mloom_json *context = mloom_json_member(document, "context");
+  merge_list(context, "files", directives, "context_files");
+  merge_list(context, "folders", directives, "context_folders");
+  int32_t code = text == NULL ? MLOOM_OK : merge_inline(context, text, error);
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer merged = MLOOM_BUFFER_INIT;
+  if (code != MLOOM_OK || mloom_json_serialize(&merged, document, 0) != MLOOM_OK) {
+    return code != MLOOM_OK ? code : mloom_error_memory(error);
+  }
+  mloom_job *job = NULL;
+  code = mloom_job_parse(&job, merged.data, merged.size, error);
+  if (code == MLOOM_OK) {
+    mloom_job_free(run->job);
+    run->job = job;
+  }
+  return code;
+}
+
 static int32_t run_steps(job_run *run, mloom_result **out, mloom_bytes text, mloom_error *error) {
   mloom_context *context = run->context;
   const char *repository_path = NULL;
@@ -231,7 +268,12 @@ static int32_t run_steps(job_run *run, mloom_result **out, mloom_bytes text, mlo
   if ((run->options.flags & MLOOM_JOB_WITHOUT_READINESS) == 0) {
     code = pass_gate(run, out, error);
   }
-  return code == MLOOM_OK && *out == NULL ? execute(run, out, repository_path, error) : code;
+  if (code == MLOOM_OK && *out == NULL) {
+    code = apply_directives(run, error);
+    code = code == MLOOM_OK ? find_repository(run, &repository_path, error) : code;
+    code = code == MLOOM_OK ? execute(run, out, repository_path, error) : code;
+  }
+  return code;
 }
 
 int32_t mloom_job_run(mloom_result **out, mloom_context *context, const char *job, size_t job_size,

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Signals belong to the program, not to the library: here they become a cancel token.
+ */
+#include "tool.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+static _Atomic(mloom_cancel *) current_cancel;
+static atomic_int caught;
+static atomic_int terminal_dirty;
+
+static void on_signal(int number) {
+  mloom_cancel *cancel = atomic_load(&current_cancel);
+  if (cancel != NULL && atomic_exchange(&caught, number) == 0) {
+    mloom_cancel_trigger(cancel);
+    return;
+  }
+  if (atomic_load(&terminal_dirty)) {
+    static const char restore[] = "\r\033[K\033[?25h";
+    ssize_t put = write(STDOUT_FILENO, restore, sizeof(restore) - 1);
+    (void)put;
+  }
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+/* A handler that does nothing, and not SIG_IGN: that would be inherited by every command that a job runs. */
+static void on_pipe(int number) {
+  (void)number;
+}
+
+void tool_catch_signals(mloom_cancel *cancel, int restore_terminal) {
+  struct sigaction action;
+  atomic_store(&current_cancel, cancel);
+  atomic_store(&terminal_dirty, restore_terminal);
+  memset(&action, 0, sizeof(action));
+  sigemptyset(&action.sa_mask);
+  action.sa_handler = on_pipe;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGPIPE, &action, NULL);
+  if (cancel != NULL) {
+    /* SA_NODEFER: the raise of a second signal must get through at once. */
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART | SA_NODEFER;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+  }
+}
+
+void tool_release_signals(void) {
+  signal(SIGINT, SIG_DFL);
+  signal(SIGTERM, SIG_DFL);
+  signal(SIGHUP, SIG_DFL);
+  atomic_store(&current_cancel, NULL);
+}
+
+int tool_caught_signal(void) {
+  return atomic_load(&caught);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the commands share: complaints, files, the context, styles.
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_LIMIT ((size_t)64 << 20)
+
+void tool_complain(const char *remedy, const char *format, ...) {
+  tool_text safe = {NULL, 0, 0};
+  char *text = NULL;
+  va_list arguments;
+  va_start(arguments, format);
+  int size = vasprintf(&text, format, arguments);
+  va_end(arguments);
+  if (size >= 0) {
+    tool_text_add(&safe, "mergeloom: ");
+    tool_text_add_safe(&safe, text, (size_t)size, 0);
+    free(text);
+  }
+  tool_text_add(&safe, "\n");
+  if (remedy != NULL && remedy[0] != '\0') {
+    tool_text_add(&safe, "  try: ");
+    tool_text_add_safe(&safe, remedy, strlen(remedy), 0);
+    tool_text_add(&safe, "\n");
+  }
+  fflush(stdout);
+  fputs(tool_text_get(&safe), stderr);
+  tool_text_free(&safe);
+}
+
+int tool_complain_error(const mloom_error *error) {
+  tool_complain(error->remedy, "%s", error->message[0] != '\0' ? error->message : mloom_code_name(error->code));
+  switch (error->code) {
+  case MLOOM_E_INVALID:
+  case MLOOM_E_NOT_FOUND:
+    return TOOL_USAGE;
+  case MLOOM_E_BLOCKED:
+    return TOOL_BLOCKED;
+  case MLOOM_E_NOT_READY:
+  case MLOOM_E_NOT_CONFIGURED:
+    return TOOL_NOT_READY;
+  case MLOOM_E_CANCELLED:
+  case MLOOM_E_TIMEOUT:
+    return TOOL_CANCELLED;
+  default:
+    return TOOL_FAILED;
+  }
+}
+
+static void write_log(int32_t level, const char *component, const char *message, void *userdata) {
+  static const char *const names[] = {"error", "warning", "info", "debug"};
+  (void)userdata;
+  tool_text line = {NULL, 0, 0};
+  tool_text_format(&line, "mergeloom: %s: %s: ", level >= 0 && level <= MLOOM_LOG_DEBUG ? names[level] : "log",
+                   component);
+  tool_text_add_safe(&line, message, strlen(message), 0);
+  tool_text_add(&line, "\n");
+  fputs(tool_text_get(&line), stderr);
+  tool_text_free(&line);
+}
+
+mloom_context *tool_open_context(const tool_options *options, int quiet, int *status) {
+  mloom_context_options context_options = {.size = sizeof(context_options), .log = write_log};
+  mloom_context *context = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  if (options->plugin_path_count > 0) {
+    context_options.plugin_paths = (const char *const *)options->plugin_paths;
+  }
+  context_options.config_path = options->config_path;
+  context_options.secrets_path = options->secrets_path;
+  context_options.log_level = options->verbose > 1   ? MLOOM_LOG_DEBUG
+                              : options->verbose > 0 ? MLOOM_LOG_INFO
+                              : quiet                ? MLOOM_LOG_ERROR
+                                                     : MLOOM_LOG_WARNING;
+  if (mloom_context_new(&context, &context_options, &error) != MLOOM_OK) {
+    *status = tool_complain_error(&error);
+    return NULL;
+  }
+  return context;
+}
+
+/* Opens without waiting for the other end of a FIFO. */
+static int open_input(const char *path, const char *what) {
+  if (strcmp(path, "-") == 0) {
+    return dup(STDIN_FILENO);
+  }
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct stat info;
+  if (fd >= 0 && fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+    close(fd);
+    errno = EISDIR;
+    fd = -1;
+  }
+  if (fd < 0) {
+    tool_complain("check the path", "%s %s: %s", what, path, strerror(errno));
+  }
+  return fd;
+}
+
+int tool_read_file(char **out, size_t *size, const char *path, const char *what) {
+  int fd = open_input(path, what);
+  if (fd < 0) {
+    return TOOL_USAGE;
+  }
+  tool_text text = {NULL, 0, 0};
+  char chunk[65536];
+  ssize_t got = 0;
+  while ((got = read(fd, chunk, sizeof(chunk))) > 0 && text.size <= FILE_LIMIT) {
+    tool_text_append(&text, chunk, (size_t)got);
+  }
+  int reason = errno;
+  close(fd);
+  if (got < 0 || text.size > FILE_LIMIT) {
+    tool_complain(NULL, "%s %s: %s", what, path, got < 0 ? strerror(reason) : "larger than 64 MiB");
+    tool_text_free(&text);
+    return TOOL_USAGE;
+  }
+  tool_text_append(&text, "", 0);
+  *out = text.data;
+  *size = text.size;
+  return TOOL_OK;
+}
+
+static int write_all(int fd, const char *data, size_t size) {
+  while (size > 0) {
+    ssize_t put = write(fd, data, size);
+    if (put < 0 && errno == EINTR) {
+      continue;
+    }
+    if (put <= 0) {
+      return -1;
+    }
+    data += put;
+    size -= (size_t)put;
+  }
+  return 0;
+}
+
+int tool_write_file(const char *path, const char *data, size_t size) {
+  tool_text temporary = {NULL, 0, 0};
+  tool_text_format(&temporary, "%s.XXXXXX", path);
+  int fd = mkstemp(temporary.data);
+  mode_t mask = umask(0);
+  umask(mask);
+  int failed = fd < 0 || write_all(fd, data, size) != 0 || write_all(fd, "\n", 1) != 0 ||
+               fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0 || rename(temporary.data, path) != 0;
+  if (failed) {
+    tool_complain("check the folder and the space left", "--output %s: %s", path, strerror(errno));
+    if (fd >= 0) {
+      unlink(temporary.data);
+    }
+  }
+  if (fd >= 0) {
+    close(fd);
+  }
+  tool_text_free(&temporary);
+  return failed ? TOOL_FAILED : TOOL_OK;
+}
+
+/* A ticket and a template make a job; --job alone is one already. */
+static int job_from_ticket(char **out, const tool_options *options, const char *repository) {
+  char *ticket = NULL;
+  char *template_job = NULL;
+  size_t ticket_size = 0;
+  size_t template_size = 0;
+  mloom_error error = MLOOM_ERROR_INIT;
+  int status = tool_read_file(&ticket, &ticket_size, options->ticket, "the ticket");
+  if (status == TOOL_OK && options->job != NULL) {
+    status = tool_read_file(&template_job, &template_size, options->job, "the job");
+  }
+  char *job = NULL;
+  if (status == TOOL_OK &&
+      mloom_job_from_ticket(&job, ticket, ticket_size, repository, template_job, template_size, &error) != MLOOM_OK) {
+    status = tool_complain_error(&error);
+  }
+  if (job != NULL) {
+    tool_text text = {NULL, 0, 0};
+    tool_text_add(&text, job);
+    *out = text.data;
+    mloom_string_free(job);
+  }
+  free(ticket);
+  free(template_job);
+  return status;
+}
+
+int tool_make_job(char **out, const tool_options *options, int needs_repository) {
+  if (options->ticket == NULL && options->job == NULL) {
+    tool_complain(needs_repository ? "mergeloom run --repo DIR --ticket FILE" : "mergeloom resolve --ticket FILE",
+                  "no ticket was given");
+    return TOOL_USAGE;
+  }
+  if (options->ticket == NULL && options->repository != NULL) {
+    tool_complain("add --ticket FILE, or name the repository in the job document", "--repo goes with --ticket");
+    return TOOL_USAGE;
+  }
+  if (options->ticket == NULL) {
+    size_t size = 0;
+    return tool_read_file(out, &size, options->job, "the job");
+  }
+  if (options->repository == NULL && needs_repository && options->job == NULL) {
+    tool_complain("add --repo DIR", "no repository was given");
+    return TOOL_USAGE;
+  }
+  char *repository = NULL;
+  if (options->repository != NULL) {
+    repository = realpath(options->repository, NULL);
+    if (repository == NULL) {
+      tool_complain("check the path", "the repository %s: %s", options->repository, strerror(errno));
+      return TOOL_USAGE;
+    }
+  }
+  int status = job_from_ticket(out, options, repository);
+  free(repository);
+  return status;
+}
+
+void tool_append_duration(tool_text *out, long long milliseconds) {
+  if (milliseconds < 1000) {
+    tool_text_format(out, "%lld ms", milliseconds < 0 ? 0 : milliseconds);
+  } else if (milliseconds < 60000) {
+    tool_text_format(out, "%lld.%lld s", milliseconds / 1000, milliseconds % 1000 / 100);
+  } else {
+    tool_text_format(out, "%lld min %02lld s", milliseconds / 60000, milliseconds / 1000 % 60);
+  }
+}
+
+void tool_append_count(tool_text *out, unsigned long long count) {
+  if (count < 1000) {
+    tool_text_format(out, "%llu", count);
+  } else if (count < 1000000) {
+    tool_text_format(out, "%llu.%lluk", count / 1000, count % 1000 / 100);
+  } else {
+    tool_text_format(out, "%llu.%lluM", count / 1000000, count % 1000000 / 100000);
+  }
+}
+
+void tool_append_styled(tool_text *out, int color, int style, const char *text) {
+  static const char *const codes[] = {"", "\033[2m", "\033[1m", "\033[32m", "\033[33m", "\033[31m", "\033[36m"};
+  int on = color && style != TOOL_STYLE_PLAIN;
+  if (on) {
+    tool_text_add(out, codes[style]);
+  }
+  tool_text_add_safe(out, text, strlen(text), 0);
+  if (on) {
+    tool_text_add(out, "\033[0m");
+  }
+}
+
+const char *tool_check_mark(unsigned state) {
+  static const char *const fine[] = {"\xE2\x9C\x93", "!", "\xE2\x9C\x97", "-"};
+  static const char *const plain[] = {"+", "!", "x", "-"};
+  unsigned index = state <= MLOOM_CHECK_SKIPPED ? state : MLOOM_CHECK_FAIL;
+  return tool_text_is_utf8() ? fine[index] : plain[index];
+}
+
+int tool_check_style(unsigned state) {
+  static const int styles[] = {TOOL_STYLE_GREEN, TOOL_STYLE_YELLOW, TOOL_STYLE_RED, TOOL_STYLE_DIM};
+  return styles[state <= MLOOM_CHECK_SKIPPED ? state : MLOOM_CHECK_FAIL];
+}
+
+unsigned tool_check_state(const char *name) {
+  for (unsigned state = MLOOM_CHECK_PASS; state <= MLOOM_CHECK_SKIPPED; state++) {
+    if (strcmp(mloom_check_name(state), name) == 0) {
+      return state;
+    }
+  }
+  return MLOOM_CHECK_FAIL;
+}

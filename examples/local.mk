@@ -4,3 +4,9 @@ EXTRA_DIST += examples/demo/README.md examples/demo/job.json examples/demo/repos
   examples/demo/ticket.json
 EXTRA_DIST += examples/minimal-provider/Makefile examples/minimal-provider/README.md \
   examples/minimal-provider/provider.c
+
+# The embedding example, built here and run by the tests; it needs the public headers only.
+noinst_PROGRAMS += examples/embed
+examples_embed_SOURCES = examples/embed.c
+examples_embed_CPPFLAGS = -I$(srcdir)/libmergeloom/include
+examples_embed_LDADD = libmergeloom.la

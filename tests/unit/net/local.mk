@@ -6,4 +6,25 @@ tests_unit_net_test_http_SOURCES = tests/unit/net/test_http.c tests/unit/net/ser
 tests_unit_net_test_http_CPPFLAGS = $(unit_cppflags)
 tests_unit_net_test_http_CFLAGS = $(unit_cflags)
 tests_unit_net_test_http_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/net/test_retry
+TESTS += tests/unit/net/test_retry
+tests_unit_net_test_retry_SOURCES = tests/unit/net/test_retry.c
+tests_unit_net_test_retry_CPPFLAGS = $(unit_cppflags)
+tests_unit_net_test_retry_CFLAGS = $(unit_cflags)
+tests_unit_net_test_retry_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/net/test_sse
+TESTS += tests/unit/net/test_sse
+tests_unit_net_test_sse_SOURCES = tests/unit/net/test_sse.c
+tests_unit_net_test_sse_CPPFLAGS = $(unit_cppflags)
+tests_unit_net_test_sse_CFLAGS = $(unit_cflags)
+tests_unit_net_test_sse_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/net/test_url
+TESTS += tests/unit/net/test_url
+tests_unit_net_test_url_SOURCES = tests/unit/net/test_url.c
+tests_unit_net_test_url_CPPFLAGS = $(unit_cppflags)
+tests_unit_net_test_url_CFLAGS = $(unit_cflags)
+tests_unit_net_test_url_LDADD = $(unit_libs)
 endif

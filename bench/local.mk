@@ -10,6 +10,11 @@ EXTRA_LTLIBRARIES += bench/mergeloom-bench.la
 bench_mergeloom_bench_la_SOURCES = bench/bench_plugin.c
 bench_mergeloom_bench_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 
+EXTRA_PROGRAMS += bench/bench_resolve
+bench_bench_resolve_SOURCES = bench/bench_resolve.c
+bench_bench_resolve_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+bench_bench_resolve_LDADD = libmergeloom/libcore.la
+
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES)
 CLEANFILES += $(EXTRA_PROGRAMS)

@@ -19,5 +19,15 @@ noinst_PROGRAMS += fuzz/fuzz_text
 fuzz_fuzz_text_SOURCES = fuzz/fuzz_text.c
 fuzz_fuzz_text_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_text_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_directives
+fuzz_fuzz_directives_SOURCES = fuzz/fuzz_directives.c
+fuzz_fuzz_directives_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_directives_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_ticket
+fuzz_fuzz_ticket_SOURCES = fuzz/fuzz_ticket.c
+fuzz_fuzz_ticket_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_ticket_LDADD = $(fuzz_libs)
 endif
 EXTRA_DIST += fuzz/seeds

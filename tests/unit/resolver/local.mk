@@ -12,4 +12,11 @@ tests_unit_resolver_test_resolver_SOURCES = tests/unit/resolver/test_resolver.c
 tests_unit_resolver_test_resolver_CPPFLAGS = $(unit_cppflags)
 tests_unit_resolver_test_resolver_CFLAGS = $(unit_cflags)
 tests_unit_resolver_test_resolver_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/resolver/test_ticket
+TESTS += tests/unit/resolver/test_ticket
+tests_unit_resolver_test_ticket_SOURCES = tests/unit/resolver/test_ticket.c
+tests_unit_resolver_test_ticket_CPPFLAGS = $(unit_cppflags)
+tests_unit_resolver_test_ticket_CFLAGS = $(unit_cflags)
+tests_unit_resolver_test_ticket_LDADD = $(unit_libs)
 endif

@@ -640,6 +640,7 @@ static int32_t connect_failure(const exchange *ex, mloom_error *error) {
 
 /* What OpenSSL's certificate check answers; the numbers are part of its interface. */
 #define VERIFY_OK 0
+#define VERIFY_UNSPECIFIED 1 /* what libcurl begins with: the host name is compared before the chain */
 #define VERIFY_NOT_YET_VALID 9
 #define VERIFY_EXPIRED 10
 #define VERIFY_SELF_SIGNED 18
@@ -653,6 +654,7 @@ static int32_t certificate_failure(const exchange *ex, mloom_error *error) {
   curl_easy_getinfo(ex->easy, CURLINFO_SSL_VERIFYRESULT, &result);
   switch (result) {
   case VERIFY_OK:
+  case VERIFY_UNSPECIFIED:
     return set_error(error, MLOOM_E_UNAVAILABLE, 0, "use the host name that the certificate was made for",
                      "the certificate of %s is for another host name", origin);
   case VERIFY_NOT_YET_VALID:

@@ -7,6 +7,13 @@ tests_unit_net_test_http_CPPFLAGS = $(unit_cppflags)
 tests_unit_net_test_http_CFLAGS = $(unit_cflags)
 tests_unit_net_test_http_LDADD = $(unit_libs)
 
+check_PROGRAMS += tests/unit/net/test_http_tls
+TESTS += tests/unit/net/test_http_tls
+tests_unit_net_test_http_tls_SOURCES = tests/unit/net/test_http_tls.c tests/unit/net/server.c
+tests_unit_net_test_http_tls_CPPFLAGS = $(unit_cppflags)
+tests_unit_net_test_http_tls_CFLAGS = $(unit_cflags)
+tests_unit_net_test_http_tls_LDADD = $(unit_libs)
+
 check_PROGRAMS += tests/unit/net/test_retry
 TESTS += tests/unit/net/test_retry
 tests_unit_net_test_retry_SOURCES = tests/unit/net/test_retry.c

@@ -38,7 +38,7 @@ static const char *const git_settings[][2] = {{"core.hooksPath", "/dev/null"},
                                               {"advice.addEmbeddedRepo", "false"}};
 
 static const char *const base_environment[] = {
-    "PATH=" MLOOM_COMMAND_PATH,
+    ("PATH=" MLOOM_COMMAND_PATH), /* in parentheses: clang suspects a forgotten comma */
     "LANG=C.UTF-8",
     "TERM=dumb",
     "PYTHONDONTWRITEBYTECODE=1", /* caches of test runs would stand in the diff */

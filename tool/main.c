@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 const tool_command tool_commands[] = {
-    {"run", "Run a job on a repository", "--repo DIR --ticket FILE [--job FILE] | --job FILE", "rtjonNdJ",
+    {"run", "Run a job on a repository", "--repo DIR --ticket FILE [--job FILE] | --job FILE [--repo DIR]", "rtjonNdJ",
      "On a terminal the progress is shown as it goes. With --json every event is one line of JSON, and\n"
      "the last line is the result document. Ctrl-C cancels the job; a second one ends mergeloom at once.",
      0, tool_run},

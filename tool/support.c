@@ -167,18 +167,21 @@ int tool_write_file(const char *path, const char *data, size_t size) {
   return failed ? TOOL_FAILED : TOOL_OK;
 }
 
-/* A ticket and a template make a job; --job alone is one already. */
-static int job_from_ticket(char **out, const tool_options *options, const char *repository) {
+/* A ticket and a template make a job; --job alone is one already, but for the repository. */
+static int make_job(char **out, const tool_options *options, const char *repository) {
   char *ticket = NULL;
   char *template_job = NULL;
   size_t ticket_size = 0;
   size_t template_size = 0;
-  mloom_error error = MLOOM_ERROR_INIT;
-  int status = tool_read_file(&ticket, &ticket_size, options->ticket, "the ticket");
+  int status = TOOL_OK;
+  if (options->ticket != NULL) {
+    status = tool_read_file(&ticket, &ticket_size, options->ticket, "the ticket");
+  }
   if (status == TOOL_OK && options->job != NULL) {
     status = tool_read_file(&template_job, &template_size, options->job, "the job");
   }
   char *job = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
   if (status == TOOL_OK &&
       mloom_job_from_ticket(&job, ticket, ticket_size, repository, template_job, template_size, &error) != MLOOM_OK) {
     status = tool_complain_error(&error);
@@ -200,14 +203,6 @@ int tool_make_job(char **out, const tool_options *options, int needs_repository)
                   "no ticket was given");
     return TOOL_USAGE;
   }
-  if (options->ticket == NULL && options->repository != NULL) {
-    tool_complain("add --ticket FILE, or name the repository in the job document", "--repo goes with --ticket");
-    return TOOL_USAGE;
-  }
-  if (options->ticket == NULL) {
-    size_t size = 0;
-    return tool_read_file(out, &size, options->job, "the job");
-  }
   if (options->repository == NULL && needs_repository && options->job == NULL) {
     tool_complain("add --repo DIR", "no repository was given");
     return TOOL_USAGE;
@@ -220,7 +215,7 @@ int tool_make_job(char **out, const tool_options *options, int needs_repository)
       return TOOL_USAGE;
     }
   }
-  int status = job_from_ticket(out, options, repository);
+  int status = make_job(out, options, repository);
   free(repository);
   return status;
 }

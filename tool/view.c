@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define FRAME_MS 120
-#define NAME_COLUMNS 13
+#define NAME_COLUMNS 14
 /* Lines of what the model says that are shown of one turn; all of them with --verbose. */
 #define SPEECH_LINES 4
 
@@ -264,9 +264,14 @@ static void on_tool_begin(view *v, const mloom_job_event *event, const char *nam
 
 static void on_step_end(view *v, const mloom_job_event *event, const char *name, const tool_text *asked) {
   tool_text outcome = {NULL, 0, 0};
+  tool_text duration = {NULL, 0, 0};
   tool_text_add_safe(&outcome, event->text.data, event->text.size, 0);
-  put_step(v, event->state, name, asked, &outcome, event->duration_ms);
+  tool_append_duration(&duration, event->duration_ms);
+  /* A command's outcome says already how long it took. */
+  int said = strstr(tool_text_get(&outcome), tool_text_get(&duration)) != NULL;
+  put_step(v, event->state, name, asked, &outcome, said ? 0 : event->duration_ms);
   tool_text_free(&outcome);
+  tool_text_free(&duration);
 }
 
 static void on_note(view *v, const mloom_job_event *event, const char *word, int style) {
@@ -310,7 +315,8 @@ static void show(view *v, const mloom_job_event *event, const char *name) {
     on_turn_begin(v, event);
     break;
   case MLOOM_JOB_EVENT_VALIDATION:
-    on_step_end(v, event, "validation", &nothing);
+    tool_text_add(&step, name);
+    on_step_end(v, event, "validation", &step);
     break;
   case MLOOM_JOB_EVENT_RETRY:
     on_note(v, event, "retry: ", TOOL_STYLE_YELLOW);

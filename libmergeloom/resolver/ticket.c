@@ -184,6 +184,12 @@ static int32_t read_json(mloom_json *ticket, mloom_bytes text, mloom_error *erro
   if (mloom_json_member(document, "schema") != NULL || mloom_json_member(document, "ticket") != NULL) {
     return invalid(error, "give it as a job: --job FILE", "this is a whole job document");
   }
+  code = copy_string(ticket, document, "key", error);
+  code = code != MLOOM_OK ? code : copy_string(ticket, document, "title", error);
+  code = code != MLOOM_OK ? code : copy_string(ticket, document, "description", error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
   const char *description = mloom_json_member_string(document, "description", "");
   if (mloom_json_member_string(document, "title", "")[0] == '\0' && description[0] == '\0') {
     const char *meant = NULL;
@@ -194,13 +200,20 @@ static int32_t read_json(mloom_json *ticket, mloom_bytes text, mloom_error *erro
                                              : "name the member description",
                            "the ticket: it has neither title nor description");
   }
-  code = copy_string(ticket, document, "key", error);
-  code = code != MLOOM_OK ? code : copy_string(ticket, document, "title", error);
-  code = code != MLOOM_OK ? code : copy_string(ticket, document, "description", error);
-  return code != MLOOM_OK ? code : copy_labels(ticket, document, error);
+  return copy_labels(ticket, document, error);
 }
 
 /* ---- The job ---- */
+
+/* An object, also one that was cut off; but not the {macro} that some trackers begin a text with. */
+static int looks_like_json(mloom_bytes text) {
+  text = mloom_text_trim(text);
+  if (text.size == 0 || text.data[0] != '{') {
+    return 0;
+  }
+  mloom_bytes rest = mloom_text_trim((mloom_bytes){text.data + 1, text.size - 1});
+  return rest.size == 0 || rest.data[0] == '"' || rest.data[rest.size - 1] == '}';
+}
 
 static int32_t read_ticket(mloom_json *ticket, const char *data, size_t size, mloom_error *error) {
   mloom_bytes text = {data, size};
@@ -216,9 +229,7 @@ static int32_t read_ticket(mloom_json *ticket, const char *data, size_t size, ml
   if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) {
     return invalid(error, "save it as plain text", "it has a NUL byte in it");
   }
-  mloom_bytes trimmed = mloom_text_trim(text);
-  int json = trimmed.size > 0 && trimmed.data[0] == '{' && trimmed.data[trimmed.size - 1] == '}';
-  return json ? read_json(ticket, text, error) : read_text(ticket, text, error);
+  return looks_like_json(text) ? read_json(ticket, text, error) : read_text(ticket, text, error);
 }
 
 static int32_t read_template(mloom_json **out, const char *text, size_t size, mloom_error *error) {
@@ -258,14 +269,16 @@ int32_t mloom_job_from_ticket(char **out, const char *ticket, size_t ticket_size
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *read = mloom_json_new_object();
   *out = NULL;
   int32_t code = read_template(&job, template_job, template_job_size, error);
-  code = code != MLOOM_OK ? code : read_ticket(read, ticket, ticket_size, error);
+  code = code != MLOOM_OK || ticket == NULL ? code : read_ticket(read, ticket, ticket_size, error);
   code = code != MLOOM_OK ? code : set_repository(job, repository_path, error);
   if (code != MLOOM_OK) {
     return code;
   }
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
-  mloom_json_set_string(job, "schema", "mergeloom.job.v1");
-  mloom_json_set(job, "ticket", MLOOM_STEAL(read));
+  if (ticket != NULL) {
+    mloom_json_set_string(job, "schema", "mergeloom.job.v1");
+    mloom_json_set(job, "ticket", MLOOM_STEAL(read));
+  }
   if (mloom_json_serialize(&text, job, 0) != MLOOM_OK || (*out = mloom_buffer_take(&text)) == NULL) {
     return mloom_error_memory(error);
   }

@@ -18,7 +18,7 @@ typedef struct session {
 
 static int32_t fail(mloom_error *error, int32_t code, const char *message) {
   error->code = code;
-  error->retryable = code == MLOOM_E_UNAVAILABLE;
+  error->retryable = code == MLOOM_E_UNAVAILABLE || code == MLOOM_E_PROTOCOL;
   snprintf(error->message, sizeof(error->message), "minimal: %s", message);
   return code;
 }

@@ -208,9 +208,10 @@ int32_t mloom_exchange_check_redirect(const mloom_exchange_run *run, mloom_error
                                      target);
   }
   mloom_error_set(error, MLOOM_E_PROTOCOL, MLOOM_DOMAIN_PROVIDER, mloom_buffer_string(&remedy),
-                  "%s answered HTTP %d, a redirect%s%s; it is not followed, for the credential is meant for the first "
-                  "address only",
-                  url, (int)status, target[0] == '\0' || carries_user ? "" : " to ", carries_user ? "" : target);
+                  "%.*s answered HTTP %d, a redirect%s%s; it is not followed, for the credential is meant for the "
+                  "first address only",
+                  (int)strcspn(url, "?#"), url, (int)status, target[0] == '\0' || carries_user ? "" : " to ",
+                  carries_user ? "" : target);
   if (error != NULL) {
     error->http_status = status;
   }

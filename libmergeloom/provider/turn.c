@@ -82,6 +82,7 @@ typedef struct attempt {
   mloom_answer_headers headers;
   int32_t http_status;
   int refreshed; /* the credential was refused and another one can be had */
+  int final;     /* the answer came whole and the provider does not call its failure retryable */
 } attempt;
 
 static int32_t on_header(int32_t status, const char *name, const char *value, void *userdata, mloom_error *error) {
@@ -185,6 +186,7 @@ static int32_t run_attempt(attempt *self, uint64_t number, mloom_error *error) {
   self->headers = run.headers;
   if (code == MLOOM_OK) {
     code = finish(self, &run, error);
+    self->final = run.end.outcome == MLOOM_OK && run.end.http_status < 300 && !error->retryable;
     if (code == MLOOM_E_UNAUTHENTICATED || code == MLOOM_E_EXPIRED) {
       self->refreshed = mloom_credentials_refused(instance->credentials, &run.authorized);
     }
@@ -217,6 +219,9 @@ static int64_t next_wait(const attempt *self, uint32_t number, int32_t code, con
                                 .retry_after = self->headers.retry_after,
                                 .now_wall_ms = instance->services->clock->wall_ms(instance->services->clock)};
   uint32_t random = 0;
+  if (self->final) {
+    return -1;
+  }
   if (host != NULL && host->random != NULL) {
     (void)host->random(host->ctx, &random, sizeof(random));
   }
@@ -247,6 +252,7 @@ static int32_t run_attempts(attempt *self, const mloom_turn_observer *observer, 
     mloom_error reason = MLOOM_ERROR_INIT;
     out->attempts = (uint32_t)number;
     self->refreshed = 0;
+    self->final = 0;
     self->http_status = 0;
     memset(&self->headers, 0, sizeof(self->headers));
     int32_t code = mloom_call_check(self->call, &reason);

@@ -5,6 +5,10 @@ mergeloom_plugin_check_SOURCES = \
   tests/conformance/main.c \
   tests/conformance/other_rules.c \
   tests/conformance/provider_rules.c
-mergeloom_plugin_check_CPPFLAGS = -I$(srcdir)/libmergeloom/include
+mergeloom_plugin_check_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/libmergeloom/include
 mergeloom_plugin_check_CFLAGS = $(AM_CFLAGS) -pthread
 mergeloom_plugin_check_LDADD = libmergeloom.la -ldl
+
+TESTS += tests/conformance/run.sh
+EXTRA_DIST += tests/conformance/answers/chat.txt tests/conformance/answers/minimal.txt \
+  tests/conformance/answers/mock.txt tests/conformance/run.sh

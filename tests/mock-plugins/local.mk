@@ -93,6 +93,43 @@ tests_mock_plugins_mergeloom_mock_duplicate_field_la_CPPFLAGS = $(mock_cppflags)
 tests_mock_plugins_mergeloom_mock_duplicate_field_la_CFLAGS = $(mock_cflags)
 tests_mock_plugins_mergeloom_mock_duplicate_field_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
 
+# These load, but break rules that mergeloom-plugin-check knows.
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-crashes.la
+tests_mock_plugins_mergeloom_mock_crashes_la_SOURCES = tests/mock-plugins/mock.c
+tests_mock_plugins_mergeloom_mock_crashes_la_CPPFLAGS = $(mock_cppflags) -DMOCK_PLUGIN_NAME='"mock-crashes"' -DMOCK_CRASHES
+tests_mock_plugins_mergeloom_mock_crashes_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_mock_crashes_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-needs-whole-lines.la
+tests_mock_plugins_mergeloom_mock_needs_whole_lines_la_SOURCES = tests/mock-plugins/mock.c
+tests_mock_plugins_mergeloom_mock_needs_whole_lines_la_CPPFLAGS = $(mock_cppflags) -DMOCK_PLUGIN_NAME='"mock-needs-whole-lines"' -DMOCK_NEEDS_WHOLE_LINES
+tests_mock_plugins_mergeloom_mock_needs_whole_lines_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_mock_needs_whole_lines_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-takes-anything.la
+tests_mock_plugins_mergeloom_mock_takes_anything_la_SOURCES = tests/mock-plugins/mock.c
+tests_mock_plugins_mergeloom_mock_takes_anything_la_CPPFLAGS = $(mock_cppflags) -DMOCK_PLUGIN_NAME='"mock-takes-anything"' -DMOCK_TAKES_ANYTHING
+tests_mock_plugins_mergeloom_mock_takes_anything_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_mock_takes_anything_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-leaks.la
+tests_mock_plugins_mergeloom_mock_leaks_la_SOURCES = tests/mock-plugins/mock.c
+tests_mock_plugins_mergeloom_mock_leaks_la_CPPFLAGS = $(mock_cppflags) -DMOCK_PLUGIN_NAME='"mock-leaks"' -DMOCK_LEAKS
+tests_mock_plugins_mergeloom_mock_leaks_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_mock_leaks_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-shows-secret.la
+tests_mock_plugins_mergeloom_mock_shows_secret_la_SOURCES = tests/mock-plugins/mock.c
+tests_mock_plugins_mergeloom_mock_shows_secret_la_CPPFLAGS = $(mock_cppflags) -DMOCK_PLUGIN_NAME='"mock-shows-secret"' -DMOCK_SHOWS_SECRET
+tests_mock_plugins_mergeloom_mock_shows_secret_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_mock_shows_secret_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-busy-entry.la
+tests_mock_plugins_mergeloom_mock_busy_entry_la_SOURCES = tests/mock-plugins/mock.c
+tests_mock_plugins_mergeloom_mock_busy_entry_la_CPPFLAGS = $(mock_cppflags) -DMOCK_PLUGIN_NAME='"mock-busy-entry"' -DMOCK_BUSY_ENTRY
+tests_mock_plugins_mergeloom_mock_busy_entry_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_mock_busy_entry_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+
 check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-no-entry.la
 tests_mock_plugins_mergeloom_mock_no_entry_la_SOURCES = tests/mock-plugins/empty.c
 tests_mock_plugins_mergeloom_mock_no_entry_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)

@@ -126,7 +126,9 @@ static int32_t session_new(void *self, const mloom_session_args *args, void **ou
 static void session_free(void *self) {
   session *made = self;
   if (made != NULL) {
+#ifndef MOCK_LEAKS
     made->host->free(made->host->ctx, made->said.data);
+#endif
     made->host->free(made->host->ctx, made->line.data);
     made->host->free(made->host->ctx, made->answer.data);
     made->host->free(made->host->ctx, made);
@@ -157,7 +159,11 @@ static int32_t session_prepare(void *self, const mloom_turn_args *args, mloom_ex
   memset(&made->request, 0, sizeof(made->request));
   made->request.size = (uint32_t)sizeof(made->request);
   made->request.method = "POST";
+#ifdef MOCK_SHOWS_SECRET
+  made->request.url = "http://127.0.0.1:9/mock?key=test-key-not-a-secret";
+#else
   made->request.url = "http://127.0.0.1:9/mock";
+#endif
   made->request.body = &made->body;
   made->request.body_count = 1;
   out->kind = MLOOM_EXCHANGE_HTTP;
@@ -203,6 +209,12 @@ static int32_t session_feed(void *self, const char *data, size_t size, const mlo
                             mloom_error *error) {
   session *made = self;
   int32_t code = MLOOM_OK;
+#ifdef MOCK_CRASHES
+  abort();
+#endif
+#ifdef MOCK_NEEDS_WHOLE_LINES
+  made->line.size = 0;
+#endif
   for (size_t i = 0; code == MLOOM_OK && i < size; i++) {
     if (data[i] != '\n') {
       code = text_add(made->host, &made->line, data + i, 1);
@@ -227,6 +239,9 @@ static int32_t session_finish(void *self, const mloom_exchange_end *end, const m
   if (end->http_status >= 400) {
     return fail(error, end->http_status == 401 ? MLOOM_E_UNAUTHENTICATED : MLOOM_E_UNAVAILABLE, "the service refused");
   }
+#ifdef MOCK_TAKES_ANYTHING
+  made->ended = 1;
+#endif
   if (!made->ended) {
     return fail(error, MLOOM_E_PROTOCOL, "the answer ended without its last line");
   }
@@ -449,6 +464,9 @@ MLOOM_PLUGIN_EXPORT const mloom_plugin *MOCK_ENTRY(const mloom_host *given, char
 #ifdef MOCK_DECLINES
   strncpy(error_text, "needs a\nnewer moon", error_size);
   return NULL;
+#endif
+#ifdef MOCK_BUSY_ENTRY
+  given->clock_wall_ms(given->ctx);
 #endif
   (void)error_text;
   (void)error_size;

@@ -67,8 +67,8 @@ static int32_t session_new(void *instance, const mloom_session_args *args, void 
 
 static int32_t append(void *opaque, const mloom_message *message, mloom_error *error) {
   const char *result = (message->flags & MLOOM_MESSAGE_ERROR) != 0 ? "failed" : "result";
-  int is_user = message->role == MLOOM_ROLE_USER;
-  return add_record(opaque, is_user ? "user" : result, is_user ? "" : message->tool_call_id, message->text, error);
+  const char *id = message->role == MLOOM_ROLE_TOOL_RESULT ? message->tool_call_id : NULL;
+  return add_record(opaque, id == NULL ? "user" : result, id == NULL ? "" : id, message->text, error);
 }
 
 static int32_t prepare(void *opaque, const mloom_turn_args *args, mloom_exchange *out, mloom_error *error) {

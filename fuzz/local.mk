@@ -29,5 +29,11 @@ noinst_PROGRAMS += fuzz/fuzz_ticket
 fuzz_fuzz_ticket_SOURCES = fuzz/fuzz_ticket.c
 fuzz_fuzz_ticket_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_ticket_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_chat_decode
+fuzz_fuzz_chat_decode_SOURCES = fuzz/fuzz_chat_decode.c
+fuzz_fuzz_chat_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_chat_decode_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_chat_decode_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
 EXTRA_DIST += fuzz/seeds

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Answers of a chat-completions service: the first byte chooses status and pieces, the rest is the answer. A turn that
+ * was accepted must encode into a body that is JSON.
+ */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "wire/chat.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void on_event(const mloom_event *event, void *userdata) {
+  volatile char *last = userdata;
+  mloom_bytes texts[] = {event->text, event->id, event->name};
+  for (size_t i = 0; i < 3; i++) {
+    if (texts[i].size > 0) {
+      *last = texts[i].data[texts[i].size - 1];
+    }
+  }
+}
+
+static void check_body(const mloom_chat_answer *answer) {
+  mloom_chat_request request;
+  mloom_chat_options options = {.stream = 1, .parallel_tool_calls = -1, .echo_reasoning = "reasoning"};
+  mloom_session_args args = {.size = sizeof(args), .model = "m"};
+  mloom_buffer body = MLOOM_BUFFER_INIT;
+  mloom_json *json = NULL;
+  size_t count = 0;
+  if (mloom_chat_request_init(&request, &options, "m", &args) != MLOOM_OK ||
+      mloom_chat_request_append_answer(&request, answer) != MLOOM_OK) {
+    abort();
+  }
+  const mloom_bytes *segments = mloom_chat_request_segments(&request, &count);
+  for (size_t i = 0; i < count; i++) {
+    mloom_buffer_append(&body, segments[i].data, segments[i].size);
+  }
+  mloom_error error = MLOOM_ERROR_INIT;
+  if (mloom_json_parse(&json, body.data, body.size, "the body", &error) != MLOOM_OK) {
+    abort();
+  }
+  mloom_json_unref(json);
+  mloom_buffer_free(&body);
+  mloom_chat_request_free(&request);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const char *const tool_names[] = {"read_file", "add", NULL};
+  static const mloom_service_names service = {
+      .model = "m", .base_url = "http://s", .models_url = "http://s/models", .environment_prefix = "JCA_X_"};
+  if (size == 0) {
+    return 0;
+  }
+  char last = 0;
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = &last, .event = on_event};
+  mloom_exchange_end end = {.size = sizeof(end), .http_status = (data[0] & 1) != 0 ? 200 : 400};
+  mloom_turn_result result = {.size = sizeof(result)};
+  mloom_error error = MLOOM_ERROR_INIT;
+  mloom_chat_decoder decoder;
+  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
+  const char *answer = (const char *)data + 1;
+  int32_t code = MLOOM_OK;
+  mloom_chat_decoder_init(&decoder, tool_names);
+  for (size_t at = 0; code == MLOOM_OK && at < size - 1; at += step) {
+    size_t piece = size - 1 - at < step ? size - 1 - at : step;
+    code = mloom_chat_decoder_feed(&decoder, answer + at, piece, &sink, &error);
+  }
+  if (code == MLOOM_OK && mloom_chat_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) == MLOOM_OK) {
+    check_body(&decoder.answer);
+  }
+  mloom_chat_decoder_free(&decoder);
+  return 0;
+}

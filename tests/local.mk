@@ -2,7 +2,7 @@
 unit_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit
 unit_cflags = $(AM_CFLAGS) $(CUNIT_CFLAGS) -pthread
 unit_libs = libmergeloom/libcore.la $(CUNIT_LIBS)
-noinst_HEADERS += tests/unit/harness.h
+noinst_HEADERS += tests/unit/harness.h tests/unit/schema_check.h
 
 include tests/unit/base/local.mk
 include tests/unit/net/local.mk

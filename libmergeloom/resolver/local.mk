@@ -10,3 +10,4 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/resolver/scan.c \
   libmergeloom/resolver/scan.h \
   libmergeloom/resolver/ticket.c
+dist_schema_DATA += libmergeloom/schemas/mergeloom.resolution.v1.json

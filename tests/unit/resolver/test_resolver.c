@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "harness.h"
+#include "schema_check.h"
 
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define BLOCK(lines) "[JCA]\n" lines "\n[/JCA]"
@@ -608,6 +609,19 @@ static void test_json(void) {
   mloom_resolution_free(resolution);
 }
 
+/* Every case's document fits the schema that is installed. */
+static void test_schema(void) {
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    mloom_resolver_input input = input_of(&cases[i]);
+    mloom_resolution *resolution = resolve(&input);
+    CU_ASSERT_EQUAL(schema_check_document("mergeloom.resolution.v1", mloom_resolution_tree(resolution)), 1);
+    mloom_resolution_free(resolution);
+  }
+  mloom_json *wrong = mloom_json_new_object();
+  CU_ASSERT_EQUAL(schema_check_document("mergeloom.resolution.v1", wrong), 0);
+  mloom_json_unref(wrong);
+}
+
 static void test_nothing_unprintable_in_text(void) {
   ladder_case given = {.repository = {"x\x1b[31m\n\xe2\x80\xaey", NULL}, .labels = NAMES("model:a\x07\nb")};
   mloom_resolver_input input = input_of(&given);
@@ -628,6 +642,7 @@ static const unit_test tests[] = {
     {"unreadable settings block", test_unreadable_settings_block},
     {"text", test_text},
     {"JSON", test_json},
+    {"JSON fits its schema", test_schema},
     {"nothing unprintable in the text", test_nothing_unprintable_in_text},
 };
 UNIT_MAIN("resolver", tests)

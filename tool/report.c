@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "json.h"
 
@@ -21,17 +22,20 @@ static int state_style(const char *state) {
   return strcmp(state, "cancelled") == 0 ? TOOL_STYLE_YELLOW : TOOL_STYLE_RED;
 }
 
+/* The lines of text, wrapped on a terminal; those after the first are indented. */
 static void add_safe_lines(tool_text *out, const char *text, const char *indent) {
+  size_t columns = isatty(STDOUT_FILENO) ? (size_t)tool_terminal_width() - strlen(indent) - 1 : (size_t)-1;
+  size_t lines = 0;
   tool_text safe = {NULL, 0, 0};
   tool_text_add_safe(&safe, text, strlen(text), 1);
-  for (char *line = safe.data; line != NULL && *line != '\0';) {
+  for (const char *line = tool_text_get(&safe); *line != '\0';) {
     size_t size = strcspn(line, "\n");
-    if (line != safe.data) {
-      tool_text_add(out, indent);
-    }
-    tool_text_append(out, line, size);
+    size_t next = size;
+    size_t shown = size > 0 ? tool_text_break(line, size, columns, &next) : 0;
+    tool_text_add(out, lines++ > 0 ? indent : "");
+    tool_text_append(out, line, shown);
     tool_text_add(out, "\n");
-    line += size + (line[size] == '\n');
+    line += next + (next == size && line[size] == '\n');
   }
   tool_text_free(&safe);
 }

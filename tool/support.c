@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -218,6 +219,11 @@ int tool_make_job(char **out, const tool_options *options, int needs_repository)
   int status = make_job(out, options, repository);
   free(repository);
   return status;
+}
+
+int tool_terminal_width(void) {
+  struct winsize size;
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
 }
 
 void tool_append_duration(tool_text *out, long long milliseconds) {

@@ -221,3 +221,28 @@ size_t tool_text_add_cut(tool_text *text, const char *data, size_t size, size_t 
   }
   return used;
 }
+
+size_t tool_text_break(const char *data, size_t size, size_t columns, size_t *next) {
+  size_t used = 0;
+  size_t space = 0; /* the last one on this line */
+  size_t position = 0;
+  while (position < size) {
+    uint32_t character = 0;
+    size_t length = decode((const unsigned char *)data + position, size - position, &character);
+    used += columns_of(character);
+    if (used > columns && position > 0) {
+      size_t end = space > 0 && character != ' ' ? space : position;
+      *next = end;
+      while (*next < size && data[*next] == ' ') {
+        ++*next;
+      }
+      return end;
+    }
+    if (character == ' ') {
+      space = position;
+    }
+    position += length;
+  }
+  *next = size;
+  return size;
+}

@@ -34,6 +34,9 @@ void tool_text_add_safe(tool_text *text, const char *data, size_t size, int keep
 size_t tool_text_columns(const char *data, size_t size);
 /* Appends safe text, cut to columns with an ellipsis at the end when it was longer. Returns the columns used. */
 size_t tool_text_add_cut(tool_text *text, const char *data, size_t size, size_t columns);
+/* How many bytes of safe text, without newlines, fit into columns when it is broken at a space; at least one character.
+ * *next gets where the next line begins. */
+size_t tool_text_break(const char *data, size_t size, size_t columns, size_t *next);
 /* Appends count spaces. */
 void tool_text_pad(tool_text *text, size_t count);
 

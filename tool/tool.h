@@ -90,6 +90,9 @@ void tool_release_signals(void);
 /* The signal that came, 0 when none. */
 int tool_caught_signal(void);
 
+/* Columns of the terminal behind stdout, 80 when there is none. */
+int tool_terminal_width(void);
+
 /* "12 ms", "1.2 s", "2 min 05 s"; "950", "3.4k". */
 void tool_append_duration(tool_text *out, long long milliseconds);
 void tool_append_count(tool_text *out, unsigned long long count);

@@ -43,11 +43,6 @@ static long long since_ms(const struct timespec *begin) {
   return (long long)(now.tv_sec - begin->tv_sec) * 1000 + (now.tv_nsec - begin->tv_nsec) / 1000000;
 }
 
-static int terminal_width(void) {
-  struct winsize size;
-  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
-}
-
 static const char *separator(void) {
   return tool_text_is_utf8() ? " \xC2\xB7 " : " - ";
 }
@@ -80,7 +75,7 @@ static void draw(view *v) {
   }
   tool_text status = {NULL, 0, 0};
   tool_text tail = {NULL, 0, 0};
-  size_t width = (size_t)terminal_width() - 1;
+  size_t width = (size_t)tool_terminal_width() - 1;
   tool_text_add(&tail, separator());
   tool_append_duration(&tail, since_ms(&v->step_begin) / 100 * 100);
   if (v->input_tokens + v->output_tokens > 0) {
@@ -156,7 +151,7 @@ static void put_line(view *v) {
 }
 
 static size_t line_width(const view *v) {
-  return v->mode == VIEW_LIVE ? (size_t)terminal_width() - 1 : 4096;
+  return v->mode == VIEW_LIVE ? (size_t)tool_terminal_width() - 1 : 4096;
 }
 
 static void set_step(view *v, const char *step) {
@@ -199,28 +194,37 @@ static void put_step(view *v, unsigned state, const char *name, const tool_text 
   tool_text_free(&duration);
 }
 
+/* Prints one line of safe text, wrapped, as far as limit lines go. */
+static void put_wrapped(view *v, const tool_text *safe, int style, size_t limit, size_t *lines) {
+  size_t position = 0;
+  while (position < safe->size && (*lines)++ < limit) {
+    tool_text part = {NULL, 0, 0};
+    size_t next = 0;
+    size_t size = tool_text_break(safe->data + position, safe->size - position, line_width(v) - 2, &next);
+    tool_text_append(&part, safe->data + position, size);
+    tool_text_add(&v->line, "  ");
+    tool_append_styled(&v->line, v->color, style, tool_text_get(&part));
+    put_line(v);
+    tool_text_free(&part);
+    position += next;
+  }
+}
+
 static void put_paragraph(view *v, const char *text, size_t size, int style, size_t limit) {
   size_t lines = 0;
   while (size > 0) {
     const char *end = memchr(text, '\n', size);
     size_t length = end == NULL ? size : (size_t)(end - text);
     tool_text safe = {NULL, 0, 0};
-    tool_text cut = {NULL, 0, 0};
     tool_text_add_safe(&safe, text, length, 0);
-    if (safe.size > 0 && lines++ < limit) {
-      tool_text_add_cut(&cut, tool_text_get(&safe), safe.size, line_width(v) - 2);
-      tool_text_add(&v->line, "  ");
-      tool_append_styled(&v->line, v->color, style, tool_text_get(&cut));
-      put_line(v);
-    }
+    put_wrapped(v, &safe, style, limit, &lines);
     tool_text_free(&safe);
-    tool_text_free(&cut);
     length += end != NULL;
     text += length;
     size -= length;
   }
   if (lines > limit) {
-    tool_text_format(&v->line, "  ");
+    tool_text_add(&v->line, "  ");
     tool_append_styled(&v->line, v->color, TOOL_STYLE_DIM, tool_text_is_utf8() ? "\xE2\x80\xA6" : "...");
     put_line(v);
   }
@@ -264,21 +268,17 @@ static void on_tool_begin(view *v, const mloom_job_event *event, const char *nam
 
 static void on_step_end(view *v, const mloom_job_event *event, const char *name, const tool_text *asked) {
   tool_text outcome = {NULL, 0, 0};
-  tool_text duration = {NULL, 0, 0};
   tool_text_add_safe(&outcome, event->text.data, event->text.size, 0);
-  tool_append_duration(&duration, event->duration_ms);
-  /* A command's outcome says already how long it took. */
-  int said = strstr(tool_text_get(&outcome), tool_text_get(&duration)) != NULL;
-  put_step(v, event->state, name, asked, &outcome, said ? 0 : event->duration_ms);
+  /* A command's outcome says by itself how long it took. */
+  put_step(v, event->state, name, asked, &outcome, strcmp(name, "run_command") == 0 ? 0 : event->duration_ms);
   tool_text_free(&outcome);
-  tool_text_free(&duration);
 }
 
 static void on_note(view *v, const mloom_job_event *event, const char *word, int style) {
   tool_text text = {NULL, 0, 0};
   tool_text_add(&text, word);
   tool_text_append(&text, event->text.data, event->text.size);
-  put_paragraph(v, tool_text_get(&text), text.size, style, 1);
+  put_paragraph(v, tool_text_get(&text), text.size, style, SPEECH_LINES);
   tool_text_free(&text);
 }
 

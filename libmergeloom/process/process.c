@@ -27,7 +27,7 @@
 #define READ_SIZE 65536
 #define MAXIMUM_GRACE_MS 1500
 /* After the grace, for the supervisor to end the tree; then it is killed, which kills the tree too. */
-#define MAXIMUM_END_MS 8000
+#define MAXIMUM_END_MS 30000
 #define MAXIMUM_STATUS_BYTES 65536
 #define CAUSE_NONE UINT32_MAX
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,6 +66,11 @@ int64_t supervise_now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void supervise_raise_priority(void) {
+  struct sched_param parameters = {.sched_priority = 1};
+  sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters);
 }
 
 static uint64_t parse_number(const char *name, const char *text) {
@@ -163,7 +169,8 @@ int main(int argc, char **argv) {
   signal(SIGCHLD, SIG_DFL);
   supervise_plan plan = {.grace_ms = 1000, .directory = "/"};
   parse_plan(&plan, argc, argv);
-  supervise_state state = {.initial_fd = -1};
+  supervise_state state = {.initial_fd = -1, .fork_guard = -1};
+  supervise_raise_priority();
   if (setsid() < 0 && errno != EPERM) {
     supervise_fail("internal", errno, "setsid");
   }

@@ -10,6 +10,9 @@
 
 #include "process/supervise_protocol.h"
 
+/* The limit is of processes; threads are held to a generous multiple of it, because they too eat what all share. */
+#define SUPERVISE_THREADS_PER_PROCESS 16u
+
 typedef struct supervise_plan {
   const char **read_paths; /* end with NULL, resolved, existing */
   const char **write_paths;
@@ -34,6 +37,7 @@ typedef struct supervise_state {
   int initial_fd;      /* it tells how many it had to kill */
   pid_t command;       /* 0 once it was reaped */
   int32_t wait_status; /* of the command */
+  int fork_guard;      /* where the kernel asks about new processes; -1: it does not */
 } supervise_state;
 
 /* Facts for the starting process. */
@@ -42,6 +46,9 @@ __attribute__((format(printf, 1, 2))) void supervise_report(const char *format, 
 __attribute__((noreturn, format(printf, 3, 4))) void supervise_fail(const char *kind, int error_number,
                                                                     const char *format, ...);
 int64_t supervise_now_ms(void);
+
+/* A fork bomb must not keep those from running who end it. Only root can have this. */
+void supervise_raise_priority(void);
 
 /* Tries new namespaces for all later children, as far as this user may have them; starts their process 1. */
 void supervise_enter_namespaces(const supervise_plan *plan, supervise_state *state);
@@ -53,6 +60,15 @@ void supervise_start(const supervise_plan *plan, supervise_state *state);
 int supervise_restrict_files(const supervise_plan *plan, const supervise_state *state);
 int supervise_drop_capabilities(const supervise_state *state);
 int supervise_filter_calls(const supervise_plan *plan, const supervise_state *state);
+
+/* Whether the kernel shall ask about new processes of the command. */
+int supervise_guards_forks(const supervise_plan *plan);
+/* For the new process: it and its descendants wait for an answer in every fork from now on. The descriptor to answer
+ * through, or -1. */
+int supervise_open_fork_guard(void);
+/* 1 when a fork waits for an answer. */
+int supervise_next_fork(int guard, uint64_t *id);
+void supervise_allow_fork(int guard, uint64_t id);
 
 /* Waits until the command ends or has to, ends all that it left behind, and reports. */
 void supervise_watch(const supervise_plan *plan, supervise_state *state);

@@ -172,6 +172,7 @@ static uint32_t end_namespace(void) {
 /* Process 1 of the namespace: arranges the mounts, reaps orphans, ends all when the supervisor says so or dies. */
 __attribute__((noreturn)) static void run_initial(const supervise_plan *plan, int fd) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  supervise_raise_priority();
   uint32_t layers = arrange_mounts(plan);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   /* Fails, too, when the supervisor died before its death would have been signalled. */

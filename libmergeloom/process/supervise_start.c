@@ -12,8 +12,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,14 +63,19 @@ static void apply_limits(const supervise_plan *plan, int fd) {
 /* The kernel counts per user (and, in a user namespace of its own, from zero), threads included, and not at all for
  * root: a second wall behind the count of the supervisor. */
 static void limit_processes(const supervise_plan *plan, const supervise_state *state) {
-  if (plan->processes != 0 && geteuid() != 0 && (state->layers & SUPERVISE_PID_NAMESPACE) != 0) {
-    set_limit(RLIMIT_NPROC, plan->processes * 16 + 64);
+  struct sysinfo information;
+  if (plan->processes == 0 || geteuid() == 0 || sysinfo(&information) != 0) {
+    return;
   }
+  uint64_t others = (state->layers & SUPERVISE_PID_NAMESPACE) != 0 ? 0 : information.procs;
+  set_limit(RLIMIT_NPROC, others + plan->processes * SUPERVISE_THREADS_PER_PROCESS + 64);
 }
 
+/* Past libc, which keeps two signals to itself: they too may have been inherited as ignored. */
 static void reset_signals(void) {
+  const unsigned char zeros[64] = {0}; /* a struct sigaction of the kernel's with SIG_DFL, no flags, no mask */
   for (int number = 1; number < _NSIG; number++) {
-    signal(number, SIG_DFL);
+    syscall(SYS_rt_sigaction, number, zeros, NULL, _NSIG / 8);
   }
   sigset_t none;
   sigemptyset(&none);
@@ -119,6 +126,27 @@ int supervise_drop_capabilities(const supervise_state *state) {
   return syscall(SYS_capset, &header, data) != 0 ? errno : 0;
 }
 
+/* The guard's descriptor goes over to the supervisor. */
+static void send_fork_guard(int fd, int guard) {
+  char byte = 0;
+  struct iovec data = {&byte, 1};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  memset(&control, 0, sizeof(control));
+  struct msghdr message = {
+      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(header), &guard, sizeof(int));
+  if (sendmsg(fd, &message, MSG_NOSIGNAL) != 1) {
+    give_up(fd, "internal", errno, "cannot hand over the guard of forks");
+  }
+}
+
 static uint32_t confine(const supervise_plan *plan, const supervise_state *state, int fd) {
   raise_oom_score();
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
@@ -132,7 +160,6 @@ static uint32_t confine(const supervise_plan *plan, const supervise_state *state
   if (error_number != 0) {
     give_up(fd, "sandbox", error_number, "capabilities");
   }
-  limit_processes(plan, state);
   /* After the change of credentials, which would undo it. */
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   error_number = supervise_filter_calls(plan, state);
@@ -152,9 +179,15 @@ __attribute__((noreturn)) static void run_command(const supervise_plan *plan, co
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   start_message message = {.failed = 0};
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  int guard = supervise_guards_forks(plan) ? supervise_open_fork_guard() : -1;
+  if (guard >= 0) {
+    send_fork_guard(fd, guard);
+    close(guard);
+  }
   if (plan->confined) {
     message.layers = confine(plan, state, fd);
   }
+  limit_processes(plan, state);
   /* Fails, too, when the supervisor died before its death would have been signalled. */
   if (write(fd, &message, sizeof(message)) != (ssize_t)sizeof(message)) {
     _exit(126);
@@ -164,18 +197,48 @@ __attribute__((noreturn)) static void run_command(const supervise_plan *plan, co
   give_up(fd, "command", errno, "");
 }
 
-static ssize_t read_whole(int fd, void *out, size_t size) {
+/* Receives one message; a descriptor that comes with it goes to the state. 0 at the end. */
+static ssize_t receive(int fd, start_message *out, supervise_state *state) {
+  struct iovec data = {out, sizeof(*out)};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct msghdr message = {
+      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
   ssize_t got;
   do {
-    got = read(fd, out, size);
+    got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
+  struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+  if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+      header->cmsg_len == CMSG_LEN(sizeof(int))) {
+    memcpy(&state->fork_guard, CMSG_DATA(header), sizeof(int));
+  }
   return got;
+}
+
+static void read_messages(const supervise_plan *plan, supervise_state *state, int fd) {
+  start_message message;
+  ssize_t got;
+  while ((got = receive(fd, &message, state)) > 0) {
+    if (got != (ssize_t)sizeof(message)) {
+      continue;
+    }
+    if (message.failed) {
+      const char *object = strcmp(message.kind, "command") == 0     ? plan->command[0]
+                           : strcmp(message.kind, "directory") == 0 ? plan->directory
+                                                                    : message.text;
+      supervise_fail(message.kind, message.error_number, "%s", object);
+    }
+    state->layers |= message.layers;
+  }
 }
 
 void supervise_start(const supervise_plan *plan, supervise_state *state) {
   int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) {
-    supervise_fail("internal", errno, "pipe");
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
+    supervise_fail("internal", errno, "socketpair");
   }
   pid_t child = fork();
   if (child < 0) {
@@ -186,16 +249,7 @@ void supervise_start(const supervise_plan *plan, supervise_state *state) {
     run_command(plan, state, fds[1]);
   }
   close(fds[1]);
-  start_message message = {.failed = 0};
-  while (read_whole(fds[0], &message, sizeof(message)) == (ssize_t)sizeof(message)) {
-    if (message.failed) {
-      const char *object = strcmp(message.kind, "command") == 0     ? plan->command[0]
-                           : strcmp(message.kind, "directory") == 0 ? plan->directory
-                                                                    : message.text;
-      supervise_fail(message.kind, message.error_number, "%s", object);
-    }
-    state->layers |= message.layers;
-  }
+  read_messages(plan, state, fds[0]);
   close(fds[0]);
   state->command = child;
   /* The ends of the command's pipes must not be held open here. */

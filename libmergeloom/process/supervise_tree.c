@@ -19,12 +19,14 @@
 #include <unistd.h>
 
 #define COUNT_INTERVAL_MS 10
-#define END_TIMEOUT_MS 5000
+/* What cannot be killed in this time waits for hardware. */
+#define END_TIMEOUT_MS 25000
 #define MOST_PROCESSES 65536
 
 typedef struct process_entry {
   pid_t pid;
   pid_t parent;
+  pid_t group;
   uint32_t threads;
   uint8_t zombie;
   uint8_t ours;
@@ -48,13 +50,15 @@ static int read_entry(int proc, const char *name, process_entry *out) {
   const char *rest = strrchr(text, ')');
   char state = 0;
   int parent = 0;
+  int group = 0;
   long threads = 0;
-  if (rest == NULL || sscanf(rest + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld", &state,
-                             &parent, &threads) != 3) {
+  if (rest == NULL || sscanf(rest + 1, " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld", &state,
+                             &parent, &group, &threads) != 4) {
     return 0;
   }
   *out = (process_entry){.pid = (pid_t)strtol(name, NULL, 10),
                          .parent = parent,
+                         .group = group,
                          .threads = threads > 0 ? (uint32_t)threads : 1,
                          .zombie = state == 'Z' || state == 'X'};
   return 1;
@@ -129,8 +133,8 @@ static uint64_t count_own_proc(void) {
   return count > 0 ? count - 1 : 0;
 }
 
-/* Processes of the tree, sending kill_signal to each unless it is 0. */
-static uint64_t visit_tree(const supervise_state *state, int kill_signal, uint64_t *threads) {
+/* Processes of the tree; with end they are killed, and their groups, which are of one session and thus of the tree. */
+static uint64_t visit_tree(const supervise_state *state, int end, uint64_t *threads) {
   size_t count = 0;
   process_entry *entries = read_processes(&count);
   int own_proc = (state->layers & SUPERVISE_PRIVATE_PROC) != 0;
@@ -138,24 +142,25 @@ static uint64_t visit_tree(const supervise_state *state, int kill_signal, uint64
     mark_descendants(entries, count);
   }
   uint64_t found = 0;
+  pid_t last_group = 0;
   *threads = 0;
   for (size_t i = 0; i < count; i++) {
     if (own_proc ? entries[i].pid == 1 : !entries[i].ours || entries[i].pid == state->initial) {
       continue;
     }
-    if (kill_signal != 0) {
-      found += !entries[i].zombie && kill(entries[i].pid, kill_signal) == 0;
-      continue;
-    }
     found++;
     *threads += entries[i].threads;
+    if (end && entries[i].group > 1 && entries[i].group != last_group) {
+      last_group = entries[i].group;
+      kill(-last_group, SIGKILL);
+    }
+    if (end) {
+      kill(entries[i].pid, SIGKILL);
+    }
   }
   free(entries);
   return found;
 }
-
-/* The limit is of processes; threads are held to a generous multiple of it, because they too eat what all share. */
-#define THREADS_PER_PROCESS 16u
 
 typedef struct watch {
   const supervise_plan *plan;
@@ -165,6 +170,8 @@ typedef struct watch {
   int64_t kill_at_ms; /* INT64_MAX: not yet to end */
   int64_t count_at_ms;
   uint64_t fewest_tasks; /* of the machine, so far */
+  uint64_t processes;    /* when last looked at, with the forks allowed since */
+  uint64_t threads;
 } watch;
 
 /* Looking at /proc costs; the kernel's own count of all tasks tells when it is worth it. */
@@ -182,12 +189,30 @@ static int has_too_many(watch *self) {
   if (own_proc && count_own_proc() > limit) {
     return 1;
   }
-  if (rise <= (own_proc ? limit * THREADS_PER_PROCESS / 2 : limit / 4)) {
+  if (rise <= (own_proc ? limit * SUPERVISE_THREADS_PER_PROCESS / 2 : limit / 4)) {
     return 0;
   }
   uint64_t threads = 0;
   uint64_t processes = visit_tree(self->state, 0, &threads);
-  return processes > limit || threads > limit * THREADS_PER_PROCESS;
+  return processes > limit || threads > limit * SUPERVISE_THREADS_PER_PROCESS;
+}
+
+/* Answers the forks that wait. Looks at the tree only when the forks allowed could have filled it. 0: too many, and
+ * from now on no fork is answered. */
+static int answer_forks(watch *self) {
+  uint64_t limit = self->plan->processes;
+  uint64_t id = 0;
+  while (supervise_next_fork(self->state->fork_guard, &id)) {
+    if (++self->processes > limit || ++self->threads > limit * SUPERVISE_THREADS_PER_PROCESS) {
+      self->processes = visit_tree(self->state, 0, &self->threads) + 1;
+      self->threads++;
+      if (self->processes > limit || self->threads > limit * SUPERVISE_THREADS_PER_PROCESS) {
+        return 0;
+      }
+    }
+    supervise_allow_fork(self->state->fork_guard, id);
+  }
+  return 1;
 }
 
 /* 1 when there are no children any more. */
@@ -226,14 +251,24 @@ static int wait_time(const watch *self) {
 /* Until the command has ended or its time is over. */
 static void wait_for_command(watch *self) {
   while (self->state->command != 0) {
-    struct pollfd fds[2] = {{.fd = self->signals, .events = POLLIN}, {.fd = self->control, .events = POLLIN}};
-    if (poll(fds, 2, wait_time(self)) < 0 && errno != EINTR) {
+    struct pollfd fds[3] = {{.fd = self->signals, .events = POLLIN},
+                            {.fd = self->control, .events = POLLIN},
+                            {.fd = self->state->fork_guard, .events = POLLIN}};
+    if (poll(fds, 3, wait_time(self)) < 0 && errno != EINTR) {
       return;
     }
     struct signalfd_siginfo information;
     while (read(self->signals, &information, sizeof(information)) > 0) {
     }
     reap(self->state);
+    if ((fds[2].revents & POLLIN) != 0 && !answer_forks(self)) {
+      supervise_report("too-many");
+      return;
+    }
+    if ((fds[2].revents & (POLLHUP | POLLERR)) != 0) {
+      close(self->state->fork_guard); /* nobody is left who could fork */
+      self->state->fork_guard = -1;
+    }
     if (self->control >= 0 && fds[1].revents != 0) {
       ask_to_end(self);
     }
@@ -277,7 +312,7 @@ static int reap_all(supervise_state *state, int64_t deadline_ms) {
 static uint32_t end_with_namespace(supervise_state *state, int64_t deadline_ms) {
   uint32_t killed = 0;
   kill(state->initial, SIGTERM);
-  read_within(state->initial_fd, &killed, sizeof(killed), END_TIMEOUT_MS / 2);
+  read_within(state->initial_fd, &killed, sizeof(killed), 2000);
   if (state->initial != 0) {
     kill(state->initial, SIGKILL);
   }
@@ -294,7 +329,7 @@ static uint32_t end_without_namespace(supervise_state *state, int64_t deadline_m
   reap(state);
   for (;;) {
     uint64_t threads = 0;
-    visit_tree(state, SIGKILL, &threads);
+    visit_tree(state, 1, &threads);
     int status = 0;
     pid_t child;
     while ((child = waitpid(-1, &status, WNOHANG)) > 0) {
@@ -325,7 +360,9 @@ void supervise_watch(const supervise_plan *plan, supervise_state *state) {
                 .signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK),
                 .control = SUPERVISE_CONTROL_FD,
                 .kill_at_ms = INT64_MAX,
-                .count_at_ms = plan->processes == 0 ? INT64_MAX : 0,
+                .count_at_ms = plan->processes == 0 || state->fork_guard >= 0 ? INT64_MAX : 0,
+                .processes = 1,
+                .threads = 1,
                 .fewest_tasks = UINT64_MAX};
   if (self.signals < 0) {
     supervise_fail("internal", errno, "signalfd");

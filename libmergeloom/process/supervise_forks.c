@@ -2,8 +2,8 @@
  *
  * A fork bomb outruns whoever counts it from time to time, and, without a process namespace, whoever hunts it down;
  * RLIMIT_NPROC counts all processes of a user together and does not bind root. So the kernel asks the supervisor about
- * every new process or thread, and as soon as it stops answering the tree stops growing. That costs some twenty
- * microseconds a process.
+ * every new process or thread, and as soon as it stops answering the tree stops growing. That costs about a
+ * tenth of a millisecond a process.
  */
 #include "process/supervise.h"
 

@@ -15,6 +15,11 @@ bench_bench_resolve_SOURCES = bench/bench_resolve.c
 bench_bench_resolve_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 bench_bench_resolve_LDADD = libmergeloom/libcore.la
 
+EXTRA_PROGRAMS += bench/bench_turns
+bench_bench_turns_SOURCES = bench/bench_turns.c plugins/openai-compatible/openai_compatible.c
+bench_bench_turns_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+bench_bench_turns_LDADD = plugins/libwire.la libmergeloom/libportable.la
+
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES)
 CLEANFILES += $(EXTRA_PROGRAMS)

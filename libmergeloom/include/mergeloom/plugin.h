@@ -9,7 +9,9 @@
  * A plugin is a shared object that exports one symbol, mergeloom_plugin_init_v1, and links no library of
  * ours. Every struct that may grow begins with its size; a member exists only if size covers it (see
  * MLOOM_HAS) and, for a pointer, if it is not NULL. Set size to sizeof the struct and flags to 0 in each struct
- * you fill. The guide is docs/plugin-guide.md.
+ * you fill. A function of a plugin that is given a value it does not know (a role, a kind of probe) returns
+ * MLOOM_E_UNSUPPORTED. error is never NULL where the host calls a plugin, and may be NULL where a plugin calls the
+ * host. The guide is docs/plugin-guide.md.
  */
 #ifndef MERGELOOM_PLUGIN_H
 #define MERGELOOM_PLUGIN_H

@@ -1,3 +1,13 @@
-EXTRA_DIST += docs/README.md docs/abi.md docs/building.md docs/plugin-guide.md docs/simulator.md \
-  docs/command-line.md docs/errors.md docs/ownership.md docs/readiness.md docs/threads.md
-EXTRA_DIST += docs/providers/openai-compatible.md
+EXTRA_DIST += \
+  docs/README.md \
+  docs/abi.md \
+  docs/building.md \
+  docs/command-line.md \
+  docs/errors.md \
+  docs/ownership.md \
+  docs/plugin-guide.md \
+  docs/readiness.md \
+  docs/resolution.md \
+  docs/settings.md \
+  docs/simulator.md \
+  docs/threads.md

@@ -6,6 +6,7 @@ EXTRA_DIST += \
   docs/errors.md \
   docs/ownership.md \
   docs/plugin-guide.md \
+  docs/providers/openai-compatible.md \
   docs/readiness.md \
   docs/resolution.md \
   docs/settings.md \

@@ -4,7 +4,9 @@ process_tests = \
   tests/unit/process/test_output_capture \
   tests/unit/process/test_process \
   tests/unit/process/test_process_tree \
-  tests/unit/process/test_process_tree_without_namespaces
+  tests/unit/process/test_process_tree_without_namespaces \
+  tests/unit/process/test_sandbox \
+  tests/unit/process/test_sandbox_without_namespaces
 check_PROGRAMS += $(process_tests)
 TESTS += $(process_tests)
 
@@ -30,4 +32,14 @@ tests_unit_process_test_process_tree_without_namespaces_SOURCES = \
 tests_unit_process_test_process_tree_without_namespaces_CPPFLAGS = $(unit_cppflags) -DWITHOUT_NAMESPACES
 tests_unit_process_test_process_tree_without_namespaces_CFLAGS = $(unit_cflags)
 tests_unit_process_test_process_tree_without_namespaces_LDADD = $(unit_libs)
+
+tests_unit_process_test_sandbox_SOURCES = tests/unit/process/test_sandbox.c $(process_fixture)
+tests_unit_process_test_sandbox_CPPFLAGS = $(unit_cppflags)
+tests_unit_process_test_sandbox_CFLAGS = $(unit_cflags)
+tests_unit_process_test_sandbox_LDADD = $(unit_libs)
+
+tests_unit_process_test_sandbox_without_namespaces_SOURCES = tests/unit/process/test_sandbox.c $(process_fixture)
+tests_unit_process_test_sandbox_without_namespaces_CPPFLAGS = $(unit_cppflags) -DWITHOUT_NAMESPACES
+tests_unit_process_test_sandbox_without_namespaces_CFLAGS = $(unit_cflags)
+tests_unit_process_test_sandbox_without_namespaces_LDADD = $(unit_libs)
 endif

@@ -164,14 +164,24 @@ static int32_t make_repository(const mloom_command_runner *runner, mloom_error *
 /* ---- What differs ---- */
 
 typedef struct path_list {
-  mloom_buffer paths; /* NUL after each */
+  mloom_buffer paths;    /* NUL after each */
+  mloom_buffer replaced; /* files that a folder took the place of, NUL after each */
   mloom_text_list large;
   size_t count;
 } path_list;
 
 static void path_list_free(path_list *list) {
   mloom_buffer_free(&list->paths);
+  mloom_buffer_free(&list->replaced);
   mloom_text_list_free(&list->large);
+}
+
+/* A folder that git knows by one path: a submodule. */
+static int is_repository(const mloom_workspace *workspace, const char *path) {
+  struct stat status;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer git = MLOOM_BUFFER_INIT;
+  return mloom_buffer_append_format(&git, "%s/.git", path) == MLOOM_OK &&
+         fstatat(workspace->root, mloom_buffer_string(&git), &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int32_t add_path(path_list *list, mloom_changes *changes, const mloom_workspace *workspace, const char *path,
@@ -186,8 +196,12 @@ static int32_t add_path(path_list *list, mloom_changes *changes, const mloom_wor
     /* A folder here is a repository of its own. */
     return mloom_text_list_add(&changes->embedded, path, size) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
   }
-  if (fstatat(workspace->root, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-      status.st_size > BLOB_LIMIT) {
+  int exists = fstatat(workspace->root, path, &status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (exists && S_ISDIR(status.st_mode) && !is_repository(workspace, path)) {
+    list->count++;
+    return mloom_buffer_append(&list->replaced, path, size + 1) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
+  }
+  if (exists && S_ISREG(status.st_mode) && status.st_size > BLOB_LIMIT) {
     return mloom_text_list_add(&list->large, path, size) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
   }
   list->count++;
@@ -212,6 +226,11 @@ static int32_t list_paths(path_list *list, mloom_changes *changes, mloom_command
     at += size + 1;
   }
   changes->truncated |= (uint32_t)truncated;
+  if (code == MLOOM_OK && list->replaced.size > 0) {
+    static const char *const remove[] = {"update-index", "-z", "--force-remove", "--stdin", NULL};
+    mloom_bytes input = {list->replaced.data, list->replaced.size};
+    code = mloom_command_run_own(runner, call, "git", remove, &input, 0, &out, NULL, NULL, error);
+  }
   return code;
 }
 
@@ -252,7 +271,7 @@ int32_t mloom_changes_begin(mloom_changes *changes, mloom_command_runner *runner
     }
     changes->dirty = 1;
   }
-  MLOOM_AUTO(path_list_free) path_list list = {MLOOM_BUFFER_INIT, {NULL, 0}, 0};
+  MLOOM_AUTO(path_list_free) path_list list = {MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, {NULL, 0}, 0};
   code = list_paths(&list, changes, runner, call, error);
   code = code == MLOOM_OK && keep_known(changes, &list) != MLOOM_OK ? mloom_error_memory(error) : code;
   if (code != MLOOM_OK) {
@@ -380,7 +399,7 @@ int32_t mloom_changes_update(mloom_changes *changes, mloom_command_runner *runne
       "--no-renames --no-color --no-ext-diff --no-textconv --ignore-submodules=dirty --src-prefix=a/ --dst-prefix=b/ "
       "\"$0\" --",
       changes->base, NULL};
-  MLOOM_AUTO(path_list_free) path_list list = {MLOOM_BUFFER_INIT, {NULL, 0}, 0};
+  MLOOM_AUTO(path_list_free) path_list list = {MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, {NULL, 0}, 0};
   int32_t code = list_paths(&list, changes, runner, call, error);
   if (code != MLOOM_OK || (list.count == 0 && list.large.count == 0 && changes->complete)) {
     return code;

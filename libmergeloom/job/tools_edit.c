@@ -87,7 +87,7 @@ static int32_t not_found(const char *path, mloom_bytes file, mloom_bytes wanted,
   mloom_text_append_printable(&shown, best_line.data,
                               mloom_text_complete_prefix(best_line.data, best_line.size < 120 ? best_line.size : 120),
                               0);
-  if (best >= 3 && best * 2 >= line.size) {
+  if (best >= 3 && best * 3 >= line.size) {
     return mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_JOB,
                            "read the file there and copy the passage exactly, white space included",
                            "old_text does not stand in %s; line %zu comes nearest: %s", path, best_number,

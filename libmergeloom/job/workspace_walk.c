@@ -159,6 +159,11 @@ int32_t mloom_workspace_walk(const mloom_workspace *workspace, const char *path,
     }
     errno = ENOENT;
   }
+  if (folder < 0 && errno == ELOOP) {
+    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_WORKSPACE,
+                           "list the link's target, if that is inside the repository",
+                           "%s goes through a symbolic link", path);
+  }
   if (folder < 0) {
     return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE, "list_files without a path shows what is there",
                                  "%s cannot be listed", *path == '\0' ? "." : path);

@@ -51,11 +51,11 @@ static int is_call_object(mloom_bytes text, const char *const *tool_names, mloom
       } else if ((mloom_text_equal(key, "name") || mloom_text_equal(key, "function") || mloom_text_equal(key, "tool") ||
                   mloom_text_equal(key, "tool_name")) &&
                  kind == MLOOM_JSON_STRING) {
-        mloom_json_reader_raw(&reader, &raw);
-        mloom_bytes inner = {raw.data + 1, raw.size >= 2 ? raw.size - 2 : 0};
-        if (!named && is_tool(inner, tool_names)) {
-          named = 1;
-          *name = inner;
+        /* Without the quotes. */
+        if (mloom_json_reader_raw(&reader, &raw) && raw.size >= 2 && !named) {
+          mloom_bytes inner = {raw.data + 1, raw.size - 2};
+          named = is_tool(inner, tool_names);
+          *name = named ? inner : *name;
         }
       } else {
         has_arguments |= mloom_text_equal(key, "arguments") || mloom_text_equal(key, "parameters") ||

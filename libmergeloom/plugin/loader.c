@@ -23,14 +23,22 @@
 #define ENTRY_STEM "mergeloom_plugin_init_v"
 #define FILE_PREFIX "mergeloom-"
 
-/* libltdl keeps process-wide lists without a lock of its own, so one lock for the process guards every use of it: the
- * library's only variable. */
-static pthread_mutex_t ltdl_lock = PTHREAD_MUTEX_INITIALIZER;
+/* libltdl keeps process-wide lists without a lock of its own, and plugins have variables, so one lock for the process
+ * guards both: the library's only variable. Recursive, because a log callback may start another context. */
+static pthread_mutex_t loader_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 struct mloom_module {
   mloom_plugin_init_fn init;
   lt_dlhandle handle;
 };
+
+void mloom_loader_lock(void) {
+  pthread_mutex_lock(&loader_lock);
+}
+
+void mloom_loader_unlock(void) {
+  pthread_mutex_unlock(&loader_lock);
+}
 
 static const char *linker_message(const char *fallback) {
   const char *message = dlerror();
@@ -143,9 +151,9 @@ int32_t mloom_loader_open(mloom_module **out, const char *path, mloom_error *err
   if (module == NULL) {
     return mloom_error_memory(error);
   }
-  pthread_mutex_lock(&ltdl_lock);
+  mloom_loader_lock();
   code = open_locked(module, real, error);
-  pthread_mutex_unlock(&ltdl_lock);
+  mloom_loader_unlock();
   if (code != MLOOM_OK) {
     free(module);
     return code;
@@ -162,10 +170,10 @@ void mloom_module_close(mloom_module *module) {
   if (module == NULL) {
     return;
   }
-  pthread_mutex_lock(&ltdl_lock);
+  mloom_loader_lock();
   lt_dlclose(module->handle);
   lt_dlexit();
-  pthread_mutex_unlock(&ltdl_lock);
+  mloom_loader_unlock();
   free(module);
 }
 

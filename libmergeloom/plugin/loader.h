@@ -18,6 +18,11 @@ mloom_plugin_init_fn mloom_module_init(const mloom_module *module);
 /* Gives the handle back; the code stays mapped. NULL is allowed. */
 void mloom_module_close(mloom_module *module);
 
+/* Held while a plugin's entry, its descriptor or its shutdown is in use: a plugin that keeps them in variables need not
+ * care how many contexts come and go on how many threads. May be taken again by the thread that has it. */
+void mloom_loader_lock(void);
+void mloom_loader_unlock(void);
+
 /* A plugin file that was found. */
 typedef struct mloom_plugin_file {
   char *name; /* "x" of mergeloom-x.so */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/auxv.h>
 
 #include "base/error.h"
 #include "plugin/abi.h"
@@ -39,9 +38,18 @@ struct mloom_registry {
   size_t layer_count;
 };
 
-static void free_plugin(registered_plugin *plugin) {
-  if (plugin->failure == NULL && plugin->copy.shutdown != NULL) {
+static void shut_down(registered_plugin *plugin) {
+  if (plugin->copy.shutdown != NULL) {
+    mloom_loader_lock();
     plugin->copy.shutdown();
+    mloom_loader_unlock();
+    plugin->copy.shutdown = NULL;
+  }
+}
+
+static void free_plugin(registered_plugin *plugin) {
+  if (plugin->failure == NULL) {
+    shut_down(plugin);
   }
   mloom_plugin_copy_free(&plugin->copy);
   mloom_module_close(plugin->module);
@@ -247,24 +255,29 @@ static int32_t declined(char *text, size_t size, mloom_error *error) {
                          text[0] == '\0' ? "it gave no reason" : text);
 }
 
-static int32_t initialise(mloom_registry *registry, registered_plugin *plugin, mloom_plugin_init_fn init,
-                          mloom_error *error) {
+static int32_t copy_descriptor(mloom_registry *registry, registered_plugin *plugin, mloom_plugin_init_fn init,
+                               mloom_error *error) {
   char text[256];
   memset(text, 0, sizeof(text));
+  mloom_loader_lock();
   const mloom_plugin *descriptor = init(registry->host, text, sizeof(text));
-  if (descriptor == NULL) {
-    return declined(text, sizeof(text), error);
-  }
-  int32_t code = mloom_abi_copy_plugin(&plugin->copy, descriptor, &plugin->lock, error);
+  int32_t code = descriptor == NULL ? declined(text, sizeof(text), error)
+                                    : mloom_abi_copy_plugin(&plugin->copy, descriptor, &plugin->lock, error);
+  mloom_loader_unlock();
+  return code;
+}
+
+static int32_t initialise(mloom_registry *registry, registered_plugin *plugin, mloom_plugin_init_fn init,
+                          mloom_error *error) {
+  int32_t code = copy_descriptor(registry, plugin, init, error);
   if (code == MLOOM_OK) {
     code = check_unique(registry, plugin, error);
   }
   if (code == MLOOM_OK && (describe_roles(plugin) != MLOOM_OK || publish(registry, &plugin->copy) != MLOOM_OK)) {
     code = mloom_error_memory(error);
   }
-  if (code != MLOOM_OK && plugin->copy.shutdown != NULL) {
-    plugin->copy.shutdown();
-    plugin->copy.shutdown = NULL;
+  if (code != MLOOM_OK) {
+    shut_down(plugin);
   }
   return code;
 }

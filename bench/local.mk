@@ -6,6 +6,12 @@ bench_bench_load_SOURCES = bench/bench_load.c
 bench_bench_load_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 bench_bench_load_LDADD = libmergeloom.la
 
+EXTRA_PROGRAMS += bench/bench_stream
+bench_bench_stream_SOURCES = bench/bench_stream.c
+bench_bench_stream_CPPFLAGS = $(plugin_cppflags)
+bench_bench_stream_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+bench_bench_stream_LDADD = plugins/libwire.la libmergeloom/libcore.la $(CURL_LIBS)
+
 EXTRA_LTLIBRARIES += bench/mergeloom-bench.la
 bench_mergeloom_bench_la_SOURCES = bench/bench_plugin.c
 bench_mergeloom_bench_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere

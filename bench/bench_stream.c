@@ -69,7 +69,16 @@ static void serve(int listener, const mloom_buffer *answer) {
       continue;
     }
     char request[4096];
-    while (recv(fd, request, sizeof(request), 0) > 0) {
+    for (;;) {
+      /* Every request ends with this body. */
+      size_t held = 0;
+      while (held < 2 || memcmp(request + held - 2, "{}", 2) != 0) {
+        ssize_t count = recv(fd, request + held, sizeof(request) - held, 0);
+        if (count <= 0) {
+          _exit(0);
+        }
+        held += (size_t)count;
+      }
       for (size_t offset = 0; offset < answer->size;) {
         size_t piece = answer->size - offset < BURST ? answer->size - offset : BURST;
         ssize_t count = send(fd, answer->data + offset, piece, MSG_NOSIGNAL);

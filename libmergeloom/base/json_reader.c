@@ -2,6 +2,9 @@
 #include "base/json_reader.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/json.h"
 #include "base/text.h"
@@ -19,7 +22,7 @@ static int is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-static void skip_white(mloom_json_reader *reader) {
+static void skip_white_run(mloom_json_reader *reader) {
   size_t position = reader->position;
   while (position < reader->size && is_white(reader->data[position])) {
     position++;
@@ -27,8 +30,15 @@ static void skip_white(mloom_json_reader *reader) {
   reader->position = position;
 }
 
+/* Machines write no white space: that case is inline. */
+static inline void skip_white(mloom_json_reader *reader) {
+  if (reader->position < reader->size && (unsigned char)reader->data[reader->position] <= ' ') {
+    skip_white_run(reader);
+  }
+}
+
 /* The first byte of the value that comes next, or 0 when there is none. Outside of all levels there is one value. */
-static char begin_value(mloom_json_reader *reader) {
+static inline char begin_value(mloom_json_reader *reader) {
   if (reader->status != MLOOM_OK) {
     return 0;
   }
@@ -84,40 +94,51 @@ int mloom_json_reader_peek(const mloom_json_reader *reader) {
 
 /* ---- Strings ---- */
 
-/* 0x80 in each byte of word that ends a plain run: quote, backslash, control character or not ASCII. Bytes above the
- * first such byte may be marked wrongly. */
-static uint64_t special_bytes(uint64_t word) {
-  const uint64_t ones = 0x0101010101010101u;
-  uint64_t quote = word ^ (ones * '"');
-  uint64_t backslash = word ^ (ones * '\\');
-  uint64_t marks = (quote - ones) | (backslash - ones) | (word - ones * 0x20) | word;
-  return marks & (ones * 0x80);
+static inline int is_plain(unsigned char c) {
+  return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-/* The position of the first special byte at or after position, or size. */
-static size_t plain_end(const char *data, size_t position, size_t size) {
-  while (size - position >= 8) {
-    uint64_t word;
-    memcpy(&word, data + position, sizeof(word));
-    uint64_t marks = special_bytes(word);
+/* The position of the first byte at or after position that is no plain character of a string, or size. */
+#ifdef __SSE2__
+static inline size_t plain_end(const char *data, size_t position, size_t size) {
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i backslash = _mm_set1_epi8('\\');
+  const __m128i blank = _mm_set1_epi8(0x20);
+  for (; size - position >= 16; position += 16) {
+    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(data + position));
+    /* The comparison is a signed one: bytes that are not ASCII are less than a blank too. */
+    __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)),
+                                   _mm_cmplt_epi8(block, blank));
+    unsigned marks = (unsigned)_mm_movemask_epi8(special);
     if (marks != 0) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-      return position + (size_t)__builtin_ctzll(marks) / 8;
-#else
-      break;
-#endif
+      return position + (size_t)__builtin_ctz(marks);
     }
-    position += 8;
   }
-  while (position < size) {
-    unsigned char c = (unsigned char)data[position];
-    if (c == '"' || c == '\\' || c < 0x20 || c >= 0x80) {
-      break;
-    }
+  while (position < size && is_plain((unsigned char)data[position])) {
     position++;
   }
   return position;
 }
+#else
+/* Eight bytes at a time: a byte of marks has its high bit set when it ends the plain run. Bytes above the first such
+ * byte may be marked wrongly, so that the last step is byte by byte. */
+static inline size_t plain_end(const char *data, size_t position, size_t size) {
+  const uint64_t ones = 0x0101010101010101u;
+  for (; size - position >= 8; position += 8) {
+    uint64_t word;
+    memcpy(&word, data + position, sizeof(word));
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t backslash = word ^ (ones * '\\');
+    if ((((quote - ones) | (backslash - ones) | (word - ones * 0x20) | word) & (ones * 0x80)) != 0) {
+      break;
+    }
+  }
+  while (position < size && is_plain((unsigned char)data[position])) {
+    position++;
+  }
+  return position;
+}
+#endif
 
 static int hex_value(char c) {
   if (is_digit(c)) {
@@ -143,20 +164,12 @@ static int32_t hex_unit(const mloom_json_reader *reader, size_t position) {
   return unit;
 }
 
-/* Reads a string whose opening quote is at the position. *raw is what stands between the quotes; *escaped tells whether
- * it has escapes. */
-static int scan_string(mloom_json_reader *reader, mloom_bytes *raw, int *escaped) {
+/* Goes on with scan_string at the first byte that is not plain. */
+static int scan_special_string(mloom_json_reader *reader, size_t position, mloom_bytes *raw, int *escaped) {
   const char *data = reader->data;
   size_t size = reader->size;
   size_t start = reader->position + 1;
-  size_t position = start;
-  *escaped = 0;
-  reader->began = 1;
-  for (;;) {
-    position = plain_end(data, position, size);
-    if (position == size) {
-      return fail(reader);
-    }
+  for (; position < size; position = plain_end(data, position, size)) {
     unsigned char c = (unsigned char)data[position];
     if (c == '"') {
       *raw = (mloom_bytes){data + start, position - start};
@@ -165,13 +178,11 @@ static int scan_string(mloom_json_reader *reader, mloom_bytes *raw, int *escaped
     }
     if (c == '\\') {
       *escaped = 1;
-      if (size - position < 2 || strchr("\"\\/bfnrtu", data[position + 1]) == NULL || data[position + 1] == '\0') {
+      char name = size - position < 2 ? '\0' : data[position + 1];
+      if (name == '\0' || strchr("\"\\/bfnrtu", name) == NULL || (name == 'u' && hex_unit(reader, position + 2) < 0)) {
         return fail(reader);
       }
-      if (data[position + 1] == 'u' && hex_unit(reader, position + 2) < 0) {
-        return fail(reader);
-      }
-      position += data[position + 1] == 'u' ? 6 : 2;
+      position += name == 'u' ? 6 : 2;
       continue;
     }
     size_t run = position;
@@ -183,6 +194,22 @@ static int scan_string(mloom_json_reader *reader, mloom_bytes *raw, int *escaped
     }
     position = run;
   }
+  return fail(reader);
+}
+
+/* Reads a string whose opening quote is at the position. *raw is what stands between the quotes; *escaped tells whether
+ * it has escapes. */
+static inline int scan_string(mloom_json_reader *reader, mloom_bytes *raw, int *escaped) {
+  size_t start = reader->position + 1;
+  size_t end = plain_end(reader->data, start, reader->size);
+  *escaped = 0;
+  reader->began = 1;
+  if (end < reader->size && reader->data[end] == '"') {
+    *raw = (mloom_bytes){reader->data + start, end - start};
+    reader->position = end + 1;
+    return 1;
+  }
+  return scan_special_string(reader, end, raw, escaped);
 }
 
 static int32_t append_code_point(mloom_buffer *out, uint32_t value) {
@@ -299,7 +326,7 @@ static int scan_number(mloom_json_reader *reader) {
   return 1;
 }
 
-static int scan_word(mloom_json_reader *reader, const char *word, size_t length) {
+static inline int scan_word(mloom_json_reader *reader, const char *word, size_t length) {
   if (reader->size - reader->position < length || memcmp(reader->data + reader->position, word, length) != 0) {
     return fail(reader);
   }
@@ -308,7 +335,7 @@ static int scan_word(mloom_json_reader *reader, const char *word, size_t length)
   return 1;
 }
 
-static int scan_scalar(mloom_json_reader *reader, char c) {
+static inline int scan_scalar(mloom_json_reader *reader, char c) {
   mloom_bytes raw;
   int escaped;
   switch (c) {
@@ -354,7 +381,7 @@ int mloom_json_reader_array(mloom_json_reader *reader) {
 }
 
 /* Steps to the next part of the innermost level; 0 when it ended (and is left) or is malformed. */
-static int next_part(mloom_json_reader *reader, char close) {
+static inline int next_part(mloom_json_reader *reader, char close) {
   if (reader->status != MLOOM_OK) {
     return 0;
   }
@@ -527,9 +554,15 @@ int mloom_json_reader_boolean(mloom_json_reader *reader, int *out) {
 }
 
 void mloom_json_reader_skip(mloom_json_reader *reader) {
+  char c = begin_value(reader);
+  if (c != '{' && c != '[') {
+    if (reader->status == MLOOM_OK) {
+      scan_scalar(reader, c);
+    }
+    return;
+  }
   uint32_t outside = reader->depth;
   uint64_t objects = 0; /* one bit a level, the innermost lowest */
-  char c = begin_value(reader);
   for (;;) {
     if (reader->status != MLOOM_OK) {
       return;

@@ -201,11 +201,6 @@ int mloom_text_equal_fold(mloom_bytes a, const char *b) {
   return i == a.size && b[i] == '\0';
 }
 
-int mloom_text_equal(mloom_bytes a, const char *b) {
-  size_t size = strlen(b);
-  return a.size == size && (size == 0 || memcmp(a.data, b, size) == 0);
-}
-
 mloom_bytes mloom_text_bytes(const char *string) {
   return (mloom_bytes){string, string == NULL ? 0 : strlen(string)};
 }

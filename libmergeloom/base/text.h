@@ -2,6 +2,8 @@
 #ifndef MLOOM_BASE_TEXT_H
 #define MLOOM_BASE_TEXT_H
 
+#include <string.h>
+
 #include "base/buffer.h"
 
 /* 1 when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
@@ -17,7 +19,11 @@ int32_t mloom_text_append_printable(mloom_buffer *out, const char *data, size_t 
 mloom_bytes mloom_text_trim(mloom_bytes text);
 /* ASCII case-insensitive. */
 int mloom_text_equal_fold(mloom_bytes a, const char *b);
-int mloom_text_equal(mloom_bytes a, const char *b);
+/* Inline, so that comparing with a literal costs a comparison of sizes in most cases. */
+static inline int mloom_text_equal(mloom_bytes a, const char *b) {
+  size_t size = strlen(b);
+  return a.size == size && (size == 0 || memcmp(a.data, b, size) == 0);
+}
 mloom_bytes mloom_text_bytes(const char *string);
 /* A copy ending in NUL, owned by the caller; NULL when out of memory. */
 char *mloom_text_dup(mloom_bytes text);

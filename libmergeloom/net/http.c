@@ -59,7 +59,8 @@ typedef struct exchange {
   uint64_t idle_timeout_ms;
   uint64_t total_timeout_ms;
   int64_t started_ms;
-  int64_t progress_ms; /* the last time the other side took or gave something */
+  int64_t progress_ms; /* when the other side was last seen to have taken or given something */
+  int32_t progressed;  /* it has since: a flag, for the clock is too dear to be read with each piece */
   uint64_t body_size;
   size_t segment; /* where the next byte of the body comes from */
   size_t segment_offset;
@@ -292,7 +293,7 @@ static void exchange_end(exchange *ex) {
 /* ---- What libcurl calls ---- */
 
 static void note_progress(exchange *ex) {
-  ex->progress_ms = ex->clock->monotonic_ms(ex->clock);
+  ex->progressed = 1;
 }
 
 /* The connection is there and its TLS handshake begins. */
@@ -578,12 +579,16 @@ static const char *connect_time_out_text(const exchange *ex) {
 }
 
 /* MLOOM_OK and the milliseconds until the next limit, or the limit that has passed. */
-static int32_t check_limits(const exchange *ex, int *wait_ms, mloom_error *error) {
+static int32_t check_limits(exchange *ex, int *wait_ms, mloom_error *error) {
   int32_t code = mloom_call_check(ex->call, error);
   if (code != MLOOM_OK) {
     return code;
   }
   int64_t now = ex->clock->monotonic_ms(ex->clock);
+  if (ex->progressed) {
+    ex->progressed = 0;
+    ex->progress_ms = now;
+  }
   uint64_t elapsed = (uint64_t)(now - ex->started_ms);
   uint64_t waited = (uint64_t)(now - ex->progress_ms);
   uint64_t left = (uint64_t)mloom_call_remaining_ms(ex->call);

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "view.h"
+
 #define FILE_LIMIT ((size_t)64 << 20)
 
 void tool_complain(const char *remedy, const char *format, ...) {
@@ -66,7 +68,7 @@ static void write_log(int32_t level, const char *component, const char *message,
                    component);
   tool_text_add_safe(&line, message, strlen(message), 0);
   tool_text_add(&line, "\n");
-  fputs(tool_text_get(&line), stderr);
+  view_print_error(tool_text_get(&line));
   tool_text_free(&line);
 }
 

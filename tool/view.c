@@ -37,6 +37,10 @@ struct view {
   int width;
 };
 
+/* The view that owns the screen now; warnings may come from any thread. */
+static pthread_mutex_t screen_lock = PTHREAD_MUTEX_INITIALIZER;
+static view *screen_view;
+
 static long long since_ms(const struct timespec *begin) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -122,6 +126,27 @@ static void *turn_spinner(void *userdata) {
   return NULL;
 }
 
+static void own_screen(view *v) {
+  pthread_mutex_lock(&screen_lock);
+  screen_view = v;
+  pthread_mutex_unlock(&screen_lock);
+}
+
+void view_print_error(const char *line) {
+  pthread_mutex_lock(&screen_lock);
+  view *v = screen_view;
+  if (v != NULL) {
+    pthread_mutex_lock(&v->lock);
+    erase(v);
+  }
+  fputs(line, stderr);
+  if (v != NULL) {
+    draw(v);
+    pthread_mutex_unlock(&v->lock);
+  }
+  pthread_mutex_unlock(&screen_lock);
+}
+
 view *view_new(int mode, const tool_options *options, mloom_cancel *cancel) {
   view *v = tool_allocate(sizeof(*v));
   pthread_condattr_t attributes;
@@ -137,6 +162,9 @@ view *view_new(int mode, const tool_options *options, mloom_cancel *cancel) {
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&v->wake, &attributes);
   pthread_condattr_destroy(&attributes);
+  if (mode == VIEW_LIVE) {
+    own_screen(v);
+  }
   /* Without the thread the line is still drawn, at each event. */
   v->has_thread = mode == VIEW_LIVE && pthread_create(&v->thread, NULL, turn_spinner, v) == 0;
   return v;
@@ -352,6 +380,9 @@ void view_event(const mloom_job_event *event, void *userdata) {
 }
 
 void view_end(view *v) {
+  if (v->mode == VIEW_LIVE) {
+    own_screen(NULL);
+  }
   pthread_mutex_lock(&v->lock);
   if (!v->ended) {
     put_speech(v);

@@ -21,5 +21,7 @@ void view_event(const mloom_job_event *event, void *userdata);
 /* Takes the status line away and gives the cursor back. */
 void view_end(view *v);
 void view_free(view *v);
+/* Prints a line on stderr, above the status line when there is one. From any thread. */
+void view_print_error(const char *line);
 
 #endif

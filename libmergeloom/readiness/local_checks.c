@@ -20,12 +20,12 @@ static int is_world_readable(const char *path) {
   return stat(path, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0;
 }
 
-/* The file that the variable NAME_FILE names, from the environment that the settings were read from. */
-static const char *file_of_variable(const mloom_check_run *run, const char *name) {
+/* The file that a variable NAME_FILE names; origin begins with that name. */
+static const char *file_of_variable(const mloom_check_run *run, const char *origin) {
   const char *const *environment = run->args->services->environment;
-  size_t size = strlen(name);
+  size_t size = strcspn(origin, " ");
   for (size_t i = 0; environment != NULL && environment[i] != NULL; i++) {
-    if (strncmp(environment[i], name, size) == 0 && environment[i][size] == '=') {
+    if (strncmp(environment[i], origin, size) == 0 && environment[i][size] == '=') {
       return environment[i] + size + 1;
     }
   }
@@ -48,8 +48,7 @@ void mloom_check_storage(mloom_check_run *run) {
     if (setting.origin == MLOOM_ORIGIN_CONFIG_FILE) {
       append_name(&config, field->name);
     } else if (setting.origin == MLOOM_ORIGIN_FILE_VARIABLE && setting.origin_name != NULL) {
-      const char *path =
-          setting.origin_name[0] == '/' ? setting.origin_name : file_of_variable(run, setting.origin_name);
+      const char *path = file_of_variable(run, setting.origin_name);
       if (path != NULL && is_world_readable(path)) {
         append_name(&readable, path);
       }

@@ -60,64 +60,14 @@ static int32_t write_file(const self_test *test, const char *name, const char *c
   return mloom_file_replace(path, content, strlen(content), 0600, MLOOM_DOMAIN_READINESS, error);
 }
 
-/* Runs git outside the sandbox: on a repository of our own, with nobody's configuration. */
-static int32_t run_git(const self_test *test, const char *git, const char *const *arguments, mloom_error *error) {
-  static const char *const environment[] = {"PATH=" MLOOM_COMMAND_PATH,
-                                            "HOME=/nonexistent",
-                                            "LC_ALL=C",
-                                            "GIT_CONFIG_NOSYSTEM=1",
-                                            "GIT_CONFIG_GLOBAL=/dev/null",
-                                            "GIT_TERMINAL_PROMPT=0",
-                                            "GIT_AUTHOR_NAME=mergeloom",
-                                            "GIT_AUTHOR_EMAIL=mergeloom@localhost",
-                                            "GIT_COMMITTER_NAME=mergeloom",
-                                            "GIT_COMMITTER_EMAIL=mergeloom@localhost",
-                                            NULL};
-  const char *argv[12] = {git};
-  for (size_t i = 0; i < 10 && arguments[i] != NULL; i++) {
-    argv[i + 1] = arguments[i];
-  }
-  mloom_process_plan plan = {.supervise_path = test->args->rules->supervise_path,
-                             .argv = argv,
-                             .environment = environment,
-                             .working_directory = test->folder,
-                             .limits = {.total_timeout_ms = 30000, .grace_ms = 500, .output_bytes = 1 << 16}};
-  mloom_process_report report;
-  memset(&report, 0, sizeof(report));
-  int32_t code = mloom_process_run(test->args->call, &plan, NULL, &report, error);
-  if (code == MLOOM_OK && (report.ended != MLOOM_PROCESS_EXITED || report.exit_code != 0)) {
-    return mloom_error_set(error, MLOOM_E_IO, MLOOM_DOMAIN_READINESS, "check that git works for this user",
-                           "git %s failed in the self-test's scratch folder (exit code %d)", arguments[0],
-                           (int)report.exit_code);
-  }
-  return code;
-}
-
-static int32_t make_repository(const self_test *test, mloom_error *error) {
-  static const char *const init[] = {"init", "-q", "--template=", NULL};
-  static const char *const add[] = {"add", CODE_FILE, TARGET_FILE, NULL};
-  static const char *const commit[] = {
-      "-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null", "commit", "-q", "--no-verify", "-m", "Start",
-      NULL};
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer git = MLOOM_BUFFER_INIT;
+/* A plain folder, and no repository: the engine keeps its own record of changes either way. */
+static int32_t make_folder(const self_test *test, mloom_error *error) {
   char code_text[64];
   char target_text[160];
   snprintf(code_text, sizeof(code_text), "code: %s\n", test->code);
   snprintf(target_text, sizeof(target_text), TARGET_FORMAT, "unset");
-  int32_t code = mloom_process_find(&git, "git", MLOOM_COMMAND_PATH, error);
-  if (code == MLOOM_OK) {
-    code = write_file(test, CODE_FILE, code_text, error);
-  }
-  if (code == MLOOM_OK) {
-    code = write_file(test, TARGET_FILE, target_text, error);
-  }
-  if (code == MLOOM_OK) {
-    code = run_git(test, mloom_buffer_string(&git), init, error);
-  }
-  if (code == MLOOM_OK) {
-    code = run_git(test, mloom_buffer_string(&git), add, error);
-  }
-  return code == MLOOM_OK ? run_git(test, mloom_buffer_string(&git), commit, error) : code;
+  int32_t code = write_file(test, CODE_FILE, code_text, error);
+  return code == MLOOM_OK ? write_file(test, TARGET_FILE, target_text, error) : code;
 }
 
 /* A harmless command out of those that are allowed and installed. */
@@ -134,9 +84,8 @@ static void choose_command(self_test *test) {
 
 static int32_t describe_ticket(const self_test *test, mloom_buffer *out) {
   int step = 1;
-  mloom_buffer_append_string(out,
-                             "This is a short check of your tools on a scratch repository. Please take these steps "
-                             "in this order, each with a tool, and do nothing else.\n\n");
+  mloom_buffer_append_string(out, "This is a short check of your tools in a scratch folder. Please take these steps "
+                                  "in this order, each with a tool, and do nothing else.\n\n");
   mloom_buffer_append_format(out, "%d. Read the file " CODE_FILE ". It holds a code that begins with ML-.\n", step++);
   mloom_buffer_append_format(out,
                              "%d. Edit the file " TARGET_FILE ": in the line \"value = unset\" put the code in the "
@@ -312,7 +261,7 @@ int32_t mloom_self_test_run(mloom_self_test_outcome *out, const mloom_readiness_
                                  "no scratch folder could be made in %s", args->rules->scratch_path);
   }
   choose_command(&test);
-  code = make_repository(&test, error);
+  code = make_folder(&test, error);
   if (code == MLOOM_OK) {
     code = execute(&test, instance, model, out, error);
   }

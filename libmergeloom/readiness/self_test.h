@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tool-calling self-test: a real job in a scratch repository that cannot be passed by talking.
+ * The tool-calling self-test: a real job in a scratch folder that cannot be passed by talking.
  *
- * The repository holds code.txt ("code: ML-" and 12 hex digits) and target.txt ("value = unset" among other lines). The
+ * The folder holds code.txt ("code: ML-" and 12 hex digits) and target.txt ("value = unset" among other lines). The
  * ticket asks the model to read the code, to put it in the place of "unset", to run one allowed command, to hand the
  * code to the extra tool exchange_code, which answers "confirmation: MC-" and 12 hex digits, to inspect the diff, and
  * to submit a result whose summary holds the confirmation. Neither code stands in any prompt.

@@ -78,8 +78,8 @@ static int32_t mock_fetch(void *instance, mloom_call *call, const mloom_credenti
 static mock first = MOCK("first");
 static mock second = MOCK("second");
 
-/* The instance of a source is its mock: open is called for the entry that find returned last. */
-static mock *last_found;
+/* The instance of a source is its mock: open is called for the entry that this thread found last. */
+static __thread mock *last_found;
 
 static int32_t mock_open(const mloom_open_args *args, void **out, mloom_error *error) {
   (void)args;
@@ -93,9 +93,7 @@ const mloom_credential_source_entry *mloom_registry_find_credential_source(const
                                                                            const char *id) {
   (void)registry;
   mock *found = strcmp(id, "first") == 0 ? &first : strcmp(id, "second") == 0 ? &second : NULL;
-  if (found != NULL && found->opens == 0) {
-    last_found = found;
-  }
+  last_found = found;
   return found == NULL ? NULL : &found->entry;
 }
 

@@ -74,7 +74,7 @@ static inline void *script_serve(void *userdata) {
     }
     free(server->requests[at]);
     server->requests[at] = request;
-    server->count++;
+    __atomic_add_fetch(&server->count, 1, __ATOMIC_RELEASE);
     const char *text = server->replies[reply];
     size_t step = server->byte_by_byte ? 1 : strlen(text);
     for (size_t i = 0; i < strlen(text); i += step) {

@@ -410,7 +410,7 @@ static void test_idle(void) {
 
 static void *cancel_soon(void *userdata) {
   script_server *server = ((void **)userdata)[0];
-  while (*(volatile int *)&server->count == 0) {
+  while (__atomic_load_n(&server->count, __ATOMIC_ACQUIRE) == 0) {
     usleep(1000);
   }
   mloom_cancel_trigger(((void **)userdata)[1]);

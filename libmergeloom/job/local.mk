@@ -29,3 +29,8 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/job/workspace.c \
   libmergeloom/job/workspace.h \
   libmergeloom/job/workspace_walk.c
+
+dist_schema_DATA += \
+  libmergeloom/schemas/mergeloom.event.v1.json \
+  libmergeloom/schemas/mergeloom.job.v1.json \
+  libmergeloom/schemas/mergeloom.result.v1.json

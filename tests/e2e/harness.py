@@ -198,8 +198,11 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.stop()
+        # A sanitizer that finds something at the end says so with its exit status.
+        if kind is None and self.process.returncode != 0:
+            raise Failure(f"the server ended with {self.process.returncode}: {self.text()}")
 
 
 def simulator(*scripts, options=()):

@@ -62,6 +62,7 @@ else
 fi
 
 export MERGELOOM_PLUGIN_PATH=$build MERGELOOM_SUPERVISE=$build/mergeloom-supervise
+export JCA_WORKER_ALLOWED_COMMANDS=git,python3
 export JCA_WORKER_AUDIT_PATH=$scratch/audit JCA_WORKER_SCRATCH_PATH=$scratch
 mkdir -p "$scratch/audit"
 

@@ -82,7 +82,8 @@ for header in sorted(os.listdir(INCLUDE)):
 
 if total < 60:
     problems.append(f"only {total} declarations were found in {INCLUDE}")
+print("1..1")
 for problem in problems:
-    print(problem)
-print(f"{total} declarations")
+    print(f"# {problem}")
+print(f"{'not ok' if problems else 'ok'} 1 - names and types of {total} public declarations")
 sys.exit(1 if problems else 0)

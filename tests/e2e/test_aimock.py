@@ -22,7 +22,8 @@ def steps():
 def run(plan_steps, *options, settings=None, **plan):
     repo = harness.repository(harness.FILES)
     with harness.aimock(plan_steps, harness.MARK, **plan) as server:
-        finished = harness.run_job(server.url, repo, *options, **(settings or {}))
+        # One of the models that its list names, as the readiness check looks there.
+        finished = harness.run_job(server.url, repo, *options, JCA_OPENAI_COMPATIBLE_MODEL="gpt-4o", **(settings or {}))
     return finished, repo
 
 

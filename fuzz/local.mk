@@ -35,5 +35,15 @@ fuzz_fuzz_chat_decode_SOURCES = fuzz/fuzz_chat_decode.c
 fuzz_fuzz_chat_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_chat_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_chat_decode_LDADD = plugins/libwire.la $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_redactor
+fuzz_fuzz_redactor_SOURCES = fuzz/fuzz_redactor.c
+fuzz_fuzz_redactor_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_redactor_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_elf
+fuzz_fuzz_elf_SOURCES = fuzz/fuzz_elf.c
+fuzz_fuzz_elf_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_elf_LDADD = $(fuzz_libs)
 endif
 EXTRA_DIST += fuzz/seeds

@@ -192,9 +192,10 @@ static int match_known(const scan *in, size_t position, finding *out) {
 
 /* Secrets may overlap: what begins inside a finding and ends after it belongs to it. */
 static int extend(const scan *in, size_t position, finding *found) {
+  size_t start = position + found->keep;
   for (size_t i = 1; i < found->size; i++) {
     finding inner;
-    int match = match_known(in, position + i, &inner);
+    int match = match_known(in, start + i, &inner);
     if (match == MLOOM_MATCH_MORE) {
       return match;
     }
@@ -206,17 +207,29 @@ static int extend(const scan *in, size_t position, finding *found) {
   return MLOOM_MATCH_FOUND;
 }
 
-static int match_at(const scan *in, size_t position, finding *out) {
-  int match = match_known(in, position, out);
-  if (match == MLOOM_MATCH_FOUND) {
-    return extend(in, position, out);
-  }
-  if (match == MLOOM_MATCH_NONE && !in->known_only && mloom_lookalike_begins(in->data[position])) {
-    mloom_match found = {0, 0};
-    match = mloom_lookalike_match(in->data, in->size, position, byte_before(in, position), in->final, &found);
-    *out = (finding){found.keep, found.size, 0};
+static int match_lookalike(const scan *in, size_t position, finding *out) {
+  mloom_match found = {0, 0};
+  int match = mloom_lookalike_match(in->data, in->size, position, byte_before(in, position), in->final, &found);
+  *out = (finding){found.keep, found.size, 0};
+  /* What a look-alike lets stand may hold a known secret, which goes first. */
+  for (size_t i = 1; match == MLOOM_MATCH_FOUND && i < found.keep; i++) {
+    finding known;
+    int inner = match_known(in, position + i, &known);
+    if (inner == MLOOM_MATCH_FOUND) {
+      *out = (finding){i, known.size, known.run};
+      return inner;
+    }
+    match = inner == MLOOM_MATCH_MORE ? inner : match;
   }
   return match;
+}
+
+static int match_at(const scan *in, size_t position, finding *out) {
+  int match = match_known(in, position, out);
+  if (match == MLOOM_MATCH_NONE && !in->known_only && mloom_lookalike_begins(in->data[position])) {
+    match = match_lookalike(in, position, out);
+  }
+  return match == MLOOM_MATCH_FOUND ? extend(in, position, out) : match;
 }
 
 /* The first place at or after position where something was found, or may be; in->size when there is none. */

@@ -100,6 +100,9 @@ static void test_short_and_overlapping(void) {
   expect(redactor, "overlapping-one-with-another!", "[redacted]!");
   expect(redactor, "overlapping-one-day!", "[redacted]!");
   expect(redactor, "overlapping-one-da", "[redacted]-da");
+  /* In the part of a header that a look-alike lets stand. */
+  expect(redactor, "Authorization: overlapping-one-day a1B2c3D4e5", "Authorization: [redacted] a1B2c3D4e5");
+  expect(redactor, "postgres://user:overlapping-one-day@host", "postgres://user:[redacted]@host");
   mloom_redactor_free(redactor);
 }
 

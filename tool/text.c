@@ -136,21 +136,22 @@ static int is_deceiving(uint32_t c) {
 
 /* Skips an escape sequence so that its letters are not left behind; position is behind the ESC. */
 static size_t skip_escape(const unsigned char *data, size_t size, size_t position) {
-  if (position < size && data[position] == '[') {
-    position++;
-    while (position < size && data[position] >= 0x20 && data[position] <= 0x3F) {
-      position++;
-    }
-    return position < size && data[position] >= 0x40 && data[position] <= 0x7E ? position + 1 : position;
+  if (position == size) {
+    return position;
   }
-  if (position < size &&
-      (data[position] == ']' || data[position] == 'P' || data[position] == '_' || data[position] == '^')) {
+  unsigned char kind = data[position];
+  if (kind == ']' || kind == 'P' || kind == '_' || kind == '^') {
+    /* A string, up to BEL or to the ESC of its terminator, which is skipped next. */
     while (position < size && data[position] != 0x07 && data[position] != 0x1B && data[position] != '\n') {
       position++;
     }
     return position < size && data[position] == 0x07 ? position + 1 : position;
   }
-  return position;
+  position += kind == '[';
+  while (position < size && data[position] >= 0x20 && data[position] <= (kind == '[' ? 0x3F : 0x2F)) {
+    position++;
+  }
+  return position < size && data[position] >= 0x30 && data[position] <= 0x7E ? position + 1 : position;
 }
 
 void tool_text_add_safe(tool_text *text, const char *data, size_t size, int keep_newlines) {

@@ -107,11 +107,9 @@ static int32_t check_no_nul(const mloom_json *object, const char *path, const ch
 }
 
 static int32_t read_ticket(mloom_job *job, mloom_error *error) {
-  static const member_rule rules[] = {{"key", MLOOM_JSON_STRING},
-                                      {"title", MLOOM_JSON_STRING},
-                                      {"description", MLOOM_JSON_STRING},
-                                      {"labels", MLOOM_JSON_ARRAY},
-                                      {NULL, 0}};
+  static const member_rule rules[] = {{"key", MLOOM_JSON_STRING},         {"title", MLOOM_JSON_STRING},
+                                      {"description", MLOOM_JSON_STRING}, {"description_line", MLOOM_JSON_INTEGER},
+                                      {"labels", MLOOM_JSON_ARRAY},       {NULL, 0}};
   const mloom_json *ticket = mloom_json_member(job->document, "ticket");
   if (ticket == NULL) {
     return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_JOB,

@@ -302,8 +302,7 @@ static int32_t read_pair(directive_parser *parser, mloom_bytes key, mloom_bytes 
   }
   directive_entry *entry = &parser->directives->entries[index];
   if (entry->key_line != 0) {
-    return note(parser, at, 1, "keep one of the two lines", "%s was given in line %u already", keys[index].name,
-                (unsigned)entry->key_line);
+    return note(parser, at, 1, "keep one of the two lines", "%s is given a second time", keys[index].name);
   }
   entry->column = mloom_scan_place_move(&parser->place, offset_of(parser, value.data));
   entry->line = entry->key_line = parser->place.line;

@@ -34,7 +34,8 @@ static const char *layer_title(const char *layer, uint32_t ladder) {
   return layer;
 }
 
-static int32_t say_reason(mloom_buffer *out, const mloom_candidate *candidate) {
+static int32_t say_reason(mloom_buffer *out, const mloom_resolution *resolution, const mloom_candidate *candidate) {
+  (void)resolution;
   switch (candidate->outcome) {
   case MLOOM_CANDIDATE_CHOSEN:
     return mloom_buffer_append_string(out, "chosen");
@@ -71,9 +72,9 @@ static const char *outcome_name(uint32_t outcome) {
   }
 }
 
-static int32_t say_origin(mloom_buffer *out, const mloom_candidate *candidate) {
+static int32_t say_origin(mloom_buffer *out, const mloom_resolution *resolution, const mloom_candidate *candidate) {
   if (candidate->line > 0) {
-    return mloom_buffer_append_format(out, "description line %u, column %u", candidate->line, candidate->column);
+    return mloom_buffer_append_string(out, mloom_resolution_place(resolution, candidate->line, candidate->column).text);
   }
   const char *origin = candidate->origin == NULL ? "" : candidate->origin;
   return mloom_text_append_printable(out, origin, strlen(origin), 0);
@@ -124,7 +125,7 @@ static int32_t explain_choice(mloom_buffer *out, const mloom_resolution *resolut
   mloom_buffer_clear(&line);
   code = code != MLOOM_OK ? code
                           : mloom_buffer_append_format(&line, "from the %s, ", layer_title(candidate->layer, ladder));
-  code = code != MLOOM_OK ? code : say_origin(&line, candidate);
+  code = code != MLOOM_OK ? code : say_origin(&line, resolution, candidate);
   if (code == MLOOM_OK && strcmp(candidate->written, candidate->value) != 0) {
     code = mloom_buffer_append_format(&line, ", written %s", mloom_resolution_quote(candidate->written).text);
   }
@@ -143,7 +144,7 @@ static int32_t explain_losers(mloom_buffer *out, const mloom_resolution *resolut
     code = mloom_buffer_append_format(
         &line, "%s %s from the %s: ", candidate->ladder == MLOOM_LADDER_PROVIDER ? "provider" : "model",
         mloom_resolution_quote(candidate->value).text, layer_title(candidate->layer, candidate->ladder));
-    code = code != MLOOM_OK ? code : say_reason(&line, candidate);
+    code = code != MLOOM_OK ? code : say_reason(&line, resolution, candidate);
     code = code != MLOOM_OK ? code : append_paragraph(out, label, mloom_buffer_string(&line));
     label = "";
   }
@@ -160,7 +161,8 @@ static int32_t explain_notes(mloom_buffer *out, const mloom_resolution *resoluti
     }
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer line = MLOOM_BUFFER_INIT;
     if (note->line > 0) {
-      code = mloom_buffer_append_format(&line, "description line %u, column %u: ", note->line, note->column);
+      code =
+          mloom_buffer_append_format(&line, "%s: ", mloom_resolution_place(resolution, note->line, note->column).text);
     }
     code = code != MLOOM_OK ? code : mloom_text_append_printable(&line, note->message, strlen(note->message), 0);
     code = code != MLOOM_OK ? code : append_paragraph(out, label, mloom_buffer_string(&line));
@@ -182,20 +184,22 @@ int32_t mloom_resolution_explain(mloom_buffer *out, const mloom_resolution *reso
 
 /* ---- JSON ---- */
 
-static mloom_json *text_of(int32_t (*say)(mloom_buffer *out, const mloom_candidate *candidate),
-                           const mloom_candidate *candidate) {
+typedef int32_t (*say_fn)(mloom_buffer *out, const mloom_resolution *resolution, const mloom_candidate *candidate);
+
+static mloom_json *text_of(say_fn say, const mloom_resolution *resolution, const mloom_candidate *candidate) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
-  return say(&text, candidate) == MLOOM_OK ? mloom_json_new_string(mloom_buffer_string(&text), text.size) : NULL;
+  return say(&text, resolution, candidate) == MLOOM_OK ? mloom_json_new_string(mloom_buffer_string(&text), text.size)
+                                                       : NULL;
 }
 
-static mloom_json *candidate_tree(const mloom_candidate *candidate) {
+static mloom_json *candidate_tree(const mloom_resolution *resolution, const mloom_candidate *candidate) {
   mloom_json *tree = mloom_json_new_object();
   mloom_json_set_string(tree, "value", candidate->value);
   mloom_json_set_string(tree, "written", candidate->written);
   mloom_json_set_string(tree, "layer", candidate->layer);
-  mloom_json_set(tree, "origin", text_of(say_origin, candidate));
+  mloom_json_set(tree, "origin", text_of(say_origin, resolution, candidate));
   mloom_json_set_string(tree, "outcome", outcome_name(candidate->outcome));
-  mloom_json_set(tree, "reason", text_of(say_reason, candidate));
+  mloom_json_set(tree, "reason", text_of(say_reason, resolution, candidate));
   return tree;
 }
 
@@ -205,7 +209,7 @@ static mloom_json *ladder_tree(const mloom_resolution *resolution, uint32_t ladd
   const mloom_candidate *chosen = resolution->blocked ? NULL : resolution->chosen[ladder];
   for (size_t i = 0; i < resolution->candidate_count; i++) {
     if (resolution->candidates[i].ladder == ladder) {
-      mloom_json_add(candidates, candidate_tree(&resolution->candidates[i]));
+      mloom_json_add(candidates, candidate_tree(resolution, &resolution->candidates[i]));
     }
   }
   mloom_json_set_string(tree, "value", chosen == NULL ? NULL : chosen->value);
@@ -213,7 +217,7 @@ static mloom_json *ladder_tree(const mloom_resolution *resolution, uint32_t ladd
   if (chosen == NULL) {
     mloom_json_set_string(tree, "origin", NULL);
   } else {
-    mloom_json_set(tree, "origin", text_of(say_origin, chosen));
+    mloom_json_set(tree, "origin", text_of(say_origin, resolution, chosen));
   }
   mloom_json_set(tree, "candidates", candidates);
   return tree;
@@ -255,7 +259,7 @@ static mloom_json *notes_tree(const mloom_resolution *resolution, uint32_t block
         mloom_json_set_string(item, "line", NULL);
         mloom_json_set_string(item, "column", NULL);
       } else {
-        mloom_json_set_integer(item, "line", note->line);
+        mloom_json_set_integer(item, "line", mloom_resolution_line(resolution, note->line));
         mloom_json_set_integer(item, "column", note->column);
       }
       mloom_json_add(tree, item);

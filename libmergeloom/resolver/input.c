@@ -92,6 +92,8 @@ static int32_t read_job(mloom_resolver_input *input, holdings *held, const mloom
   const mloom_json *labels_count = mloom_json_member(policy, "model_labels");
   int labels_kind = mloom_json_kind(labels_count);
   input->description = mloom_json_text(mloom_json_member(ticket, "description"));
+  int64_t line = mloom_json_member_integer(ticket, "description_line", 0);
+  input->description_line = line > 0 && line < 1000000000 ? (uint32_t)line : 0;
   int32_t code = read_names(&held->labels, ticket, "labels", "ticket.labels", error);
   code = code != MLOOM_OK
              ? code

@@ -32,7 +32,7 @@ typedef struct mloom_candidate {
   const char *by;
   uint32_t ladder;
   uint32_t outcome;
-  uint32_t line; /* of a directive, else 0 */
+  uint32_t line; /* of a directive in the description, else 0 */
   uint32_t column;
 } mloom_candidate;
 
@@ -48,6 +48,7 @@ struct mloom_resolution {
   mloom_directive_note *notes;      /* of the resolver's own, line 0 */
   size_t note_count;
   uint32_t blocked;
+  uint32_t description_line; /* as in the input */
   /* Texts live here; more chunks follow when the first is full. */
   mloom_resolution_chunk *chunks;
   size_t used;
@@ -68,6 +69,11 @@ typedef struct mloom_quote {
   char text[104];
 } mloom_quote;
 mloom_quote mloom_resolution_quote(const char *text);
+
+/* The line to show for a line of the description. */
+uint32_t mloom_resolution_line(const mloom_resolution *resolution, uint32_t line);
+/* "description line 3, column 10", or "ticket line 8, column 10" when it is known where the description begins. */
+mloom_quote mloom_resolution_place(const mloom_resolution *resolution, uint32_t line, uint32_t column);
 
 /* Notes of the directives and of the resolver, in that order. */
 size_t mloom_resolution_note_count(const mloom_resolution *resolution);

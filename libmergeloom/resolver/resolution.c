@@ -49,6 +49,18 @@ mloom_quote mloom_resolution_quote(const char *text) {
   return out;
 }
 
+uint32_t mloom_resolution_line(const mloom_resolution *resolution, uint32_t line) {
+  return resolution->description_line == 0 ? line : resolution->description_line - 1 + line;
+}
+
+mloom_quote mloom_resolution_place(const mloom_resolution *resolution, uint32_t line, uint32_t column) {
+  mloom_quote out;
+  snprintf(out.text, sizeof out.text, "%s line %u, column %u",
+           resolution->description_line == 0 ? "description" : "ticket", mloom_resolution_line(resolution, line),
+           column);
+  return out;
+}
+
 int32_t mloom_resolution_note(mloom_resolution *resolution, int blocks, const char *remedy, const char *format, ...) {
   if (resolution->note_count == NOTES_LIMIT) {
     resolution->blocked |= blocks ? 1 : 0;
@@ -122,8 +134,8 @@ int32_t mloom_resolution_blocked(const mloom_resolution *resolution, mloom_error
       continue;
     }
     if (note->line > 0) {
-      mloom_error_set(error, MLOOM_E_BLOCKED, MLOOM_DOMAIN_RESOLVER, note->remedy, "description line %u, column %u: %s",
-                      note->line, note->column, note->message);
+      mloom_error_set(error, MLOOM_E_BLOCKED, MLOOM_DOMAIN_RESOLVER, note->remedy, "%s: %s",
+                      mloom_resolution_place(resolution, note->line, note->column).text, note->message);
     } else {
       mloom_error_set(error, MLOOM_E_BLOCKED, MLOOM_DOMAIN_RESOLVER, note->remedy, "%s", note->message);
     }

@@ -243,10 +243,10 @@ static int32_t keep_value(resolving *work, mloom_candidate *candidate, const cha
   return candidate->value == NULL ? MLOOM_E_MEMORY : MLOOM_OK;
 }
 
-/* "description line 3, column 10: " in front of what is said of a directive. */
-static void say_place(char *out, size_t size, const mloom_candidate *candidate) {
+/* The place and a colon in front of what is said of a directive. */
+static void say_place(char *out, size_t size, const resolving *work, const mloom_candidate *candidate) {
   if (candidate->line > 0) {
-    snprintf(out, size, "description line %u, column %u: ", candidate->line, candidate->column);
+    snprintf(out, size, "%s: ", mloom_resolution_place(work->resolution, candidate->line, candidate->column).text);
   } else {
     snprintf(out, size,
              "%s: ", candidate->origin == NULL ? candidate->layer : mloom_resolution_quote(candidate->origin).text);
@@ -298,7 +298,7 @@ static int32_t refuse_unknown_provider(resolving *work, const mloom_candidate *c
   } else {
     snprintf(remedy, sizeof remedy, "no provider is loaded at all; see mergeloom plugins");
   }
-  say_place(place, sizeof place, candidate);
+  say_place(place, sizeof place, work, candidate);
   return mloom_resolution_note(work->resolution, 1, remedy, "%sno provider %s is loaded on this worker", place,
                                mloom_resolution_quote(candidate->written).text);
 }
@@ -316,7 +316,7 @@ static int32_t decide_provider(resolving *work, mloom_candidate *candidate) {
   if (code == MLOOM_OK && candidate->by != NULL) {
     candidate->outcome = MLOOM_CANDIDATE_DENIED;
     candidate->by = mloom_resolution_keep(work->resolution, candidate->by, strlen(candidate->by));
-    say_place(place, sizeof place, candidate);
+    say_place(place, sizeof place, work, candidate);
     return candidate->by == NULL
                ? MLOOM_E_MEMORY
                : mloom_resolution_note(work->resolution, 1, "name an allowed provider, or have the policy changed",
@@ -326,7 +326,7 @@ static int32_t decide_provider(resolving *work, mloom_candidate *candidate) {
   code = code != MLOOM_OK ? code : ask_vetoes(work, MLOOM_LADDER_PROVIDER, provider->id, &candidate->by);
   if (code == MLOOM_OK && candidate->by != NULL) {
     candidate->outcome = MLOOM_CANDIDATE_VETOED;
-    say_place(place, sizeof place, candidate);
+    say_place(place, sizeof place, work, candidate);
     return mloom_resolution_note(work->resolution, 1, "name another provider", "%sprovider %s is vetoed by %s", place,
                                  provider->id, candidate->by);
   }
@@ -412,7 +412,7 @@ static int32_t judge_model(resolving *work, mloom_candidate *candidate, int labe
     *usable = code == MLOOM_OK;
     return code;
   }
-  say_place(place, sizeof place, candidate);
+  say_place(place, sizeof place, work, candidate);
   if (candidate->outcome == MLOOM_CANDIDATE_DENIED) {
     return mloom_resolution_note(work->resolution, !label, "name an allowed model, or have the policy changed",
                                  "%sthe %s's policy does not allow model %s%s", place, candidate->by,
@@ -635,6 +635,7 @@ int32_t mloom_resolver_resolve(mloom_resolution **out, const mloom_resolver_inpu
   }
   memset(resolution, 0, offsetof(mloom_resolution, first));
   pthread_mutex_init(&resolution->lock, NULL);
+  resolution->description_line = input->description_line;
   ladder_rung few[16], *rungs = few;
   size_t rung_count = 5 + input->layer_count;
   if (rung_count > sizeof few / sizeof few[0]) {

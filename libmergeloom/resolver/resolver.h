@@ -33,7 +33,9 @@ typedef struct mloom_resolver_policy {
 
 /* Borrowed input. Texts are {NULL, 0} and lists NULL when absent; empty strings count as absent. */
 typedef struct mloom_resolver_input {
-  mloom_bytes description;         /* of the ticket, directives included */
+  mloom_bytes description;   /* of the ticket, directives included */
+  uint32_t description_line; /* where it begins in the ticket people wrote; 0: lines are counted in itself */
+  uint32_t reserved;
   const char *const *labels;       /* ends with NULL */
   const char *repository_provider; /* repository workflow */
   const char *repository_model;

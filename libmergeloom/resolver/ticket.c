@@ -102,7 +102,8 @@ static int32_t read_headers(mloom_json *ticket, mloom_json *labels, mloom_bytes 
   return MLOOM_OK;
 }
 
-static int32_t read_text(mloom_json *ticket, mloom_bytes text, mloom_error *error) {
+static int32_t read_text(mloom_json *ticket, mloom_bytes whole, mloom_error *error) {
+  mloom_bytes text = whole;
   mloom_bytes title = {NULL, 0};
   while (title.size == 0 && text.size > 0) {
     title = strip_heading(take_line(&text));
@@ -117,7 +118,12 @@ static int32_t read_text(mloom_json *ticket, mloom_bytes text, mloom_error *erro
   mloom_json *labels = mloom_json_new_array();
   mloom_json_set(ticket, "title", mloom_json_new_string(title.data, title.size));
   int32_t code = read_headers(ticket, labels, &text, error);
+  /* So that what is wrong in the description can be found in the file it came from. */
+  mloom_scan_place place;
+  mloom_scan_place_init(&place, whole);
+  mloom_scan_place_move(&place, (size_t)(text.data - whole.data));
   mloom_json_set(ticket, "description", mloom_json_new_string(text.data, text.size));
+  mloom_json_set_integer(ticket, "description_line", place.line);
   mloom_json_set(ticket, "labels", labels);
   return code;
 }

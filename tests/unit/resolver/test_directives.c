@@ -102,7 +102,7 @@ typedef struct note_case {
 
 static const note_case reported[] = {
     /* the grammar */
-    {"[JCA]\nprovider=a\nprovider=b\n[/JCA]", 1, 3, 1, "line 2", "keep one", "a"},
+    {"[JCA]\nprovider=a\nprovider=b\n[/JCA]", 1, 3, 1, "provider is given a second time", "keep one", "a"},
     {"[JCA]\nprovider=a\nPROVIDER = a\n[/JCA]", 1, 3, 1, "provider", NULL, "a"},
     {"[JCA]\nprovider=a\n", 1, 1, 1, "no closing [/JCA]", "[/JCA]", NULL},
     {"x\n  [JCA]\nprovider=a\n\n[JCA]\nprovider=b\n[/JCA]", 1, 2, 3, "no closing [/JCA]", NULL, NULL},

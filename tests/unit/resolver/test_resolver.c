@@ -622,6 +622,22 @@ static void test_schema(void) {
   mloom_json_unref(wrong);
 }
 
+static void test_lines_of_the_ticket_file(void) {
+  mloom_error reason = MLOOM_ERROR_INIT;
+  ladder_case given = {.description = "\n" BLOCK("provider=claude-api\nmodel=a\nmodel=b\nx=y")};
+  mloom_resolver_input input = input_of(&given);
+  input.description_line = 4;
+  mloom_resolution *resolution = resolve(&input);
+  CU_ASSERT_EQUAL(mloom_resolution_blocked(resolution, &reason), 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(reason.message, "ticket line 8, column 1: model is given"));
+  const char *text = mloom_resolution_text(resolution);
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "from the ticket directive, ticket line 6, column 10\n"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "ticket line 9, column 1: unknown key 'x'"));
+  const mloom_json *blockers = mloom_json_member(mloom_resolution_tree(resolution), "blockers");
+  CU_ASSERT_EQUAL(mloom_json_member_integer(mloom_json_at(blockers, 0), "line", 0), 8);
+  mloom_resolution_free(resolution);
+}
+
 static void test_nothing_unprintable_in_text(void) {
   ladder_case given = {.repository = {"x\x1b[31m\n\xe2\x80\xaey", NULL}, .labels = NAMES("model:a\x07\nb")};
   mloom_resolver_input input = input_of(&given);
@@ -643,6 +659,7 @@ static const unit_test tests[] = {
     {"text", test_text},
     {"JSON", test_json},
     {"JSON fits its schema", test_schema},
+    {"lines of the ticket file", test_lines_of_the_ticket_file},
     {"nothing unprintable in the text", test_nothing_unprintable_in_text},
 };
 UNIT_MAIN("resolver", tests)

@@ -26,25 +26,26 @@ typedef struct ticket_case {
   const char *title;
   const char *description;
   const char *labels; /* joined by | */
+  int64_t line;       /* where the description begins; 0: not said */
 } ticket_case;
 
 static const ticket_case tickets[] = {
-    {"Fix the parser", NULL, "Fix the parser", "", ""},
-    {"# Fix the parser\n\nIt fails.\n", NULL, "Fix the parser", "\nIt fails.\n", ""},
-    {"\n\n  ## Fix #3  \nIt fails.", NULL, "Fix #3", "It fails.", ""},
-    {"Fix\nLabels: bug, model:sonnet\nKey: X-1\n\nIt fails.", "X-1", "Fix", "\nIt fails.", "bug|model:sonnet"},
-    {"Fix\r\n\r\nkey: X-1\r\nlabels: a,,b ,\r\nText\r\n", "X-1", "Fix", "Text\r\n", "a|b"},
-    {"Fix\n\n\nLabels: too late", NULL, "Fix", "\n\nLabels: too late", ""},
-    {"Fix\nText\nKey: no header", NULL, "Fix", "Text\nKey: no header", ""},
+    {"Fix the parser", NULL, "Fix the parser", "", "", 1},
+    {"# Fix the parser\n\nIt fails.\n", NULL, "Fix the parser", "\nIt fails.\n", "", 2},
+    {"\n\n  ## Fix #3  \nIt fails.", NULL, "Fix #3", "It fails.", "", 4},
+    {"Fix\nLabels: bug, model:sonnet\nKey: X-1\n\nIt fails.", "X-1", "Fix", "\nIt fails.", "bug|model:sonnet", 4},
+    {"Fix\r\n\r\nkey: X-1\r\nlabels: a,,b ,\r\nText\r\n", "X-1", "Fix", "Text\r\n", "a|b", 5},
+    {"Fix\n\n\nLabels: too late", NULL, "Fix", "\n\nLabels: too late", "", 2},
+    {"Fix\nText\nKey: no header", NULL, "Fix", "Text\nKey: no header", "", 2},
     {"\xef\xbb\xbf"
      "Fix\rText",
-     NULL, "Fix", "Text", ""},
-    {"Fix\n\n[JCA]\nprovider=a\n[/JCA]", NULL, "Fix", "\n[JCA]\nprovider=a\n[/JCA]", ""},
-    {"{not JSON but text}\n\nText", NULL, "{not JSON but text}", "\nText", ""},
+     NULL, "Fix", "Text", "", 2},
+    {"Fix\n\n[JCA]\nprovider=a\n[/JCA]", NULL, "Fix", "\n[JCA]\nprovider=a\n[/JCA]", "", 2},
+    {"{not JSON but text}\n\nText", NULL, "{not JSON but text}", "\nText", "", 2},
     {"{\"key\": \"X-1\", \"title\": \"Fix\", \"description\": \"a\\r\\nb\", \"labels\": [\"bug\", \"c\"]}", "X-1",
-     "Fix", "a\r\nb", "bug|c"},
-    {"  {\"title\": \"Fix\", \"status\": \"open\", \"labels\": null}\n", NULL, "Fix", NULL, ""},
-    {"{\"description\": \"Only this\"}", NULL, NULL, "Only this", ""},
+     "Fix", "a\r\nb", "bug|c", 0},
+    {"  {\"title\": \"Fix\", \"status\": \"open\", \"labels\": null}\n", NULL, "Fix", NULL, "", 0},
+    {"{\"description\": \"Only this\"}", NULL, NULL, "Only this", "", 0},
 };
 
 static void test_tickets(void) {
@@ -62,6 +63,7 @@ static void test_tickets(void) {
                mloom_json_text(mloom_json_at(list, j)).data);
     }
     UNIT_ASSERT_STRING(labels, tickets[i].labels);
+    CU_ASSERT_EQUAL(mloom_json_member_integer(ticket, "description_line", 0), tickets[i].line);
     UNIT_ASSERT_STRING(mloom_json_member_string(job, "schema", NULL), "mergeloom.job.v1");
     UNIT_ASSERT_STRING(mloom_json_member_string(mloom_json_member(job, "repository"), "path", NULL), "/srv/repository");
     mloom_json_unref(job);

@@ -124,10 +124,11 @@ static void take_text(mloom_turn_collector *collector, const mloom_event *event)
   hand_on(collector, &whole_event);
 }
 
-void mloom_turn_collector_flush(mloom_turn_collector *collector) {
+void mloom_turn_collector_flush(mloom_turn_collector *collector, int hand_on_held) {
   for (size_t which = 0; which < 2; which++) {
-    if (collector->held_size[which] > 0) {
-      collector->held_size[which] = 0;
+    int held = collector->held_size[which] > 0;
+    collector->held_size[which] = 0;
+    if (held && hand_on_held) {
       mloom_event event = {.size = (uint32_t)sizeof(event),
                            .kind = which == 0 ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING,
                            .text = {"\xef\xbf\xbd", 3}};

@@ -4,6 +4,8 @@ EXTRA_DIST += \
   docs/building.md \
   docs/command-line.md \
   docs/errors.md \
+  docs/jobs.md \
+  docs/json.md \
   docs/ownership.md \
   docs/plugin-guide.md \
   docs/providers/openai-compatible.md \

@@ -22,7 +22,7 @@ bench_bench_resolve_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 bench_bench_resolve_LDADD = libmergeloom/libcore.la
 
 EXTRA_PROGRAMS += bench/bench_turns
-bench_bench_turns_SOURCES = bench/bench_turns.c $(openai_compatible_sources)
+bench_bench_turns_SOURCES = bench/bench_turns.c plugins/openai-compatible/openai_compatible.c
 bench_bench_turns_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 bench_bench_turns_LDADD = plugins/libwire.la libmergeloom/libportable.la
 

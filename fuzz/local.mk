@@ -45,5 +45,20 @@ noinst_PROGRAMS += fuzz/fuzz_elf
 fuzz_fuzz_elf_SOURCES = fuzz/fuzz_elf.c
 fuzz_fuzz_elf_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_elf_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_job_document
+fuzz_fuzz_job_document_SOURCES = fuzz/fuzz_job_document.c
+fuzz_fuzz_job_document_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_job_document_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_tool_arguments
+fuzz_fuzz_tool_arguments_SOURCES = fuzz/fuzz_tool_arguments.c
+fuzz_fuzz_tool_arguments_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_tool_arguments_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_diff_output
+fuzz_fuzz_diff_output_SOURCES = fuzz/fuzz_diff_output.c
+fuzz_fuzz_diff_output_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_diff_output_LDADD = $(fuzz_libs)
 endif
 EXTRA_DIST += fuzz/seeds

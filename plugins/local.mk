@@ -20,7 +20,7 @@ plugins_libwire_la_CPPFLAGS = $(plugin_cppflags)
 if BUILTIN_PLUGINS
 # libmergeloom/plugin/builtin.c names these entries.
 noinst_LTLIBRARIES += plugins/libopenai-compatible.la plugins/libcredential-static.la
-plugins_libopenai_compatible_la_SOURCES = $(openai_compatible_sources)
+plugins_libopenai_compatible_la_SOURCES = $(mergeloom_openai_compatible_la_SOURCES)
 plugins_libopenai_compatible_la_CPPFLAGS = $(plugin_cppflags) -Dmergeloom_plugin_init_v1=mloom_builtin_openai_compatible
 plugins_libcredential_static_la_SOURCES = $(mergeloom_credential_static_la_SOURCES)
 plugins_libcredential_static_la_CPPFLAGS = $(plugin_cppflags) -Dmergeloom_plugin_init_v1=mloom_builtin_credential_static
@@ -29,11 +29,7 @@ else
 plugin_LTLIBRARIES += mergeloom-openai-compatible.la mergeloom-credential-static.la
 endif
 
-openai_compatible_sources = \
-  plugins/openai-compatible/openai_compatible.c \
-  plugins/openai-compatible/openai_compatible.h \
-  plugins/openai-compatible/session.c
-mergeloom_openai_compatible_la_SOURCES = $(openai_compatible_sources)
+mergeloom_openai_compatible_la_SOURCES = plugins/openai-compatible/openai_compatible.c
 mergeloom_openai_compatible_la_CPPFLAGS = $(plugin_cppflags)
 mergeloom_openai_compatible_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
 mergeloom_openai_compatible_la_LIBADD = plugins/libwire.la libmergeloom/libportable.la

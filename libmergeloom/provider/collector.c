@@ -124,11 +124,10 @@ static void take_text(mloom_turn_collector *collector, const mloom_event *event)
   hand_on(collector, &whole_event);
 }
 
-void mloom_turn_collector_flush(mloom_turn_collector *collector, int hand_on_held) {
+void mloom_turn_collector_flush(mloom_turn_collector *collector) {
   for (size_t which = 0; which < 2; which++) {
-    int held = collector->held_size[which] > 0;
-    collector->held_size[which] = 0;
-    if (held && hand_on_held) {
+    if (collector->held_size[which] > 0) {
+      collector->held_size[which] = 0;
       mloom_event event = {.size = (uint32_t)sizeof(event),
                            .kind = which == 0 ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING,
                            .text = {"\xef\xbf\xbd", 3}};

@@ -99,8 +99,8 @@ void mloom_turn_collector_init(mloom_turn_collector *collector, mloom_turn *turn
                                const mloom_clock *clock, uint64_t number);
 /* Matches mloom_event_sink.event. */
 void mloom_turn_collector_event(const mloom_event *event, void *collector);
-/* Ends an attempt: hands on what is held back, as U+FFFD, or drops it. */
-void mloom_turn_collector_flush(mloom_turn_collector *collector, int hand_on_held);
+/* Hands on what is held back, as U+FFFD. */
+void mloom_turn_collector_flush(mloom_turn_collector *collector);
 void mloom_turn_collector_free(mloom_turn_collector *collector);
 void mloom_turn_clear(mloom_turn *turn);
 

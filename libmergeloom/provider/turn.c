@@ -130,7 +130,7 @@ static int32_t finish(attempt *self, mloom_exchange_run *run, mloom_error *error
   mloom_provider_enter(instance);
   int32_t code = instance->entry->descriptor.finish(self->session->plugin, &run->end, &self->sink, &result, &reason);
   mloom_provider_leave(instance);
-  mloom_turn_collector_flush(self->collector, code >= 0 || self->collector->delivered);
+  mloom_turn_collector_flush(self->collector);
   if (redirect != MLOOM_OK) {
     return redirect;
   }

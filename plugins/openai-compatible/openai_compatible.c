@@ -13,9 +13,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "openai-compatible/openai_compatible.h"
+#include "wire/chat.h"
 
 #define ENVIRONMENT_PREFIX "JCA_OPENAI_COMPATIBLE_"
+#define HEADER_INIT \
+  { .size = (uint32_t)sizeof(mloom_header) }
 
 /* ---- Settings ---- */
 
@@ -68,9 +70,26 @@ static const mloom_field *const fields[] = {&field_base_url,
 
 /* ---- Instances ---- */
 
+typedef struct instance {
+  const mloom_host *host;
+  const mloom_settings *settings;
+  mloom_chat_options options;
+  const char *default_model;
+  char *base_url; /* without a slash at its end */
+  char *chat_url;
+  char *models_url;
+  char *audience; /* scheme and authority of base_url: the key goes nowhere else */
+  int has_key;
+  /* The probe's exchange. */
+  mloom_authorization authorization;
+  mloom_http_request request;
+  mloom_header accept;
+  const mloom_header *headers[1];
+} instance;
+
 static const char *const credential_sources[] = {"static", NULL};
 
-static mloom_setting get(const mloom_openai_instance *self, const char *name) {
+static mloom_setting get(const instance *self, const char *name) {
   mloom_setting setting = {.size = (uint32_t)sizeof(setting)};
   if (self->host->setting_get(self->host->ctx, self->settings, name, &setting) != MLOOM_OK) {
     memset(&setting, 0, sizeof(setting));
@@ -78,12 +97,12 @@ static mloom_setting get(const mloom_openai_instance *self, const char *name) {
   return setting;
 }
 
-static const char *get_text(const mloom_openai_instance *self, const char *name, const char *fallback) {
+static const char *get_text(const instance *self, const char *name, const char *fallback) {
   const char *value = get(self, name).value;
   return value != NULL && value[0] != '\0' ? value : fallback;
 }
 
-static int get_boolean(const mloom_openai_instance *self, const char *name, int fallback) {
+static int get_boolean(const instance *self, const char *name, int fallback) {
   static const char *const yes[] = {"true", "1", "yes", "on"};
   const char *value = get_text(self, name, NULL);
   for (size_t i = 0; value != NULL && i < sizeof(yes) / sizeof(yes[0]); i++) {
@@ -109,7 +128,7 @@ static size_t audience_size(const char *url) {
   return (size_t)(authority - url) + strcspn(authority, "/?#");
 }
 
-static int32_t set_urls(mloom_openai_instance *self, mloom_error *error) {
+static int32_t set_urls(instance *self, mloom_error *error) {
   const char *url = get_text(self, "base_url", NULL);
   if (url == NULL) {
     return mloom_error_set(error, MLOOM_E_NOT_CONFIGURED, MLOOM_DOMAIN_SETTINGS,
@@ -143,7 +162,7 @@ static int is_number(const char *text) {
   return (kind == MLOOM_JSON_INTEGER || kind == MLOOM_JSON_NUMBER) && mloom_json_reader_end(&reader) == MLOOM_OK;
 }
 
-static int32_t set_options(mloom_openai_instance *self, mloom_error *error) {
+static int32_t set_options(instance *self, mloom_error *error) {
   mloom_chat_options *options = &self->options;
   options->stream = get_boolean(self, "stream", 1);
   options->include_usage = get_boolean(self, "include_usage", 1);
@@ -173,7 +192,7 @@ static int32_t set_options(mloom_openai_instance *self, mloom_error *error) {
 }
 
 static void instance_close(void *instance_pointer) {
-  mloom_openai_instance *self = instance_pointer;
+  instance *self = instance_pointer;
   free(self->base_url);
   free(self->chat_url);
   free(self->models_url);
@@ -182,7 +201,7 @@ static void instance_close(void *instance_pointer) {
 }
 
 static int32_t instance_open(const mloom_open_args *args, void **out_instance, mloom_error *error) {
-  mloom_openai_instance *self = calloc(1, sizeof(*self));
+  instance *self = calloc(1, sizeof(*self));
   if (self == NULL) {
     return mloom_error_memory(error);
   }
@@ -208,7 +227,7 @@ static int32_t instance_open(const mloom_open_args *args, void **out_instance, m
   return MLOOM_OK;
 }
 
-mloom_service_names mloom_openai_names(const mloom_openai_instance *self, const char *model) {
+static mloom_service_names names_of(const instance *self, const char *model) {
   return (mloom_service_names){.model = model,
                                .base_url = self->base_url,
                                .models_url = self->models_url,
@@ -234,7 +253,7 @@ static int is_loopback(const char *url) {
 
 static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *sink, mloom_error *error) {
   (void)error;
-  mloom_openai_instance *self = instance_pointer;
+  instance *self = instance_pointer;
   int told = 0;
   if (ends_with(self->base_url, "/chat/completions")) {
     sink->check("settings", MLOOM_CHECK_FAIL, "base_url holds the path of one operation",
@@ -265,11 +284,13 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
 }
 
 static int32_t instance_probe(void *instance_pointer, uint32_t kind, mloom_exchange *out, mloom_error *error) {
-  mloom_openai_instance *self = instance_pointer;
+  instance *self = instance_pointer;
   if (kind != MLOOM_PROBE_REACH && kind != MLOOM_PROBE_MODELS) {
     return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_PROVIDER, NULL, "no such probe");
   }
-  self->accept = (mloom_header){.size = (uint32_t)sizeof(mloom_header), .name = "Accept", .value = "application/json"};
+  self->accept = (mloom_header)HEADER_INIT;
+  self->accept.name = "Accept";
+  self->accept.value = "application/json";
   self->headers[0] = &self->accept;
   self->request = (mloom_http_request){.size = (uint32_t)sizeof(mloom_http_request),
                                        .method = "GET",
@@ -336,8 +357,8 @@ static int read_models(const char *body, size_t size, const mloom_probe_sink *si
 
 static int32_t instance_probe_result(void *instance_pointer, uint32_t kind, int32_t http_status, const char *body,
                                      size_t body_size, const mloom_probe_sink *sink, mloom_error *error) {
-  mloom_openai_instance *self = instance_pointer;
-  mloom_service_names names = mloom_openai_names(self, self->default_model);
+  instance *self = instance_pointer;
+  mloom_service_names names = names_of(self, self->default_model);
   mloom_service_error failure;
   if (http_status >= 200 && http_status <= 299) {
     if (read_models(body, body_size, sink)) {
@@ -364,6 +385,128 @@ static int32_t instance_probe_result(void *instance_pointer, uint32_t kind, int3
   return mloom_service_error_report(&failure, http_status, &names, error);
 }
 
+/* ---- Sessions ---- */
+
+typedef struct session {
+  instance *owner;
+  mloom_chat_request chat;
+  mloom_chat_decoder decoder;
+  char *model;
+  char **tool_names; /* ends with NULL */
+  uint64_t turn;
+  mloom_http_request request;
+  mloom_header content_type;
+  mloom_header accept;
+  const mloom_header *headers[2];
+} session;
+
+static void session_free(void *session_pointer) {
+  session *self = session_pointer;
+  mloom_chat_request_free(&self->chat);
+  mloom_chat_decoder_free(&self->decoder);
+  for (size_t i = 0; self->tool_names != NULL && self->tool_names[i] != NULL; i++) {
+    free(self->tool_names[i]);
+  }
+  free(self->tool_names);
+  free(self->model);
+  free(self);
+}
+
+static int32_t copy_names(session *self, const mloom_session_args *args) {
+  self->model = join(args->model, strlen(args->model), "");
+  self->tool_names = calloc(args->tool_count + 1, sizeof(*self->tool_names));
+  if (self->model == NULL || self->tool_names == NULL) {
+    return MLOOM_E_MEMORY;
+  }
+  for (size_t i = 0; i < args->tool_count; i++) {
+    self->tool_names[i] = join(args->tools[i]->name, strlen(args->tools[i]->name), "");
+    if (self->tool_names[i] == NULL) {
+      return MLOOM_E_MEMORY;
+    }
+  }
+  return MLOOM_OK;
+}
+
+static int32_t session_new(void *instance_pointer, const mloom_session_args *args, void **out_session,
+                           mloom_error *error) {
+  instance *owner = instance_pointer;
+  session *self = calloc(1, sizeof(*self));
+  if (self == NULL) {
+    return mloom_error_memory(error);
+  }
+  mloom_session_args effective = *args;
+  if (effective.model == NULL || effective.model[0] == '\0') {
+    effective.model = owner->default_model;
+  }
+  mloom_chat_options options = owner->options;
+  if (args->max_output_tokens > 0 &&
+      (options.max_output_tokens == 0 || args->max_output_tokens < options.max_output_tokens)) {
+    options.max_output_tokens = args->max_output_tokens;
+  }
+  self->owner = owner;
+  mloom_chat_decoder_init(&self->decoder, NULL);
+  if (copy_names(self, &effective) != MLOOM_OK ||
+      mloom_chat_request_init(&self->chat, &options, effective.model, &effective) != MLOOM_OK) {
+    session_free(self);
+    return mloom_error_memory(error);
+  }
+  self->decoder.tool_names = (const char *const *)self->tool_names;
+  *out_session = self;
+  return MLOOM_OK;
+}
+
+static int32_t session_append(void *session_pointer, const mloom_message *message, mloom_error *error) {
+  session *self = session_pointer;
+  int32_t status = mloom_chat_request_append(&self->chat, message);
+  if (status == MLOOM_E_INVALID) {
+    return mloom_error_set(error, status, MLOOM_DOMAIN_PROVIDER, NULL, "openai-compatible has no such message role");
+  }
+  return status == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
+}
+
+static int32_t session_prepare(void *session_pointer, const mloom_turn_args *args, mloom_exchange *out,
+                               mloom_error *error) {
+  session *self = session_pointer;
+  (void)error;
+  self->turn = args->turn;
+  mloom_chat_decoder_reset(&self->decoder);
+  self->content_type = (mloom_header)HEADER_INIT;
+  self->content_type.name = "Content-Type";
+  self->content_type.value = "application/json";
+  self->accept = (mloom_header)HEADER_INIT;
+  self->accept.name = "Accept";
+  self->accept.value = self->owner->options.stream ? "text/event-stream, application/json" : "application/json";
+  self->headers[0] = &self->content_type;
+  self->headers[1] = &self->accept;
+  self->request = (mloom_http_request){.size = (uint32_t)sizeof(mloom_http_request),
+                                       .method = "POST",
+                                       .url = self->owner->chat_url,
+                                       .headers = self->headers,
+                                       .header_count = 2};
+  self->request.body = mloom_chat_request_segments(&self->chat, &self->request.body_count);
+  out->kind = MLOOM_EXCHANGE_HTTP;
+  out->http = &self->request;
+  out->authorization = &self->owner->authorization;
+  return MLOOM_OK;
+}
+
+static int32_t session_feed(void *session_pointer, const char *data, size_t size, const mloom_event_sink *sink,
+                            mloom_error *error) {
+  session *self = session_pointer;
+  return mloom_chat_decoder_feed(&self->decoder, data, size, sink, error);
+}
+
+static int32_t session_finish(void *session_pointer, const mloom_exchange_end *end, const mloom_event_sink *sink,
+                              mloom_turn_result *out, mloom_error *error) {
+  session *self = session_pointer;
+  mloom_service_names names = names_of(self->owner, self->model);
+  int32_t status = mloom_chat_decoder_finish(&self->decoder, end, self->turn, &names, sink, out, error);
+  if (status == MLOOM_OK && mloom_chat_request_append_answer(&self->chat, &self->decoder.answer) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  return status;
+}
+
 /* ---- The plugin ---- */
 
 static const char *const aliases[] = {NULL};
@@ -382,13 +525,12 @@ static const mloom_provider provider = {
     .field_count = sizeof(fields) / sizeof(fields[0]),
     .open = instance_open,
     .close = instance_close,
-    .session_new = mloom_openai_session_new,
-    .session_free = mloom_openai_session_free,
-    .append = mloom_openai_session_append,
-    .prepare = mloom_openai_session_prepare,
-    .header = mloom_openai_session_header,
-    .feed = mloom_openai_session_feed,
-    .finish = mloom_openai_session_finish,
+    .session_new = session_new,
+    .session_free = session_free,
+    .append = session_append,
+    .prepare = session_prepare,
+    .feed = session_feed,
+    .finish = session_finish,
     .check = instance_check,
     .probe = instance_probe,
     .probe_result = instance_probe_result,

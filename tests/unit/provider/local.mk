@@ -4,7 +4,7 @@ check_PROGRAMS += tests/unit/provider/test_provider
 TESTS += tests/unit/provider/test_provider
 # The plugin is compiled in, so that the sanitizers see the whole turn.
 tests_unit_provider_test_provider_SOURCES = tests/unit/provider/test_provider.c \
-  $(openai_compatible_sources)
+  plugins/openai-compatible/openai_compatible.c
 tests_unit_provider_test_provider_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_provider_test_provider_CFLAGS = $(unit_cflags)
 tests_unit_provider_test_provider_LDADD = plugins/libwire.la $(unit_libs)

@@ -124,21 +124,13 @@ typedef struct fixture {
   mloom_error error;
   int32_t code;
   mloom_buffer text;
-  mloom_buffer limits;
   int broken_text;
   int retries;
   char base_url[128];
 } fixture;
 
-static void on_limit(const mloom_event *event, fixture *f) {
-  if (event->kind == MLOOM_EVENT_RATE_LIMIT) {
-    mloom_buffer_append(&f->limits, event->text.data, event->text.size);
-  }
-}
-
 static void on_event(const mloom_event *event, void *userdata) {
   fixture *f = userdata;
-  on_limit(event, f);
   if (event->kind == MLOOM_EVENT_TEXT) {
     mloom_buffer_append(&f->text, event->text.data, event->text.size);
     /* A piece begins with a whole character. */
@@ -225,7 +217,6 @@ static void close_fixture(fixture *f) {
   mloom_settings_unref(f->settings);
   mloom_redactor_free(f->redactor);
   mloom_buffer_free(&f->text);
-  mloom_buffer_free(&f->limits);
   mloom_cancel_unref(f->cancel);
 }
 
@@ -276,52 +267,6 @@ static void test_extra_header_replaces(void) {
   CU_ASSERT_PTR_NULL(strstr(server.requests[0], "Bearer"));
   CU_ASSERT_PTR_NOT_NULL(strcasestr(server.requests[0], "authorization: Basic other-fake-word\r\n"));
   stop(&f, &server);
-}
-
-static void test_rate_limits(void) {
-  script_server server = {
-      .replies = {HEAD("200 OK") "X-RateLimit-Limit-Requests: 100\r\nx-ratelimit-remaining-requests: "
-                                 "99\r\nx-ratelimit-reset-requests: 6m0s\r\n"
-                                 "x-ratelimit-remaining-tokens: 12\r\n\r\n" HELLO}};
-  fixture f;
-  play(&f, &server, NULL);
-  UNIT_ASSERT_CODE(f.code, MLOOM_OK, &f.error);
-  UNIT_ASSERT_STRING(mloom_buffer_string(&f.limits), "99 requests left of 100, reset in 6m0s; 12 tokens left");
-  stop(&f, &server);
-}
-
-static void test_proxy(void) {
-  static const struct {
-    const char *variables[3]; /* with the proxy's address after the last '=' */
-    int through_proxy;
-  } cases[] = {
-      {{"JCA_OPENAI_COMPATIBLE_PROXY="}, 1},      {{"http_proxy="}, 1},  {{"ALL_PROXY="}, 1},
-      {{"REQUEST_METHOD=GET", "HTTP_PROXY="}, 0}, /* a header of a CGI request, perhaps */
-      {{"NO_PROXY=127.0.0.1", "http_proxy="}, 0}, {{"https_proxy="}, 0},
-  };
-  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-    script_server proxy = {.replies = {ANSWER}};
-    script_server server = {.replies = {ANSWER}};
-    fixture f;
-    char variables[3][96];
-    const char *more[4] = {NULL};
-    script_start(&proxy);
-    for (size_t j = 0; j < 3 && cases[i].variables[j] != NULL; j++) {
-      const char *variable = cases[i].variables[j];
-      int open = variable[strlen(variable) - 1] == '=';
-      snprintf(variables[j], sizeof(variables[j]), "%s", variable);
-      if (open) {
-        snprintf(variables[j], sizeof(variables[j]), "%shttp://127.0.0.1:%d", variable, proxy.port);
-      }
-      more[j] = variables[j];
-    }
-    play(&f, &server, more);
-    UNIT_ASSERT_CODE(f.code, MLOOM_OK, &f.error);
-    CU_ASSERT_EQUAL(proxy.count, cases[i].through_proxy);
-    CU_ASSERT_EQUAL(server.count, !cases[i].through_proxy);
-    stop(&f, &server);
-    script_stop(&proxy);
-  }
 }
 
 static void test_retry_then_success(void) {
@@ -732,8 +677,6 @@ static void test_thread_rules(void) {
 static const unit_test tests[] = {
     {"a turn", test_happy},
     {"an extra header replaces", test_extra_header_replaces},
-    {"rate limits", test_rate_limits},
-    {"proxy", test_proxy},
     {"retry, then success", test_retry_then_success},
     {"retries end", test_retries_end},
     {"retry-after", test_retry_after},

@@ -112,7 +112,7 @@ static int open_input(const mloom_bytes *input) {
   if (input == NULL || input->size == 0) {
     return raise_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
   }
-  int fd = raise_fd(memfd_create("mergeloom-input", MFD_CLOEXEC));
+  int fd = raise_fd(memfd_create("mergeloom-input", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   size_t done = 0;
   while (fd >= 0 && done < input->size) {
     ssize_t written = write(fd, input->data + done, input->size - done);
@@ -126,6 +126,7 @@ static int open_input(const mloom_bytes *input) {
   }
   if (fd >= 0) {
     lseek(fd, 0, SEEK_SET);
+    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
   }
   return fd;
 }

@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -40,6 +42,42 @@ __attribute__((constructor)) static void refuse_namespaces(void) {
     refuse_call(SYS_unshare, EPERM);
   }
 }
+
+#ifdef LANDLOCK_ABI
+/* Answers the question for the Landlock ABI as an older kernel would. The rights and scopes that newer ABIs have are
+ * then not asked for, which is what an older kernel amounts to. */
+static void *answer_for_older_kernel(void *userdata) {
+  int listener = *(int *)userdata;
+  for (;;) {
+    struct seccomp_notif notification;
+    memset(&notification, 0, sizeof(notification));
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) == 0) {
+      struct seccomp_notif_resp response = {.id = notification.id, .val = LANDLOCK_ABI};
+      ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+    }
+  }
+  return NULL;
+}
+
+__attribute__((constructor)) static void be_older_kernel(void) {
+  static int listener;
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+  need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
+  listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+  need(listener >= 0, "seccomp");
+  pthread_t thread;
+  need(pthread_create(&thread, NULL, answer_for_older_kernel, &listener) == 0, "pthread_create");
+  pthread_detach(thread);
+}
+#endif
 
 void refuse_call(long call, int error_number) {
   struct sock_filter code[] = {

@@ -6,7 +6,8 @@ process_tests = \
   tests/unit/process/test_process_tree \
   tests/unit/process/test_process_tree_without_namespaces \
   tests/unit/process/test_sandbox \
-  tests/unit/process/test_sandbox_without_namespaces
+  tests/unit/process/test_sandbox_without_namespaces \
+  tests/unit/process/test_sandbox_on_linux_6_1
 check_PROGRAMS += $(process_tests)
 TESTS += $(process_tests)
 
@@ -42,4 +43,10 @@ tests_unit_process_test_sandbox_without_namespaces_SOURCES = tests/unit/process/
 tests_unit_process_test_sandbox_without_namespaces_CPPFLAGS = $(unit_cppflags) -DWITHOUT_NAMESPACES
 tests_unit_process_test_sandbox_without_namespaces_CFLAGS = $(unit_cflags)
 tests_unit_process_test_sandbox_without_namespaces_LDADD = $(unit_libs)
+
+# Debian 12 has Landlock ABI 2.
+tests_unit_process_test_sandbox_on_linux_6_1_SOURCES = tests/unit/process/test_sandbox.c $(process_fixture)
+tests_unit_process_test_sandbox_on_linux_6_1_CPPFLAGS = $(unit_cppflags) -DLANDLOCK_ABI=2
+tests_unit_process_test_sandbox_on_linux_6_1_CFLAGS = $(unit_cflags)
+tests_unit_process_test_sandbox_on_linux_6_1_LDADD = $(unit_libs)
 endif

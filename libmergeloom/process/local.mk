@@ -16,7 +16,7 @@ mergeloom_supervise_SOURCES = \
   libmergeloom/process/supervise_attack.c \
   libmergeloom/process/supervise_files.c \
   libmergeloom/process/supervise_filter.c \
-  libmergeloom/process/supervise_forks.c \
+  libmergeloom/process/supervise_guard.c \
   libmergeloom/process/supervise_namespaces.c \
   libmergeloom/process/supervise_protocol.h \
   libmergeloom/process/supervise_start.c \

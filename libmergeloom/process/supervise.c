@@ -169,7 +169,7 @@ int main(int argc, char **argv) {
   signal(SIGCHLD, SIG_DFL);
   supervise_plan plan = {.grace_ms = 1000, .directory = "/"};
   parse_plan(&plan, argc, argv);
-  supervise_state state = {.initial_fd = -1, .fork_guard = -1};
+  supervise_state state = {.initial_fd = -1, .guard = -1};
   supervise_raise_priority();
   if (setsid() < 0 && errno != EPERM) {
     supervise_fail("internal", errno, "setsid");

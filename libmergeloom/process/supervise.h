@@ -37,7 +37,7 @@ typedef struct supervise_state {
   int initial_fd;      /* it tells how many it had to kill */
   pid_t command;       /* 0 once it was reaped */
   int32_t wait_status; /* of the command */
-  int fork_guard;      /* where the kernel asks about new processes; -1: it does not */
+  int guard;           /* where the kernel asks about calls; -1: it does not */
 } supervise_state;
 
 /* Facts for the starting process. */
@@ -61,14 +61,19 @@ int supervise_restrict_files(const supervise_plan *plan, const supervise_state *
 int supervise_drop_capabilities(const supervise_state *state);
 int supervise_filter_calls(const supervise_plan *plan, const supervise_state *state);
 
-/* Whether the kernel shall ask about new processes of the command. */
-int supervise_guards_forks(const supervise_plan *plan);
-/* For the new process: it and its descendants wait for an answer in every fork from now on. The descriptor to answer
- * through, or -1. */
-int supervise_open_fork_guard(void);
-/* 1 when a fork waits for an answer. */
-int supervise_next_fork(int guard, uint64_t *id);
-void supervise_allow_fork(int guard, uint64_t id);
+typedef struct supervise_question {
+  uint64_t id;
+  int is_signal; /* otherwise it is a fork */
+  pid_t target;  /* of the signal, as for kill */
+} supervise_question;
+
+/* For the new process: it and its descendants wait for an answer before certain calls from now on. The descriptor to
+ * answer through, or -1: the kernel does not ask, or need not. */
+int supervise_open_guard(const supervise_plan *plan, const supervise_state *state);
+/* 1 when a call waits for an answer. */
+int supervise_next_question(int guard, supervise_question *out);
+/* error_number 0 lets the call pass. */
+void supervise_answer(int guard, const supervise_question *question, int error_number);
 
 /* Waits until the command ends or has to, ends all that it left behind, and reports. */
 void supervise_watch(const supervise_plan *plan, supervise_state *state);

@@ -127,7 +127,7 @@ int supervise_drop_capabilities(const supervise_state *state) {
 }
 
 /* The guard's descriptor goes over to the supervisor. */
-static void send_fork_guard(int fd, int guard) {
+static void send_guard(int fd, int guard) {
   char byte = 0;
   struct iovec data = {&byte, 1};
   union {
@@ -143,7 +143,7 @@ static void send_fork_guard(int fd, int guard) {
   header->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(header), &guard, sizeof(int));
   if (sendmsg(fd, &message, MSG_NOSIGNAL) != 1) {
-    give_up(fd, "internal", errno, "cannot hand over the guard of forks");
+    give_up(fd, "internal", errno, "cannot hand over the guard");
   }
 }
 
@@ -179,9 +179,9 @@ __attribute__((noreturn)) static void run_command(const supervise_plan *plan, co
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   start_message message = {.failed = 0};
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  int guard = supervise_guards_forks(plan) ? supervise_open_fork_guard() : -1;
+  int guard = supervise_open_guard(plan, state);
   if (guard >= 0) {
-    send_fork_guard(fd, guard);
+    send_guard(fd, guard);
     close(guard);
   }
   if (plan->confined) {
@@ -213,7 +213,7 @@ static ssize_t receive(int fd, start_message *out, supervise_state *state) {
   struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
   if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
       header->cmsg_len == CMSG_LEN(sizeof(int))) {
-    memcpy(&state->fork_guard, CMSG_DATA(header), sizeof(int));
+    memcpy(&state->guard, CMSG_DATA(header), sizeof(int));
   }
   return got;
 }

@@ -197,20 +197,50 @@ static int has_too_many(watch *self) {
   return processes > limit || threads > limit * SUPERVISE_THREADS_PER_PROCESS;
 }
 
-/* Answers the forks that wait. Looks at the tree only when the forks allowed could have filled it. 0: too many, and
- * from now on no fork is answered. */
-static int answer_forks(watch *self) {
+/* May a signal of the tree go there? To the tree, and to groups within it. */
+static int is_own_target(pid_t target) {
+  if (target == 0) {
+    return 1; /* the sender's own group */
+  }
+  if (target == -1) {
+    return 0;
+  }
+  int own = 0;
+  size_t count = 0;
+  process_entry *entries = read_processes(&count);
+  if (entries != NULL) {
+    mark_descendants(entries, count);
+  }
+  for (size_t i = 0; i < count && !own; i++) {
+    own = entries[i].ours && (target > 0 ? entries[i].pid == target : entries[i].group == -target);
+  }
+  free(entries);
+  return own;
+}
+
+/* 0: too many. Looks at the tree only when the forks allowed since could have filled it. */
+static int may_fork(watch *self) {
   uint64_t limit = self->plan->processes;
-  uint64_t id = 0;
-  while (supervise_next_fork(self->state->fork_guard, &id)) {
-    if (++self->processes > limit || ++self->threads > limit * SUPERVISE_THREADS_PER_PROCESS) {
-      self->processes = visit_tree(self->state, 0, &self->threads) + 1;
-      self->threads++;
-      if (self->processes > limit || self->threads > limit * SUPERVISE_THREADS_PER_PROCESS) {
-        return 0;
-      }
+  self->processes++;
+  self->threads++;
+  if (self->processes > limit || self->threads > limit * SUPERVISE_THREADS_PER_PROCESS) {
+    self->processes = visit_tree(self->state, 0, &self->threads) + 1;
+    self->threads++;
+  }
+  return self->processes <= limit && self->threads <= limit * SUPERVISE_THREADS_PER_PROCESS;
+}
+
+/* Answers all that wait. 0: too many processes, and from now on no fork is answered. */
+static int answer_questions(watch *self) {
+  supervise_question question;
+  while (supervise_next_question(self->state->guard, &question)) {
+    if (question.is_signal) {
+      supervise_answer(self->state->guard, &question, is_own_target(question.target) ? 0 : EPERM);
+    } else if (may_fork(self)) {
+      supervise_answer(self->state->guard, &question, 0);
+    } else {
+      return 0;
     }
-    supervise_allow_fork(self->state->fork_guard, id);
   }
   return 1;
 }
@@ -253,7 +283,7 @@ static void wait_for_command(watch *self) {
   while (self->state->command != 0) {
     struct pollfd fds[3] = {{.fd = self->signals, .events = POLLIN},
                             {.fd = self->control, .events = POLLIN},
-                            {.fd = self->state->fork_guard, .events = POLLIN}};
+                            {.fd = self->state->guard, .events = POLLIN}};
     if (poll(fds, 3, wait_time(self)) < 0 && errno != EINTR) {
       return;
     }
@@ -261,13 +291,13 @@ static void wait_for_command(watch *self) {
     while (read(self->signals, &information, sizeof(information)) > 0) {
     }
     reap(self->state);
-    if ((fds[2].revents & POLLIN) != 0 && !answer_forks(self)) {
+    if ((fds[2].revents & POLLIN) != 0 && !answer_questions(self)) {
       supervise_report("too-many");
       return;
     }
     if ((fds[2].revents & (POLLHUP | POLLERR)) != 0) {
-      close(self->state->fork_guard); /* nobody is left who could fork */
-      self->state->fork_guard = -1;
+      close(self->state->guard); /* nobody is left who could ask */
+      self->state->guard = -1;
     }
     if (self->control >= 0 && fds[1].revents != 0) {
       ask_to_end(self);
@@ -360,7 +390,7 @@ void supervise_watch(const supervise_plan *plan, supervise_state *state) {
                 .signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK),
                 .control = SUPERVISE_CONTROL_FD,
                 .kill_at_ms = INT64_MAX,
-                .count_at_ms = plan->processes == 0 || state->fork_guard >= 0 ? INT64_MAX : 0,
+                .count_at_ms = plan->processes == 0 || (state->guard >= 0 && plan->processes != 0) ? INT64_MAX : 0,
                 .processes = 1,
                 .threads = 1,
                 .fewest_tasks = UINT64_MAX};

@@ -19,4 +19,11 @@ tests_unit_resolver_test_ticket_SOURCES = tests/unit/resolver/test_ticket.c
 tests_unit_resolver_test_ticket_CPPFLAGS = $(unit_cppflags)
 tests_unit_resolver_test_ticket_CFLAGS = $(unit_cflags)
 tests_unit_resolver_test_ticket_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/resolver/test_job_input
+TESTS += tests/unit/resolver/test_job_input
+tests_unit_resolver_test_job_input_SOURCES = tests/unit/resolver/test_job_input.c
+tests_unit_resolver_test_job_input_CPPFLAGS = $(unit_cppflags)
+tests_unit_resolver_test_job_input_CFLAGS = $(unit_cflags)
+tests_unit_resolver_test_job_input_LDADD = $(unit_libs)
 endif

@@ -7,6 +7,11 @@
 #include "readiness/report.h"
 #include "readiness/self_test.h"
 
+/* The job ended by what the model did, and not by the service or this machine. */
+static int is_about_the_model(const mloom_error *error) {
+  return error->code == MLOOM_OK || error->domain == MLOOM_DOMAIN_JOB;
+}
+
 static void end_failed(mloom_check_run *run, const mloom_self_test_outcome *outcome) {
   unsigned step = outcome->step + 1;
   const char *name = mloom_self_test_step_name(outcome->step);
@@ -16,14 +21,14 @@ static void end_failed(mloom_check_run *run, const mloom_self_test_outcome *outc
                     "trained to call tools",
                     "self-test stopped at step %u of %u (%s): tool calls arrive as text, not as calls", step,
                     MLOOM_SELF_TEST_STEPS, name);
+  } else if (outcome->step == MLOOM_SELF_TEST_CALL && outcome->turns > 0 && is_about_the_model(&outcome->error)) {
+    mloom_check_end(run, "tools", MLOOM_CHECK_FAIL,
+                    "choose a model that supports tool calls, and check that the server hands the tools on",
+                    "self-test stopped at step %u of %u (%s): the model only talks", step, MLOOM_SELF_TEST_STEPS, name);
   } else if (outcome->error.code != MLOOM_OK) {
     mloom_check_end(run, "tools", MLOOM_CHECK_FAIL, outcome->error.remedy,
                     "self-test stopped at step %u of %u (%s): %s", step, MLOOM_SELF_TEST_STEPS, name,
                     outcome->error.message);
-  } else if (outcome->step == MLOOM_SELF_TEST_CALL) {
-    mloom_check_end(run, "tools", MLOOM_CHECK_FAIL,
-                    "choose a model that supports tool calls, and check that the server hands the tools on",
-                    "self-test stopped at step %u of %u (%s): the model only talks", step, MLOOM_SELF_TEST_STEPS, name);
   } else {
     mloom_check_end(run, "tools", MLOOM_CHECK_FAIL, "choose a model that follows a task of several tool calls",
                     "self-test: the model finished without step %u of %u (%s)", step, MLOOM_SELF_TEST_STEPS, name);

@@ -115,6 +115,7 @@ def test_self_test_steps():
         equal((status, state, tools["state"]), (4, "not ready", "fail"), f"after {stop} calls: {tools!r}")
         contains(tools["reason"], name, f"after {stop} calls")
         check(tools["remedy"], "a remedy")
+    contains(run_self_test([])[2]["reason"], "only talks", "a model that only talks")
     guessed = [dict(CALLS[5], arguments=dict(CALLS[5]["arguments"], summary="Done, MC-000000000000."))]
     contains(run_self_test(CALLS[:5] + guessed)[2]["reason"], "submit a result", "a guessed confirmation")
     guessed = [dict(CALLS[3], arguments={"code": "ML-000000000000"})]

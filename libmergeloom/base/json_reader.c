@@ -9,9 +9,18 @@
 #include "base/json.h"
 #include "base/text.h"
 
+/* Where a part of a text should end that does not. */
+#define MALFORMED SIZE_MAX
+
 static int fail(mloom_json_reader *reader) {
   reader->status = MLOOM_E_INVALID;
   return 0;
+}
+
+static void fail_unless_failed(mloom_json_reader *reader) {
+  if (reader->status == MLOOM_OK) {
+    fail(reader);
+  }
 }
 
 static int is_white(char c) {
@@ -22,19 +31,17 @@ static int is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-static void skip_white_run(mloom_json_reader *reader) {
-  size_t position = reader->position;
-  while (position < reader->size && is_white(reader->data[position])) {
+static size_t white_run_end(const char *data, size_t position, size_t size) {
+  while (position < size && is_white(data[position])) {
     position++;
   }
-  reader->position = position;
+  return position;
 }
 
-/* Machines write no white space: that case is inline. */
-static inline void skip_white(mloom_json_reader *reader) {
-  if (reader->position < reader->size && (unsigned char)reader->data[reader->position] <= ' ') {
-    skip_white_run(reader);
-  }
+/* Positions are handed from step to step in registers and written to the reader once a value: that makes half of the
+ * speed. Machines write no white space, so that case is inline. */
+static inline size_t white_end(const char *data, size_t position, size_t size) {
+  return position < size && (unsigned char)data[position] <= ' ' ? white_run_end(data, position, size) : position;
 }
 
 /* The first byte of the value that comes next, or 0 when there is none. Outside of all levels there is one value. */
@@ -46,7 +53,7 @@ static inline char begin_value(mloom_json_reader *reader) {
     fail(reader);
     return 0;
   }
-  skip_white(reader);
+  reader->position = white_end(reader->data, reader->position, reader->size);
   if (reader->position == reader->size) {
     fail(reader);
     return 0;
@@ -85,10 +92,7 @@ int mloom_json_reader_peek(const mloom_json_reader *reader) {
   if (reader->status != MLOOM_OK || (reader->depth == 0 && reader->began)) {
     return -1;
   }
-  size_t position = reader->position;
-  while (position < reader->size && is_white(reader->data[position])) {
-    position++;
-  }
+  size_t position = white_end(reader->data, reader->position, reader->size);
   return position == reader->size ? -1 : kind_of(reader->data[position]);
 }
 
@@ -164,23 +168,20 @@ static int32_t hex_unit(const mloom_json_reader *reader, size_t position) {
   return unit;
 }
 
-/* Goes on with scan_string at the first byte that is not plain. */
-static int scan_special_string(mloom_json_reader *reader, size_t position, mloom_bytes *raw, int *escaped) {
+/* Goes on with string_end at the first byte that is not plain. */
+static size_t special_string_end(const mloom_json_reader *reader, size_t position, int *escaped) {
   const char *data = reader->data;
   size_t size = reader->size;
-  size_t start = reader->position + 1;
   for (; position < size; position = plain_end(data, position, size)) {
     unsigned char c = (unsigned char)data[position];
     if (c == '"') {
-      *raw = (mloom_bytes){data + start, position - start};
-      reader->position = position + 1;
-      return 1;
+      return position + 1;
     }
     if (c == '\\') {
       *escaped = 1;
       char name = size - position < 2 ? '\0' : data[position + 1];
       if (name == '\0' || strchr("\"\\/bfnrtu", name) == NULL || (name == 'u' && hex_unit(reader, position + 2) < 0)) {
-        return fail(reader);
+        return MALFORMED;
       }
       position += name == 'u' ? 6 : 2;
       continue;
@@ -190,26 +191,22 @@ static int scan_special_string(mloom_json_reader *reader, size_t position, mloom
       run++;
     }
     if (run == position || !mloom_text_is_utf8(data + position, run - position)) {
-      return fail(reader);
+      return MALFORMED;
     }
     position = run;
   }
-  return fail(reader);
+  return MALFORMED;
 }
 
-/* Reads a string whose opening quote is at the position. *raw is what stands between the quotes; *escaped tells whether
- * it has escapes. */
-static inline int scan_string(mloom_json_reader *reader, mloom_bytes *raw, int *escaped) {
-  size_t start = reader->position + 1;
-  size_t end = plain_end(reader->data, start, reader->size);
+/* The position behind the string whose opening quote is at position, or MALFORMED. *escaped tells whether it has
+ * escapes. */
+static inline size_t string_end(const mloom_json_reader *reader, size_t position, int *escaped) {
+  size_t end = plain_end(reader->data, position + 1, reader->size);
   *escaped = 0;
-  reader->began = 1;
   if (end < reader->size && reader->data[end] == '"') {
-    *raw = (mloom_bytes){reader->data + start, end - start};
-    reader->position = end + 1;
-    return 1;
+    return end + 1;
   }
-  return scan_special_string(reader, end, raw, escaped);
+  return special_string_end(reader, end, escaped);
 }
 
 static int32_t append_code_point(mloom_buffer *out, uint32_t value) {
@@ -237,7 +234,7 @@ static int32_t append_code_point(mloom_buffer *out, uint32_t value) {
   return mloom_buffer_append(out, bytes, size);
 }
 
-/* raw was checked by scan_string: every escape in it is complete. The code point of the \u escape at *position, which
+/* raw was checked by string_end: every escape in it is complete. The code point of the \u escape at *position, which
  * moves behind it and, for a pair of surrogates, behind the second one. */
 static uint32_t unescape_unit(mloom_bytes raw, size_t *position) {
   mloom_json_reader units = {.data = raw.data, .size = raw.size};
@@ -282,74 +279,73 @@ static int32_t append_unescaped(mloom_buffer *out, mloom_bytes raw) {
 
 /* ---- Values ---- */
 
-/* Reads a number whose first byte is at the position. */
-static int scan_number(mloom_json_reader *reader) {
-  const char *data = reader->data;
-  size_t size = reader->size;
-  size_t position = reader->position;
-  if (data[position] == '-') {
+static inline size_t digits_end(const char *data, size_t position, size_t size) {
+  while (position < size && is_digit(data[position])) {
     position++;
   }
-  if (position < size && data[position] == '0') {
+  return position;
+}
+
+/* The position behind the number that begins at position, or MALFORMED. */
+static size_t number_end(const char *data, size_t position, size_t size) {
+  if (position < size && data[position] == '-') {
     position++;
-  } else if (position < size && is_digit(data[position])) {
-    while (position < size && is_digit(data[position])) {
-      position++;
-    }
-  } else {
-    return fail(reader);
+  }
+  size_t start = position;
+  position = digits_end(data, position, size);
+  if (position == start || (data[start] == '0' && position - start > 1)) {
+    return MALFORMED;
   }
   if (position < size && data[position] == '.') {
-    size_t start = ++position;
-    while (position < size && is_digit(data[position])) {
-      position++;
-    }
+    start = position + 1;
+    position = digits_end(data, start, size);
     if (position == start) {
-      return fail(reader);
+      return MALFORMED;
     }
   }
   if (position < size && (data[position] | 0x20) == 'e') {
-    position++;
-    if (position < size && (data[position] == '+' || data[position] == '-')) {
-      position++;
+    start = position + 1;
+    if (start < size && (data[start] == '+' || data[start] == '-')) {
+      start++;
     }
-    size_t start = position;
-    while (position < size && is_digit(data[position])) {
-      position++;
-    }
+    position = digits_end(data, start, size);
     if (position == start) {
-      return fail(reader);
+      return MALFORMED;
     }
   }
-  reader->position = position;
-  reader->began = 1;
-  return 1;
+  return position;
 }
 
-static inline int scan_word(mloom_json_reader *reader, const char *word, size_t length) {
-  if (reader->size - reader->position < length || memcmp(reader->data + reader->position, word, length) != 0) {
-    return fail(reader);
-  }
-  reader->position += length;
-  reader->began = 1;
-  return 1;
+static inline size_t word_end(const mloom_json_reader *reader, size_t position, const char *word, size_t length) {
+  int found = reader->size - position >= length && memcmp(reader->data + position, word, length) == 0;
+  return found ? position + length : MALFORMED;
 }
 
-static inline int scan_scalar(mloom_json_reader *reader, char c) {
-  mloom_bytes raw;
+/* The position behind the value that begins with c at position and is no array or object, or MALFORMED. */
+static inline size_t scalar_end(const mloom_json_reader *reader, char c, size_t position) {
   int escaped;
   switch (c) {
   case '"':
-    return scan_string(reader, &raw, &escaped);
+    return string_end(reader, position, &escaped);
   case 't':
-    return scan_word(reader, "true", 4);
+    return word_end(reader, position, "true", 4);
   case 'f':
-    return scan_word(reader, "false", 5);
+    return word_end(reader, position, "false", 5);
   case 'n':
-    return scan_word(reader, "null", 4);
+    return word_end(reader, position, "null", 4);
   default:
-    return scan_number(reader);
+    return number_end(reader->data, position, reader->size);
   }
+}
+
+/* Moves behind a value; 0 when it is malformed. */
+static inline int move_to(mloom_json_reader *reader, size_t end) {
+  if (end == MALFORMED) {
+    return fail(reader);
+  }
+  reader->position = end;
+  reader->began = 1;
+  return 1;
 }
 
 static int enter(mloom_json_reader *reader) {
@@ -380,69 +376,90 @@ int mloom_json_reader_array(mloom_json_reader *reader) {
   return 0;
 }
 
-/* Steps to the next part of the innermost level; 0 when it ended (and is left) or is malformed. */
-static inline int next_part(mloom_json_reader *reader, char close) {
-  if (reader->status != MLOOM_OK) {
-    return 0;
+/* Steps to the next part of the innermost level: its position, or MALFORMED when the level ended (and is left) or is
+ * malformed. */
+static inline size_t next_part(mloom_json_reader *reader, char close) {
+  if (reader->status != MLOOM_OK || reader->depth == 0) {
+    fail_unless_failed(reader);
+    return MALFORMED;
   }
-  if (reader->depth == 0) {
-    return fail(reader);
+  size_t position = white_end(reader->data, reader->position, reader->size);
+  if (position == reader->size) {
+    reader->position = position;
+    fail(reader);
+    return MALFORMED;
   }
-  skip_white(reader);
-  if (reader->position == reader->size) {
-    return fail(reader);
-  }
-  char c = reader->data[reader->position];
+  char c = reader->data[position];
   uint8_t *first = &reader->first[reader->depth - 1];
   if (c == close) {
-    reader->position++;
+    reader->position = position + 1;
     reader->depth--;
-    return 0;
+    return MALFORMED;
   }
   if (*first) {
     *first = 0;
-    return 1;
+    return position;
   }
   if (c != ',') {
-    return fail(reader);
+    reader->position = position;
+    fail(reader);
+    return MALFORMED;
   }
-  reader->position++;
-  skip_white(reader);
-  return 1;
+  return white_end(reader->data, position + 1, reader->size);
+}
+
+/* The position behind the colon of the member whose name should begin at position, or MALFORMED. */
+static inline size_t name_end(const mloom_json_reader *reader, size_t position, mloom_bytes *key) {
+  int escaped;
+  if (position >= reader->size || reader->data[position] != '"') {
+    return MALFORMED;
+  }
+  size_t end = string_end(reader, position, &escaped);
+  if (end == MALFORMED) {
+    return MALFORMED;
+  }
+  *key = (mloom_bytes){reader->data + position + 1, end - position - 2};
+  end = white_end(reader->data, end, reader->size);
+  return end < reader->size && reader->data[end] == ':' ? end + 1 : MALFORMED;
 }
 
 int mloom_json_reader_key(mloom_json_reader *reader, mloom_bytes *key) {
-  int escaped;
   *key = (mloom_bytes){NULL, 0};
-  if (!next_part(reader, '}')) {
+  size_t position = next_part(reader, '}');
+  if (position == MALFORMED) {
     return 0;
   }
-  if (reader->position == reader->size || reader->data[reader->position] != '"') {
+  size_t end = name_end(reader, position, key);
+  if (end == MALFORMED) {
+    reader->position = position;
     return fail(reader);
   }
-  if (!scan_string(reader, key, &escaped)) {
-    return 0;
-  }
-  skip_white(reader);
-  if (reader->position == reader->size || reader->data[reader->position] != ':') {
-    return fail(reader);
-  }
-  reader->position++;
+  reader->position = end;
   return 1;
 }
 
 int mloom_json_reader_element(mloom_json_reader *reader) {
-  return next_part(reader, ']');
+  size_t position = next_part(reader, ']');
+  if (position == MALFORMED) {
+    return 0;
+  }
+  reader->position = position;
+  return 1;
 }
 
 /* Reads the string that comes next; a value of another kind is skipped. */
 static int read_raw_string(mloom_json_reader *reader, mloom_bytes *raw, int *escaped) {
   char c = begin_value(reader);
-  if (c == '"') {
-    return scan_string(reader, raw, escaped);
+  if (c != '"') {
+    mloom_json_reader_skip(reader);
+    return 0;
   }
-  mloom_json_reader_skip(reader);
-  return 0;
+  size_t start = reader->position + 1;
+  if (!move_to(reader, string_end(reader, reader->position, escaped))) {
+    return 0;
+  }
+  *raw = (mloom_bytes){reader->data + start, reader->position - 1 - start};
+  return 1;
 }
 
 int mloom_json_reader_string(mloom_json_reader *reader, mloom_buffer *scratch, mloom_bytes *out) {
@@ -491,7 +508,7 @@ static int64_t exponent_value(mloom_bytes text, int64_t limit) {
   return negative ? -value : value;
 }
 
-/* text is a number that scan_number accepted. */
+/* text is a number that number_end accepted. */
 static int64_t integer_value(mloom_bytes text) {
   int negative = text.data[0] == '-';
   size_t start = negative ? 1 : 0;
@@ -532,7 +549,7 @@ int mloom_json_reader_integer(mloom_json_reader *reader, int64_t *out) {
     return 0;
   }
   size_t start = reader->position;
-  if (!scan_number(reader)) {
+  if (!move_to(reader, number_end(reader->data, start, reader->size))) {
     return 0;
   }
   *out = integer_value((mloom_bytes){reader->data + start, reader->position - start});
@@ -546,51 +563,72 @@ int mloom_json_reader_boolean(mloom_json_reader *reader, int *out) {
     mloom_json_reader_skip(reader);
     return 0;
   }
-  if (!scan_scalar(reader, c)) {
+  if (!move_to(reader, scalar_end(reader, c, reader->position))) {
     return 0;
   }
   *out = c == 't';
   return 1;
 }
 
+/* The position behind the array or object that begins at position, or MALFORMED. */
+static size_t container_end(const mloom_json_reader *reader, size_t position) {
+  const char *data = reader->data;
+  size_t size = reader->size;
+  uint32_t outside = reader->depth;
+  uint32_t depth = outside;
+  uint64_t objects = 0; /* one bit a level, the innermost lowest */
+  mloom_bytes key;
+  for (;;) {
+    /* A value begins here. */
+    int opened = position < size && (data[position] == '{' || data[position] == '[');
+    if (opened) {
+      if (depth++ == MLOOM_JSON_READER_DEPTH) {
+        return MALFORMED;
+      }
+      objects = (objects << 1) | (data[position] == '{');
+      position = white_end(data, position + 1, size);
+    } else {
+      position = position < size ? scalar_end(reader, data[position], position) : MALFORMED;
+    }
+    /* What ends here is closed, up to a comma or what stands behind an opening bracket. */
+    for (;;) {
+      if (position == MALFORMED || depth == outside) {
+        return position;
+      }
+      position = white_end(data, position, size);
+      if (position == size) {
+        return MALFORMED;
+      }
+      if (data[position] == ((objects & 1) != 0 ? '}' : ']')) {
+        position++;
+        depth--;
+        objects >>= 1;
+        opened = 0;
+        continue;
+      }
+      if (!opened && data[position] != ',') {
+        return MALFORMED;
+      }
+      position = opened ? position : white_end(data, position + 1, size);
+      break;
+    }
+    if ((objects & 1) != 0) {
+      position = name_end(reader, position, &key);
+      if (position == MALFORMED) {
+        return MALFORMED;
+      }
+      position = white_end(data, position, size);
+    }
+  }
+}
+
 void mloom_json_reader_skip(mloom_json_reader *reader) {
   char c = begin_value(reader);
-  if (c != '{' && c != '[') {
-    if (reader->status == MLOOM_OK) {
-      scan_scalar(reader, c);
-    }
+  if (reader->status != MLOOM_OK) {
     return;
   }
-  uint32_t outside = reader->depth;
-  uint64_t objects = 0; /* one bit a level, the innermost lowest */
-  for (;;) {
-    if (reader->status != MLOOM_OK) {
-      return;
-    }
-    if (c == '{' || c == '[') {
-      if (!enter(reader)) {
-        return;
-      }
-      objects = (objects << 1) | (c == '{');
-    } else if (!scan_scalar(reader, c)) {
-      return;
-    }
-    /* Closes what ends here and steps to the next value. */
-    for (;;) {
-      mloom_bytes key;
-      if (reader->depth == outside) {
-        return;
-      }
-      if ((objects & 1) != 0 ? mloom_json_reader_key(reader, &key) : mloom_json_reader_element(reader)) {
-        break;
-      }
-      if (reader->status != MLOOM_OK) {
-        return;
-      }
-      objects >>= 1;
-    }
-    c = begin_value(reader);
-  }
+  size_t position = reader->position;
+  move_to(reader, c == '{' || c == '[' ? container_end(reader, position) : scalar_end(reader, c, position));
 }
 
 int mloom_json_reader_raw(mloom_json_reader *reader, mloom_bytes *out) {
@@ -609,7 +647,7 @@ int32_t mloom_json_reader_end(mloom_json_reader *reader) {
   if (reader->status != MLOOM_OK) {
     return reader->status;
   }
-  skip_white(reader);
+  reader->position = white_end(reader->data, reader->position, reader->size);
   if (!reader->began || reader->depth != 0 || reader->position != reader->size) {
     fail(reader);
   }

@@ -38,7 +38,7 @@ def report(path, line, what):
 
 def check_include(path, line, kind, name):
     for pattern, owners in OWNERS.items():
-        if kind == "<" and re.match(pattern, name) and not path.startswith("tests/"):
+        if kind == "<" and re.match(pattern, name) and not path.startswith(("tests/", "bench/", "fuzz/")):
             if not any(path == owner or (owner.endswith("/") and path.startswith(owner)) for owner in owners):
                 report(path, line, f"<{name}> belongs in {owners[0]} only")
     if kind != '"':

@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # Each public header compiles alone, as C and as C++; what plugins include is strict C99 and drags nothing in.
 set -eu
 : "${CC:=cc}"

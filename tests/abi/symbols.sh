@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # The library exports what its map lists and nothing else; each plugin exports its entry and nothing else.
 set -eu
 command -v nm >/dev/null 2>&1 || { echo "nm is missing"; exit 77; }

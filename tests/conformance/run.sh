@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # mergeloom-plugin-check on our plugins, the example and the mocks: sound ones pass, each broken one fails at its rule.
 set -eu
 : "${CC:=cc}"

@@ -33,8 +33,8 @@ MLOOM_API const char *mloom_resolution_json(const mloom_resolution *resolution);
 
 /* Reads a ticket as people keep it (a JSON object with key, title, description, labels; or text whose first line is the
  * title) and makes a mergeloom.job.v1 document of it and of repository_path. template_job may be NULL or a job document
- * whose other members are kept. ticket may be NULL: the template is then a whole job, and only the repository is put in.
- * The caller frees *out with mloom_string_free. MLOOM_E_INVALID, MLOOM_E_MEMORY. */
+ * whose other members are kept. ticket may be NULL: the template is then a whole job, and only the repository is put
+ * in. The caller frees *out with mloom_string_free. MLOOM_E_INVALID, MLOOM_E_MEMORY. */
 MLOOM_API int32_t mloom_job_from_ticket(char **out, const char *ticket, size_t ticket_size, const char *repository_path,
                                         const char *template_job, size_t template_job_size, mloom_error *error);
 

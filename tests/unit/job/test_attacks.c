@@ -46,9 +46,9 @@ static void test_python3_cannot_read_a_secret(void) {
   UNIT_ASSERT_CODE(python(&b, "import os; os.symlink('../secret', 'link'); print(open('link').read())"), MLOOM_OK,
                    &b.error);
   CU_ASSERT(answered(&b, "PermissionError"));
-  char environ[200];
-  snprintf(environ, sizeof environ, "print(open('/proc/%d/environ').read())", (int)getpid());
-  UNIT_ASSERT_CODE(python(&b, environ), MLOOM_OK, &b.error);
+  char program[200];
+  snprintf(program, sizeof program, "print(open('/proc/%d/environ').read())", (int)getpid());
+  UNIT_ASSERT_CODE(python(&b, program), MLOOM_OK, &b.error);
   CU_ASSERT(answered(&b, "exit code 1"));
   close_both(&f, &b);
 }

@@ -11,6 +11,7 @@ EXTRA_DIST += \
   docs/providers/openai-compatible.md \
   docs/readiness.md \
   docs/resolution.md \
+  docs/sandbox.md \
   docs/settings.md \
   docs/simulator.md \
   docs/threads.md

@@ -45,6 +45,9 @@ static int is_open(const cursor *at, size_t offset) {
 
 /* MLOOM_MATCH_FOUND when the text begins with prefix (ASCII case-insensitive), MORE when it may yet. */
 static int begins_with(const cursor *at, const char *prefix) {
+  if ((at->data[0] | 0x20) != (prefix[0] | 0x20)) {
+    return MLOOM_MATCH_NONE;
+  }
   size_t length = strlen(prefix);
   size_t shared = at->size < length ? at->size : length;
   if (strncasecmp(at->data, prefix, shared) != 0) {
@@ -108,6 +111,9 @@ static const key_form key_forms[] = {
 };
 
 static int match_key_form(const cursor *at, const key_form *form, mloom_match *out) {
+  if (at->data[0] != form->prefix[0]) {
+    return MLOOM_MATCH_NONE;
+  }
   size_t length = strlen(form->prefix);
   size_t shared = at->size < length ? at->size : length;
   if (memcmp(at->data, form->prefix, shared) != 0) {
@@ -318,7 +324,28 @@ static int match_private_key(const cursor *at, mloom_match *out) {
 /* ---- All of them ---- */
 
 int mloom_lookalike_begins(char c) {
-  return c != '\0' && strchr("sgxAyenhrpbBaPX-:", c) != NULL;
+  switch (c) {
+  case '-': /* -----BEGIN */
+  case ':': /* :// */
+  case 'A': /* AKIA, Authorization */
+  case 'B': /* Bearer */
+  case 'P': /* Proxy-Authorization */
+  case 'X': /* X-Api-Key */
+  case 'a':
+  case 'b':
+  case 'e': /* eyJ */
+  case 'g': /* ghp_, glpat- */
+  case 'h': /* hf_ */
+  case 'n': /* npm_ */
+  case 'p':
+  case 'r': /* rk_live_ */
+  case 's': /* sk- */
+  case 'x': /* xoxb- */
+  case 'y': /* ya29. */
+    return 1;
+  default:
+    return 0;
+  }
 }
 
 static int first_decided(int a, int b) {

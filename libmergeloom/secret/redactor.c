@@ -29,7 +29,8 @@ struct mloom_redactor {
   pattern *patterns;
   uint32_t count;
   uint32_t capacity;
-  uint32_t first[256]; /* by first byte */
+  uint32_t first[256];      /* by first byte */
+  uint8_t pairs[65536 / 8]; /* which two bytes some form begins with: nearly every place of a text is dismissed here */
 };
 
 /* What one pass looks for. */
@@ -90,6 +91,11 @@ static int is_known(const mloom_redactor *redactor, const char *data, size_t siz
   return 0;
 }
 
+/* Every form has at least two bytes. */
+static uint32_t pair_at(const char *data) {
+  return (uint32_t)(unsigned char)data[0] << 8 | (unsigned char)data[1];
+}
+
 static int32_t add_form(const char *data, size_t size, uint32_t flags, void *userdata) {
   mloom_redactor *redactor = userdata;
   if (is_known(redactor, data, size)) {
@@ -110,6 +116,8 @@ static int32_t add_form(const char *data, size_t size, uint32_t flags, void *use
     added->flags = flags;
     added->next = redactor->first[(unsigned char)data[0]];
     redactor->first[(unsigned char)data[0]] = redactor->count++;
+    uint32_t pair = pair_at(data);
+    redactor->pairs[pair / 8] |= (uint8_t)(1u << pair % 8);
   }
   return code;
 }
@@ -171,6 +179,12 @@ static int match_known(const scan *in, size_t position, finding *out) {
   *out = (finding){0, 0, 0};
   if (in->redactor == NULL) {
     return result;
+  }
+  if (in->size - position > 1) {
+    uint32_t pair = pair_at(in->data + position);
+    if ((in->redactor->pairs[pair / 8] >> pair % 8 & 1) == 0) {
+      return result;
+    }
   }
   const pattern *patterns = in->redactor->patterns;
   uint32_t next;

@@ -60,5 +60,10 @@ noinst_PROGRAMS += fuzz/fuzz_diff_output
 fuzz_fuzz_diff_output_SOURCES = fuzz/fuzz_diff_output.c
 fuzz_fuzz_diff_output_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_diff_output_LDADD = $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_stored_result
+fuzz_fuzz_stored_result_SOURCES = fuzz/fuzz_stored_result.c tool/json.c tool/text.c
+fuzz_fuzz_stored_result_CPPFLAGS = -D_GNU_SOURCE
+fuzz_fuzz_stored_result_CFLAGS = $(fuzz_cflags)
 endif
 EXTRA_DIST += fuzz/seeds

@@ -92,7 +92,7 @@ mloom_context *tool_open_context(const tool_options *options, int quiet, int *st
   return context;
 }
 
-/* Opens without waiting for the other end of a FIFO. */
+/* Opens without waiting for the other end of a FIFO; reading waits, as a pipe of the shell wants it. */
 static int open_input(const char *path, const char *what) {
   if (strcmp(path, "-") == 0) {
     return dup(STDIN_FILENO);
@@ -106,6 +106,8 @@ static int open_input(const char *path, const char *what) {
   }
   if (fd < 0) {
     tool_complain("check the path", "%s %s: %s", what, path, strerror(errno));
+  } else {
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
   }
   return fd;
 }

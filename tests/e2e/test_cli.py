@@ -78,6 +78,18 @@ def test_resolve():
         contains(text.out, "provider", "the explanation")
 
 
+def test_ticket_from_pipe():
+    """a ticket from standard input, from a slow pipe, and from a FIFO that nobody writes to"""
+    environment = harness.provider_environment(NOWHERE)
+    program = f"'{harness.BUILD}/mergeloom' resolve --ticket"
+    for command in (f"(sleep 0.3; echo One) | {program} -", f"{program} <(sleep 0.3; echo One)"):
+        finished = harness.run(["bash", "-c", command], environment=environment)
+        equal(finished.status, 0, f"{command}: {finished!r}")
+    fifo = harness.scratch() / "fifo"
+    os.mkfifo(fifo)
+    harness.must_complain(harness.mergeloom("resolve", "--ticket", fifo, environment=environment), 2, "empty")
+
+
 # What the model does in the self-test, step by step; each list stops it at the step named.
 CALLS = [{"name": "read_file", "arguments": {"path": "code.txt"}},
          {"name": "edit_file", "arguments": {"path": "target.txt", "old_text": "unset", "new_text": "${code}"}},

@@ -4,7 +4,6 @@
  */
 #include "config.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,11 +302,10 @@ static int32_t instance_probe(void *instance_pointer, uint32_t kind, mloom_excha
   return MLOOM_OK;
 }
 
-static void report_model(mloom_json_reader *reader, mloom_buffer *scratch, const mloom_probe_sink *sink) {
+static void report_model(mloom_json_reader *reader, const mloom_probe_sink *sink) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer id = MLOOM_BUFFER_INIT;
   int64_t context = 0;
   mloom_bytes key;
-  (void)scratch;
   if (!mloom_json_reader_object(reader)) {
     return;
   }
@@ -329,7 +327,6 @@ static void report_model(mloom_json_reader *reader, mloom_buffer *scratch, const
 
 /* {"data":[{"id":...}]}; also under "models", and a bare array. Returns whether there was a list. */
 static int read_models(const char *body, size_t size, const mloom_probe_sink *sink) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer scratch = MLOOM_BUFFER_INIT;
   mloom_json_reader reader;
   mloom_bytes key;
   int found = 0;
@@ -349,7 +346,7 @@ static int read_models(const char *body, size_t size, const mloom_probe_sink *si
   }
   if (found && mloom_json_reader_array(&reader)) {
     while (mloom_json_reader_element(&reader)) {
-      report_model(&reader, &scratch, sink);
+      report_model(&reader, sink);
     }
   }
   return found;

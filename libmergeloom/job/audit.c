@@ -10,12 +10,31 @@
 #include "base/error.h"
 #include "job/events.h"
 
+#define RECORDS_OF_ONE_ID 1000u
+
 struct mloom_audit {
   int fd;
   char *path;
   mloom_redactor *redactor;
   mloom_error failure;
 };
+
+/* Sets path and fd; fd is negative with errno when the file cannot be made. */
+static int32_t open_record(mloom_audit *audit, const char *folder, const char *job_id, unsigned attempt) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
+  int32_t code = mloom_buffer_append_format(&path, "%s/%s", folder, job_id);
+  if (code == MLOOM_OK && attempt > 1) {
+    code = mloom_buffer_append_format(&path, ".%u", attempt);
+  }
+  code = code == MLOOM_OK ? mloom_buffer_append_string(&path, ".jsonl") : code;
+  free(audit->path);
+  audit->path = code == MLOOM_OK ? mloom_buffer_take(&path) : NULL;
+  if (audit->path == NULL) {
+    return MLOOM_E_MEMORY;
+  }
+  audit->fd = open(audit->path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  return MLOOM_OK;
+}
 
 int32_t mloom_audit_open(mloom_audit **out, const char *folder, const char *job_id, mloom_redactor *redactor,
                          mloom_error *error) {
@@ -24,26 +43,30 @@ int32_t mloom_audit_open(mloom_audit **out, const char *folder, const char *job_
     return MLOOM_OK;
   }
   MLOOM_AUTO(mloom_audit_close_auto) mloom_audit *audit = calloc(1, sizeof *audit);
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
-  if (audit == NULL || mloom_buffer_append_format(&path, "%s/%s.jsonl", folder, job_id) != MLOOM_OK) {
+  if (audit == NULL) {
     return mloom_error_memory(error);
   }
   audit->fd = -1;
   audit->redactor = redactor;
   audit->failure = (mloom_error)MLOOM_ERROR_INIT;
-  audit->path = mloom_buffer_take(&path);
-  if (audit->path == NULL) {
-    return mloom_error_memory(error);
+  if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+    return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_JOB,
+                                 "let the worker's audit_path be a folder that it can write to",
+                                 "the folder of audit records %s cannot be made", folder);
   }
-  static const int flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  audit->fd = open(audit->path, flags, 0600);
-  if (audit->fd < 0 && errno == ENOENT && mkdir(folder, 0700) == 0) {
-    audit->fd = open(audit->path, flags, 0600);
+  /* A job that is run again has the same id; its earlier record stays. */
+  for (unsigned attempt = 1; attempt <= RECORDS_OF_ONE_ID && audit->fd < 0; attempt++) {
+    int32_t code = open_record(audit, folder, job_id, attempt);
+    if (code != MLOOM_OK) {
+      return mloom_error_memory(error);
+    }
+    if (audit->fd < 0 && errno != EEXIST) {
+      break;
+    }
   }
   if (audit->fd < 0) {
     return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_JOB,
-                                 errno == EEXIST ? "give each job an id of its own, or leave it out"
-                                                 : "let the worker's audit_path be a folder that it can write to",
+                                 "let the worker's audit_path be a folder that it can write to",
                                  "the audit record %s cannot be made", audit->path);
   }
   *out = MLOOM_STEAL(audit);

@@ -109,6 +109,7 @@ static int32_t check_validation(const mloom_run *run, mloom_error *error) {
 static int32_t open_places(mloom_run *run, mloom_error *error) {
   int32_t code = mloom_workspace_open(&run->workspace, run->args->repository_path, error);
   code = code == MLOOM_OK ? mloom_git_metadata_load(&run->metadata, &run->workspace, error) : code;
+  code = code == MLOOM_OK ? mloom_git_metadata_hide_credentials(&run->metadata, run->args->redactor, error) : code;
   code = code == MLOOM_OK ? mloom_command_runner_open(&run->runner, &run->rules, &run->workspace, &run->metadata, error)
                           : code;
   if (code != MLOOM_OK) {

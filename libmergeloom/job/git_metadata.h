@@ -9,6 +9,7 @@
 
 #include "job/document.h"
 #include "job/workspace.h"
+#include "secret/redactor.h"
 
 #define MLOOM_GIT_NONE 0u      /* no repository: a plain folder */
 #define MLOOM_GIT_INSIDE 1u    /* .git is a folder of the working tree */
@@ -35,6 +36,10 @@ void mloom_git_metadata_free(mloom_git_metadata *metadata);
  * cannot be put back. */
 int32_t mloom_git_metadata_restore(mloom_git_metadata *metadata, const mloom_workspace *workspace,
                                    mloom_text_list *changed, mloom_error *error);
+
+/* Tells the redactor of credentials that stand in the repository's configuration: in remote URLs and extra headers. */
+int32_t mloom_git_metadata_hide_credentials(const mloom_git_metadata *metadata, mloom_redactor *redactor,
+                                            mloom_error *error);
 
 /* Reads the commit that HEAD names now into out ("" when there is none or it cannot be told). */
 void mloom_git_metadata_head(const mloom_git_metadata *metadata, char out[80]);

@@ -10,6 +10,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/job/engine.c \
   libmergeloom/job/events.c \
   libmergeloom/job/events.h \
+  libmergeloom/job/git_credentials.c \
   libmergeloom/job/git_guard.c \
   libmergeloom/job/git_guard.h \
   libmergeloom/job/git_metadata.c \

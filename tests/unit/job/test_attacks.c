@@ -331,6 +331,26 @@ static void test_changes_cannot_be_hidden(void) {
   fixture_close(&f);
 }
 
+static void test_credentials_in_the_configuration(void) {
+  fixture f;
+  fixture_open(&f);
+  fixture_shell(
+      &f, "git remote add origin https://user:obviously-fake-words@localhost/x.git && git remote add other "
+          "https://a-fake-token@localhost/y && git config http.extraheader 'AUTHORIZATION: basic ZmFrZSB3b3Jkcw=='");
+  const char *turns[] = {"call run_command {\"argv\": [\"cat\", \".git/config\"]}\n"
+                         "call submit_result {\"status\": \"completed\", \"summary\": \"It is obviously-fake-words.\", "
+                         "\"files_changed\": []}\n",
+                         NULL};
+  UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 0), MLOOM_OK, &f.error);
+  CU_ASSERT(fixture_was_told(&f, "[remote \"origin\"]"));
+  CU_ASSERT_FALSE(fixture_was_told(&f, "obviously-fake-words"));
+  CU_ASSERT_FALSE(fixture_was_told(&f, "a-fake-token"));
+  CU_ASSERT_FALSE(fixture_was_told(&f, "ZmFrZSB3b3Jkcw"));
+  CU_ASSERT_PTR_NULL(strstr(fixture_result(&f, "summary"), "obviously"));
+  CU_ASSERT_PTR_NULL(strstr(f.events.data, "obviously-fake"));
+  fixture_close(&f);
+}
+
 static void test_endless_output_and_left_processes(void) {
   fixture f;
   bench b;
@@ -365,6 +385,7 @@ static const unit_test tests[] = {
     {"smudge and clean filters", test_smudge_and_clean_filters},
     {"a new repository inside is reported", test_a_new_repository_inside_is_reported},
     {"changes cannot be hidden", test_changes_cannot_be_hidden},
+    {"credentials in the configuration", test_credentials_in_the_configuration},
     {"endless output and left processes", test_endless_output_and_left_processes},
 };
 

@@ -61,7 +61,6 @@ int main(int argc, char **argv) {
   memset(&options, 0, sizeof(options));
   open_standard_streams();
   tool_text_init();
-  tool_catch_signals(NULL, 0);
   int status = tool_read_options(&options, &command, argc, argv);
   if (status < 0) {
     status = command->run(&options);

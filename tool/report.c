@@ -274,3 +274,28 @@ int report_audit(const tool_options *options, const char *text, size_t size) {
   tool_text_free(&out);
   return facts > 0 ? 0 : -1;
 }
+
+static int is_json(const char *text, size_t size) {
+  json_document *document = json_parse(text, size);
+  json_free(document);
+  return document != NULL;
+}
+
+int report_json(const char *text, size_t size) {
+  int valid = is_json(text, size);
+  if (!valid) {
+    const char *line = text;
+    const char *end = text + size;
+    valid = size > 0;
+    while (valid && line < end) {
+      const char *newline = memchr(line, '\n', (size_t)(end - line));
+      size_t length = newline == NULL ? (size_t)(end - line) : (size_t)(newline - line);
+      valid = is_json(line, length);
+      line += length + (newline != NULL);
+    }
+  }
+  if (valid) {
+    fwrite(text, 1, size, stdout);
+  }
+  return valid ? 0 : -1;
+}

@@ -13,4 +13,7 @@ int report_result(const tool_options *options, const char *json, const char *dif
 /* Prints an audit record (JSON lines), one line a fact, the result as above. Returns as above. */
 int report_audit(const tool_options *options, const char *text, size_t size);
 
+/* Prints the text as it is, when each of its lines, or all of it, is JSON. Returns as above. */
+int report_json(const char *text, size_t size);
+
 #endif

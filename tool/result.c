@@ -73,10 +73,13 @@ int tool_result(const tool_options *options) {
   if (status == TOOL_OK) {
     status = tool_read_file(&text, &size, tool_text_get(&path), "the result");
   }
+  int shown = 0;
   if (status == TOOL_OK && options->json) {
-    fwrite(text, 1, size, stdout);
-  } else if (status == TOOL_OK && report_result(options, text, NULL, 1) != 0 &&
-             report_audit(options, text, size) != 0) {
+    shown = report_json(text, size);
+  } else if (status == TOOL_OK && report_result(options, text, NULL, 1) != 0) {
+    shown = report_audit(options, text, size);
+  }
+  if (shown != 0) {
     tool_complain("give a file that mergeloom run --output wrote, or an audit record",
                   "%s is neither a result nor an audit record", tool_text_get(&path));
     status = TOOL_USAGE;

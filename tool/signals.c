@@ -42,14 +42,12 @@ void tool_catch_signals(mloom_cancel *cancel, int restore_terminal) {
   action.sa_handler = on_pipe;
   action.sa_flags = SA_RESTART;
   sigaction(SIGPIPE, &action, NULL);
-  if (cancel != NULL) {
-    /* SA_NODEFER: the raise of a second signal must get through at once. */
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART | SA_NODEFER;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-  }
+  /* SA_NODEFER: the raise of a second signal must get through at once. */
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART | SA_NODEFER;
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGHUP, &action, NULL);
 }
 
 void tool_release_signals(void) {
@@ -57,8 +55,4 @@ void tool_release_signals(void) {
   signal(SIGTERM, SIG_DFL);
   signal(SIGHUP, SIG_DFL);
   atomic_store(&current_cancel, NULL);
-}
-
-int tool_caught_signal(void) {
-  return atomic_load(&caught);
 }

@@ -84,11 +84,10 @@ int tool_write_file(const char *path, const char *data, size_t size);
  * frees *out. */
 int tool_make_job(char **out, const tool_options *options, int needs_repository);
 
-/* The token that SIGINT and SIGTERM trigger; a second signal ends the program at once. */
+/* From now on SIGINT, SIGTERM and SIGHUP trigger the token, a second signal ends the program at once, and output that
+ * nobody reads is an error and no death. */
 void tool_catch_signals(mloom_cancel *cancel, int restore_terminal);
 void tool_release_signals(void);
-/* The signal that came, 0 when none. */
-int tool_caught_signal(void);
 
 /* Columns of the terminal behind stdout, 80 when there is none. */
 int tool_terminal_width(void);

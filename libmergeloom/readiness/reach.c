@@ -79,7 +79,7 @@ static const char *credential_origin(const mloom_check_run *run) {
 static void pass_credential(mloom_check_run *run) {
   const char *origin = credential_origin(run);
   if (origin == NULL) {
-    mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "the service answers without a key of these settings");
+    mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "no key is set, and the service answers without one");
   } else {
     mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "accepted by the service; from %s", origin);
   }

@@ -198,6 +198,8 @@ def test_json_lines():
         NOWHERE, JCA_WORKER_AUDIT_PATH=audit)).out, "+hello, world", "the stored diff")
     (harness.scratch() / "other").write_text("[1, 2", encoding="utf-8")
     harness.must_complain(harness.mergeloom("result", harness.scratch() / "other"), 2, "neither")
+    harness.must_complain(harness.mergeloom("result", harness.scratch() / "other", "--json"), 2, "neither")
+    equal(json.loads(harness.mergeloom("result", stored, "--json").out), documents[-1], "result --json")
     harness.must_complain(harness.mergeloom("result", "job-absent", environment=harness.provider_environment(
         NOWHERE, JCA_WORKER_AUDIT_PATH=audit)), 2, "job-absent")
 

@@ -39,7 +39,7 @@ static void test_leniency_is_off(void) {
   assert_refused("[1,,2]", "the job: line 1, column 4: malformed JSON");
   assert_refused("{} x", "the job: line 1, column 4: malformed JSON");
   assert_refused("1 2", "the job: line 1, column 3: malformed JSON");
-  assert_refused("[01]", "the job: line 1, column 3: malformed JSON");
+  assert_refused("[01]", "the job: line 1, column 2: malformed JSON");
   assert_refused("\"\t\"", "the job: line 1, column 1: malformed JSON");
   assert_refused("\"\\x\"", "the job: line 1, column 1: malformed JSON");
 }

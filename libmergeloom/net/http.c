@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/header.h"
 #include "net/url.h"
 #include "secret/secret.h"
 #include <mergeloom/context.h>
@@ -162,6 +163,10 @@ int32_t mloom_http_client_new(mloom_http_client **out, const mloom_http_options 
     mloom_http_client_free(client);
     return mloom_error_memory(error);
   }
+  client->options.proxy = client->proxy;
+  client->options.no_proxy = client->no_proxy;
+  client->options.ca_file = client->ca_file;
+  client->options.user_agent = client->user_agent;
   *out = client;
   return MLOOM_OK;
 }
@@ -189,42 +194,6 @@ void mloom_http_client_free(mloom_http_client *client) {
 
 /* ---- Headers of the request ---- */
 
-static int is_token(const char *name) {
-  static const char others[] = "!#$%&'*+-.^_`|~";
-  if (name == NULL || name[0] == '\0') {
-    return 0;
-  }
-  for (; *name != '\0'; name++) {
-    char c = *name;
-    int is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!is_letter && strchr(others, c) == NULL) {
-      return 0;
-    }
-  }
-  return 1;
-}
-
-static int is_field_value(const char *data, size_t size) {
-  for (size_t i = 0; i < size; i++) {
-    unsigned char c = (unsigned char)data[i];
-    if ((c < 0x20 && c != '\t') || c == 0x7F) {
-      return 0;
-    }
-  }
-  return 1;
-}
-
-/* These decide where a message ends and belong to the transport alone. */
-static int is_framing(const char *name) {
-  static const char *const names[] = {"Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "TE"};
-  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-    if (strcasecmp(name, names[i]) == 0) {
-      return 1;
-    }
-  }
-  return 0;
-}
-
 static int32_t append_line(exchange *ex, const char *line) {
   struct curl_slist *longer = curl_slist_append(ex->headers, line);
   if (longer == NULL) {
@@ -235,18 +204,12 @@ static int32_t append_line(exchange *ex, const char *line) {
 }
 
 static int32_t add_header(exchange *ex, const mloom_header *header, mloom_error *error) {
-  if (!is_token(header->name) || is_framing(header->name)) {
-    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_NETWORK,
-                           "use a header name of letters, digits and dashes that the transport does not set itself",
-                           "a request header has a name that is not allowed");
+  int32_t checked = mloom_header_check(header, error);
+  if (checked != MLOOM_OK) {
+    return checked;
   }
   mloom_bytes value = mloom_text_bytes(header->value);
   mloom_bytes secret = header->secret == NULL ? (mloom_bytes){NULL, 0} : mloom_secret_bytes(header->secret);
-  if (!is_field_value(value.data, value.size) || !is_field_value(secret.data, secret.size)) {
-    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_NETWORK,
-                           "remove line breaks and control characters from the value, for instance at the end of a key",
-                           "the request header %s has a line break or control character in its value", header->name);
-  }
   /* curl drops a header without a value unless it ends with a semicolon. */
   int is_empty = mloom_text_trim(value).size == 0 && mloom_text_trim(secret).size == 0;
   size_t size = strlen(header->name) + value.size + secret.size + 3;
@@ -503,7 +466,7 @@ static int32_t set_options(exchange *ex, mloom_error *error) {
 static int32_t prepare(exchange *ex, mloom_error *error) {
   const mloom_http_request *request = ex->request;
   const mloom_http_options *options = &ex->client->options;
-  if (!is_token(request->method)) {
+  if (!mloom_header_is_token(request->method)) {
     return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_NETWORK, "use a method such as GET or POST",
                            "the request has no valid method");
   }

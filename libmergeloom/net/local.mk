@@ -1,6 +1,8 @@
 libmergeloom_libportable_la_SOURCES += libmergeloom/net/sse.c
 
 libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/net/header.c \
+  libmergeloom/net/header.h \
   libmergeloom/net/http.c \
   libmergeloom/net/http.h \
   libmergeloom/net/retry.c \

@@ -25,7 +25,6 @@
 #define IDLE_SLOT_LIMIT 16
 #define CURL_BUFFER_SIZE 32768L
 #define HEADER_LIMIT (256u * 1024u)
-#define LONGEST_POLL_MS 60000
 
 typedef struct http_slot {
   CURL *easy;
@@ -581,7 +580,7 @@ static int32_t check_limits(exchange *ex, int *wait_ms, mloom_error *error) {
     }
     left = left < limit - waited ? left : limit - waited;
   }
-  *wait_ms = left < LONGEST_POLL_MS ? (int)left : LONGEST_POLL_MS;
+  *wait_ms = left < INT_MAX ? (int)left : INT_MAX;
   return MLOOM_OK;
 }
 

@@ -464,6 +464,7 @@ static void test_large_bodies_take_no_memory(void) {
   getrusage(RUSAGE_SELF, &after);
   CU_ASSERT_EQUAL(answer.size, 104857600);
   CU_ASSERT_EQUAL(server.list[0].body_size, 104857600);
+  CU_ASSERT_PTR_NULL(strcasestr(server.last_head.data, "\r\nExpect:"));
   /* A megabyte is kept on each side by this test; 100 would mean that a body is held whole. */
   CU_ASSERT(after.ru_maxrss - before.ru_maxrss < 20 * 1024);
   mloom_http_client_free(client);

@@ -2,6 +2,7 @@ if HAVE_CUNIT
 worker_tests = \
   tests/unit/worker/test_context \
   tests/unit/worker/test_readiness_cache \
+  tests/unit/worker/test_threads \
   tests/unit/worker/test_tool_text
 check_PROGRAMS += $(worker_tests)
 TESTS += $(worker_tests)
@@ -13,6 +14,10 @@ tests_unit_worker_test_readiness_cache_SOURCES = tests/unit/worker/test_readines
 tests_unit_worker_test_readiness_cache_CPPFLAGS = $(unit_cppflags)
 tests_unit_worker_test_readiness_cache_CFLAGS = $(unit_cflags)
 tests_unit_worker_test_readiness_cache_LDADD = $(unit_libs)
+tests_unit_worker_test_threads_SOURCES = tests/unit/worker/test_threads.c
+tests_unit_worker_test_threads_CPPFLAGS = $(unit_cppflags)
+tests_unit_worker_test_threads_CFLAGS = $(unit_cflags)
+tests_unit_worker_test_threads_LDADD = $(unit_libs)
 # The command line's own parts, which link nothing of the library.
 tests_unit_worker_test_tool_text_SOURCES = tests/unit/worker/test_tool_text.c tool/json.c tool/text.c
 tests_unit_worker_test_tool_text_CPPFLAGS = -D_GNU_SOURCE $(unit_cppflags)

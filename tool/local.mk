@@ -25,7 +25,7 @@ mergeloom_LDADD = libmergeloom.la
 
 tool/mergeloom.1: $(srcdir)/tool/mergeloom.1.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) tool && \
-	sed -e 's|@sysconfdir[@]|$(sysconfdir)|g' -e 's|@libdir[@]|$(libdir)|g' '$(srcdir)/tool/mergeloom.1.in' >$@
+	sed -e 's|@libdir[@]|$(libdir)|g' '$(srcdir)/tool/mergeloom.1.in' >$@
 nodist_man_MANS += tool/mergeloom.1
 CLEANFILES += tool/mergeloom.1
 EXTRA_DIST += tool/mergeloom.1.in

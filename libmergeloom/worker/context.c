@@ -16,6 +16,7 @@
 #include "worker/strings.h"
 
 #define CONFIG_FILE_LIMIT ((size_t)1 << 20)
+#define DEFAULT_CONFIG_PATH "/etc/mergeloom/config.json"
 #define DEFAULT_SECRETS_PATH "/run/secrets"
 
 extern char **environ;
@@ -49,7 +50,7 @@ static int32_t find_config(mloom_context *context, const char *given, mloom_erro
     path = trusted_variable(context, "MERGELOOM_CONFIG");
   }
   if (path == NULL) {
-    path = MLOOM_SYSCONF_DIR "/mergeloom/config.json";
+    path = DEFAULT_CONFIG_PATH;
     if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
       return MLOOM_OK;
     }

@@ -92,8 +92,7 @@ static void add_notes(tool_text *out, const json_value *notes, const char *label
       tool_text padded = {NULL, 0, 0};
       tool_text_format(&padded, "%-*s", LABEL_COLUMNS, label);
       tool_append_styled(out, color, TOOL_STYLE_YELLOW, tool_text_get(&padded));
-      tool_append_styled(out, 0, TOOL_STYLE_PLAIN, note->text);
-      tool_text_add(out, "\n");
+      add_safe_lines(out, note->text, "             ");
       tool_text_free(&padded);
     }
   }

@@ -302,6 +302,21 @@ static void on_step_end(view *v, const mloom_job_event *event, const char *name,
   tool_text_free(&outcome);
 }
 
+/* The reason of a check that is no pass is shown whole. */
+static void on_check(view *v, const mloom_job_event *event, const char *name) {
+  static const tool_text nothing = {NULL, 0, 0};
+  tool_text reason = {NULL, 0, 0};
+  tool_text_add_safe(&reason, event->text.data, event->text.size, 0);
+  int fits = tool_text_columns(tool_text_get(&reason), reason.size) + NAME_COLUMNS + 4 + 10 <= line_width(v);
+  if (fits || event->state == MLOOM_CHECK_PASS || event->state == MLOOM_CHECK_SKIPPED) {
+    put_step(v, event->state, name, &nothing, &reason, event->duration_ms);
+  } else {
+    put_step(v, event->state, name, &nothing, &nothing, event->duration_ms);
+    put_paragraph(v, tool_text_get(&reason), reason.size, TOOL_STYLE_PLAIN, (size_t)-1);
+  }
+  tool_text_free(&reason);
+}
+
 static void on_note(view *v, const mloom_job_event *event, const char *word, int style) {
   tool_text text = {NULL, 0, 0};
   tool_text_add(&text, word);
@@ -311,7 +326,6 @@ static void on_note(view *v, const mloom_job_event *event, const char *word, int
 }
 
 static void show(view *v, const mloom_job_event *event, const char *name) {
-  static const tool_text nothing = {NULL, 0, 0};
   tool_text step = {NULL, 0, 0};
   switch (event->kind) {
   case MLOOM_JOB_EVENT_STATE:
@@ -322,7 +336,7 @@ static void show(view *v, const mloom_job_event *event, const char *name) {
     set_step(v, "checking that the provider is ready");
     break;
   case MLOOM_JOB_EVENT_CHECK:
-    on_step_end(v, event, name, &nothing);
+    on_check(v, event, name);
     tool_text_format(&step, "checking that the provider is ready%s%s done", separator(), name);
     set_step(v, tool_text_get(&step));
     break;

@@ -13,8 +13,15 @@ wire_chat_sources = \
   plugins/wire/chat_text_call.c \
   plugins/wire/service_error.c \
   plugins/wire/service_error.h
+wire_messages_sources = \
+  plugins/wire/messages.h \
+  plugins/wire/messages_decode.c \
+  plugins/wire/messages_encode.c \
+  plugins/wire/messages_error.c \
+  plugins/wire/messages_event.c \
+  plugins/wire/messages_internal.h
 noinst_LTLIBRARIES += plugins/libwire.la
-plugins_libwire_la_SOURCES = $(wire_chat_sources)
+plugins_libwire_la_SOURCES = $(wire_chat_sources) $(wire_messages_sources)
 plugins_libwire_la_CPPFLAGS = $(plugin_cppflags)
 
 if BUILTIN_PLUGINS

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads events and whole answers into blocks.
+ */
+#include "messages_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+static void copy_text(char *out, size_t out_size, mloom_bytes text) {
+  size_t size = text.size < out_size - 1 ? text.size : out_size - 1;
+  size = size == 0 ? 0 : mloom_text_complete_prefix(text.data, size);
+  if (size > 0) {
+    memcpy(out, text.data, size);
+  }
+  out[size] = '\0';
+}
+
+static void emit(const mloom_messages_decoder *decoder, const mloom_event *event) {
+  if (decoder->sink != NULL && decoder->sink->event != NULL) {
+    decoder->sink->event(event, decoder->sink->userdata);
+  }
+}
+
+static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
+  mloom_buffer_clear(buffer);
+  return mloom_buffer_append(buffer, text.data, text.size);
+}
+
+/* Makes the answer's text repaired where its UTF-8 is malformed. */
+static int32_t repair(mloom_messages_decoder *decoder, mloom_bytes *data) {
+  if (mloom_text_is_utf8(data->data, data->size)) {
+    return MLOOM_OK;
+  }
+  mloom_buffer_clear(&decoder->repaired);
+  if (mloom_text_append_utf8(&decoder->repaired, data->data, data->size) != MLOOM_OK) {
+    return MLOOM_E_MEMORY;
+  }
+  *data = (mloom_bytes){decoder->repaired.data, decoder->repaired.size};
+  return MLOOM_OK;
+}
+
+/* ---- Usage and reasons to stop ---- */
+
+static void read_count(mloom_json_reader *reader, uint64_t *count) {
+  int64_t value;
+  if (mloom_json_reader_integer(reader, &value) && value >= 0) {
+    *count = (uint64_t)value;
+  }
+}
+
+/* Numbers are totals: a later one takes the place of an earlier one. */
+static void read_usage(mloom_messages_decoder *decoder, mloom_bytes usage) {
+  mloom_messages_answer *answer = &decoder->answer;
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_json_reader_init(&reader, usage.data, usage.size);
+  if (usage.size == 0 || !mloom_json_reader_object(&reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "input_tokens")) {
+      read_count(&reader, &answer->uncached_input_tokens);
+    } else if (mloom_text_equal(key, "cache_read_input_tokens")) {
+      read_count(&reader, &answer->cached_input_tokens);
+    } else if (mloom_text_equal(key, "cache_creation_input_tokens")) {
+      read_count(&reader, &answer->cache_write_tokens);
+    } else if (mloom_text_equal(key, "output_tokens")) {
+      read_count(&reader, &answer->output_tokens);
+    } else if (mloom_text_equal(key, "output_tokens_details") && mloom_json_reader_object(&reader)) {
+      while (mloom_json_reader_key(&reader, &key)) {
+        if (mloom_text_equal(key, "thinking_tokens") || mloom_text_equal(key, "reasoning_tokens")) {
+          read_count(&reader, &answer->reasoning_tokens);
+        } else {
+          mloom_json_reader_skip(&reader);
+        }
+      }
+    } else if (!mloom_text_equal(key, "output_tokens_details")) {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  mloom_event event = {.size = (uint32_t)sizeof(event),
+                       .kind = MLOOM_EVENT_USAGE,
+                       .cached_input_tokens = answer->cached_input_tokens,
+                       .cache_write_tokens = answer->cache_write_tokens,
+                       .output_tokens = answer->output_tokens,
+                       .reasoning_tokens = answer->reasoning_tokens};
+  event.input_tokens = answer->uncached_input_tokens + answer->cached_input_tokens + answer->cache_write_tokens;
+  emit(decoder, &event);
+}
+
+static void read_stop_reason(mloom_messages_decoder *decoder, mloom_json_reader *reader) {
+  mloom_messages_answer *answer = &decoder->answer;
+  mloom_bytes reason;
+  if (!mloom_json_reader_string(reader, &decoder->scratch, &reason) || reason.size == 0) {
+    return;
+  }
+  answer->finished = 1;
+  answer->stop = MLOOM_STOP_END;
+  if (mloom_text_equal(reason, "max_tokens")) {
+    answer->stop = MLOOM_STOP_LENGTH;
+  } else if (mloom_text_equal(reason, "refusal")) {
+    answer->stop = MLOOM_STOP_REFUSED;
+  } else if (mloom_text_equal(reason, "pause_turn")) {
+    answer->stop = MLOOM_STOP_PAUSED;
+  } else if (mloom_text_equal(reason, "model_context_window_exceeded")) {
+    answer->stop = MLOOM_STOP_LENGTH;
+    answer->context_full = 1;
+  }
+}
+
+static void read_stop_details(mloom_messages_decoder *decoder, mloom_json_reader *reader) {
+  mloom_messages_answer *answer = &decoder->answer;
+  mloom_bytes key;
+  mloom_bytes text;
+  if (!mloom_json_reader_object(reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "category")) {
+      mloom_json_reader_string(reader, &decoder->scratch, &text);
+      copy_text(answer->refusal_category, sizeof(answer->refusal_category), text);
+    } else if (mloom_text_equal(key, "explanation")) {
+      mloom_json_reader_string(reader, &decoder->scratch, &text);
+      copy_text(answer->refusal_explanation, sizeof(answer->refusal_explanation), text);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+}
+
+/* Members that the delta of message_delta and a whole message have in common. Returns whether key was one. */
+static int read_ending(mloom_messages_decoder *decoder, mloom_json_reader *reader, mloom_bytes key) {
+  if (mloom_text_equal(key, "stop_reason")) {
+    read_stop_reason(decoder, reader);
+  } else if (mloom_text_equal(key, "stop_details")) {
+    read_stop_details(decoder, reader);
+  } else {
+    return 0;
+  }
+  return 1;
+}
+
+/* ---- Blocks ---- */
+
+static int32_t say(mloom_messages_decoder *decoder, mloom_messages_block *block, mloom_bytes text) {
+  if (text.size == 0) {
+    return MLOOM_OK;
+  }
+  int32_t status = mloom_buffer_append(&block->text, text.data, text.size);
+  if (status == MLOOM_OK) {
+    mloom_event event = {.size = (uint32_t)sizeof(event), .text = text};
+    event.kind = block->kind == MLOOM_MESSAGES_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
+    emit(decoder, &event);
+  }
+  return status;
+}
+
+static uint32_t kind_of(mloom_bytes type) {
+  return mloom_text_equal(type, "text")                ? MLOOM_MESSAGES_TEXT
+         : mloom_text_equal(type, "thinking")          ? MLOOM_MESSAGES_THINKING
+         : mloom_text_equal(type, "redacted_thinking") ? MLOOM_MESSAGES_REDACTED
+         : mloom_text_equal(type, "tool_use")          ? MLOOM_MESSAGES_TOOL_USE
+                                                       : MLOOM_MESSAGES_OTHER;
+}
+
+static int32_t new_block(mloom_messages_answer *answer, mloom_messages_block **out) {
+  if (answer->block_count >= MLOOM_MESSAGES_BLOCKS_LIMIT) {
+    return MLOOM_E_LIMIT;
+  }
+  if (answer->block_count == answer->block_capacity) {
+    size_t capacity = answer->block_capacity == 0 ? 4 : answer->block_capacity * 2;
+    mloom_messages_block *blocks = realloc(answer->blocks, capacity * sizeof(*blocks));
+    if (blocks == NULL) {
+      return MLOOM_E_MEMORY;
+    }
+    answer->blocks = blocks;
+    answer->block_capacity = capacity;
+  }
+  *out = &answer->blocks[answer->block_count++];
+  memset(*out, 0, sizeof(**out));
+  return MLOOM_OK;
+}
+
+/* An object that has members stands as it is; {} is what a stream begins with. */
+static int32_t read_input(mloom_messages_block *block, mloom_json_reader *reader) {
+  mloom_bytes raw = {NULL, 0};
+  if (block->kind != MLOOM_MESSAGES_TOOL_USE || mloom_json_reader_peek(reader) == MLOOM_JSON_NULL) {
+    mloom_json_reader_skip(reader);
+    return MLOOM_OK;
+  }
+  mloom_json_reader_raw(reader, &raw);
+  if (raw.size >= 2 && raw.data[0] == '{' && mloom_text_trim((mloom_bytes){raw.data + 1, raw.size - 2}).size == 0) {
+    raw.size = 0;
+  }
+  return raw.size > MLOOM_MESSAGES_INPUT_LIMIT ? MLOOM_E_LIMIT : set_buffer(&block->input, raw);
+}
+
+static int32_t read_block_member(mloom_messages_decoder *decoder, mloom_messages_block *block,
+                                 mloom_json_reader *reader, mloom_bytes key) {
+  int says = (block->kind == MLOOM_MESSAGES_TEXT && mloom_text_equal(key, "text")) ||
+             (block->kind == MLOOM_MESSAGES_THINKING && mloom_text_equal(key, "thinking"));
+  mloom_bytes text = {NULL, 0};
+  if (mloom_text_equal(key, "input")) {
+    return read_input(block, reader);
+  }
+  mloom_buffer *kept = mloom_text_equal(key, "signature") ? &block->signature
+                       : mloom_text_equal(key, "id")      ? &block->id
+                       : mloom_text_equal(key, "name")    ? &block->name
+                                                          : NULL;
+  if (!says && kept == NULL) {
+    mloom_json_reader_skip(reader);
+    return MLOOM_OK;
+  }
+  mloom_json_reader_string(reader, &decoder->scratch, &text);
+  return says ? say(decoder, block, text) : set_buffer(kept, text);
+}
+
+static int32_t begin_block(mloom_messages_decoder *decoder, mloom_bytes raw, int64_t index) {
+  mloom_messages_block *block = NULL;
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_bytes type = {NULL, 0};
+  mloom_json_reader_init(&reader, raw.data, raw.size);
+  if (raw.size == 0 || !mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  int32_t status = new_block(&decoder->answer, &block);
+  status = status == MLOOM_OK ? mloom_buffer_append(&block->start, raw.data, raw.size) : status;
+  while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "type")) {
+      mloom_json_reader_string(&reader, &decoder->scratch, &type);
+      block->kind = kind_of(type);
+    } else {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  if (status != MLOOM_OK) {
+    return status;
+  }
+  block->index = index;
+  if (block->kind == MLOOM_MESSAGES_TOOL_USE && ++decoder->answer.call_count > MLOOM_MESSAGES_CALLS_LIMIT) {
+    return MLOOM_E_LIMIT;
+  }
+  mloom_json_reader_init(&reader, block->start.data, block->start.size);
+  mloom_json_reader_object(&reader);
+  while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
+    status = read_block_member(decoder, block, &reader, key);
+  }
+  return status;
+}
+
+static mloom_messages_block *find_block(mloom_messages_answer *answer, int64_t index) {
+  for (size_t i = answer->block_count; i > 0; i--) {
+    if (answer->blocks[i - 1].index == index) {
+      return &answer->blocks[i - 1];
+    }
+  }
+  return NULL;
+}
+
+static int32_t add_input(mloom_messages_decoder *decoder, mloom_messages_block *block, mloom_bytes piece) {
+  if (piece.size > MLOOM_MESSAGES_INPUT_LIMIT - block->input.size) {
+    return MLOOM_E_LIMIT;
+  }
+  int32_t status = mloom_buffer_append(&block->input, piece.data, piece.size);
+  if (status == MLOOM_OK && block->kind == MLOOM_MESSAGES_TOOL_USE) {
+    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = MLOOM_EVENT_TOOL_DELTA};
+    event.name = (mloom_bytes){mloom_buffer_string(&block->name), block->name.size};
+    event.id = (mloom_bytes){mloom_buffer_string(&block->id), block->id.size};
+    emit(decoder, &event);
+  }
+  return status;
+}
+
+/* Each kind of delta has one member of its own, which goes by its name; what the type says more is not needed. */
+static int32_t read_delta(mloom_messages_decoder *decoder, mloom_bytes delta, int64_t index) {
+  mloom_messages_block *block = find_block(&decoder->answer, index);
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_bytes text = {NULL, 0};
+  int32_t status = MLOOM_OK;
+  mloom_json_reader_init(&reader, delta.data, delta.size);
+  if (block == NULL || delta.size == 0 || !mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
+    if ((mloom_text_equal(key, "text") && block->kind == MLOOM_MESSAGES_TEXT) ||
+        (mloom_text_equal(key, "thinking") && block->kind == MLOOM_MESSAGES_THINKING)) {
+      mloom_json_reader_string(&reader, &decoder->scratch, &text);
+      status = say(decoder, block, text);
+    } else if (mloom_text_equal(key, "partial_json")) {
+      mloom_json_reader_string(&reader, &decoder->scratch, &text);
+      status = add_input(decoder, block, text);
+    } else if (mloom_text_equal(key, "signature")) {
+      mloom_json_reader_string(&reader, &decoder->scratch, &text);
+      status = set_buffer(&block->signature, text);
+    } else if (mloom_text_equal(key, "citation") && mloom_json_reader_raw(&reader, &text)) {
+      status = block->citations.size > 0 ? mloom_buffer_append_char(&block->citations, ',') : MLOOM_OK;
+      status = status == MLOOM_OK ? mloom_buffer_append(&block->citations, text.data, text.size) : status;
+    } else if (!mloom_text_equal(key, "citation")) {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  return status;
+}
+
+/* ---- Events ---- */
+
+static int32_t read_message(mloom_messages_decoder *decoder, mloom_bytes message) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_bytes raw = {NULL, 0};
+  int32_t status = MLOOM_OK;
+  mloom_json_reader_init(&reader, message.data, message.size);
+  if (message.size == 0 || !mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  decoder->started = 1;
+  while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "content") && mloom_json_reader_array(&reader)) {
+      for (int64_t i = 0; mloom_json_reader_element(&reader); i++) {
+        if (status == MLOOM_OK && mloom_json_reader_raw(&reader, &raw)) {
+          status = begin_block(decoder, raw, i);
+        } else if (status != MLOOM_OK) {
+          mloom_json_reader_skip(&reader);
+        }
+      }
+    } else if (mloom_text_equal(key, "usage")) {
+      raw.size = 0;
+      mloom_json_reader_raw(&reader, &raw);
+      read_usage(decoder, raw);
+    } else if (!mloom_text_equal(key, "content") && !read_ending(decoder, &reader, key)) {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  return status;
+}
+
+static void read_message_delta(mloom_messages_decoder *decoder, mloom_bytes delta) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_json_reader_init(&reader, delta.data, delta.size);
+  if (delta.size == 0 || !mloom_json_reader_object(&reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(&reader, &key)) {
+    if (!read_ending(decoder, &reader, key)) {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+}
+
+/* The members of an event, whatever their order. */
+typedef struct event_parts {
+  mloom_bytes type;
+  mloom_bytes message;
+  mloom_bytes content_block;
+  mloom_bytes delta;
+  mloom_bytes usage;
+  int64_t index;
+  int has_error;
+} event_parts;
+
+static int32_t split(mloom_messages_decoder *decoder, mloom_bytes data, event_parts *out) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_json_reader_init(&reader, data.data, data.size);
+  if (!mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  while (mloom_json_reader_key(&reader, &key)) {
+    mloom_bytes *part = mloom_text_equal(key, "message")         ? &out->message
+                        : mloom_text_equal(key, "content_block") ? &out->content_block
+                        : mloom_text_equal(key, "delta")         ? &out->delta
+                        : mloom_text_equal(key, "usage")         ? &out->usage
+                                                                 : NULL;
+    if (part != NULL) {
+      mloom_json_reader_raw(&reader, part);
+    } else if (mloom_text_equal(key, "type")) {
+      mloom_json_reader_raw(&reader, &out->type);
+    } else if (mloom_text_equal(key, "index")) {
+      mloom_json_reader_integer(&reader, &out->index);
+    } else {
+      out->has_error |= mloom_text_equal(key, "error") && mloom_json_reader_peek(&reader) != MLOOM_JSON_NULL;
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  int32_t end = mloom_json_reader_end(&reader);
+  decoder->malformed |= end != MLOOM_OK && end != MLOOM_E_MEMORY;
+  return end == MLOOM_E_MEMORY ? end : MLOOM_OK;
+}
+
+static int is_type(const event_parts *event, mloom_bytes name, const char *type) {
+  size_t size = strlen(type);
+  if (event->type.size == 0) {
+    return mloom_text_equal(name, type);
+  }
+  return event->type.size == size + 2 && memcmp(event->type.data + 1, type, size) == 0;
+}
+
+int32_t mloom_messages_read_event(mloom_messages_decoder *decoder, mloom_bytes name, mloom_bytes data) {
+  event_parts event = {.index = -1};
+  int32_t status = repair(decoder, &data);
+  status = status == MLOOM_OK ? split(decoder, data, &event) : status;
+  if (status != MLOOM_OK || decoder->malformed) {
+    return status;
+  }
+  if (is_type(&event, name, "content_block_delta")) {
+    return read_delta(decoder, event.delta, event.index);
+  }
+  if (is_type(&event, name, "content_block_start")) {
+    return begin_block(decoder, event.content_block, event.index);
+  }
+  if (is_type(&event, name, "message_start")) {
+    return read_message(decoder, event.message);
+  }
+  if (is_type(&event, name, "message_delta")) {
+    read_message_delta(decoder, event.delta);
+    read_usage(decoder, event.usage);
+  } else if (is_type(&event, name, "message_stop")) {
+    decoder->done = 1;
+  } else if (is_type(&event, name, "error") || event.has_error) {
+    decoder->has_failure = 1;
+    mloom_messages_failure_read(&decoder->failure, data.data, data.size);
+  }
+  return MLOOM_OK;
+}
+
+int32_t mloom_messages_read_whole(mloom_messages_decoder *decoder, mloom_bytes data) {
+  event_parts event = {.index = -1};
+  int32_t status = repair(decoder, &data);
+  status = status == MLOOM_OK ? split(decoder, data, &event) : status;
+  if (status != MLOOM_OK || decoder->malformed) {
+    return status;
+  }
+  if (is_type(&event, mloom_text_bytes(""), "message")) {
+    decoder->done = 1;
+    return read_message(decoder, data);
+  }
+  mloom_messages_failure_read(&decoder->failure, data.data, data.size);
+  decoder->has_failure = event.has_error || decoder->failure.error.message[0] != '\0';
+  return MLOOM_OK;
+}
+
+void mloom_messages_answer_clear(mloom_messages_answer *answer) {
+  for (size_t i = 0; i < answer->block_count; i++) {
+    mloom_messages_block *block = &answer->blocks[i];
+    mloom_buffer_free(&block->start);
+    mloom_buffer_free(&block->text);
+    mloom_buffer_free(&block->signature);
+    mloom_buffer_free(&block->input);
+    mloom_buffer_free(&block->citations);
+    mloom_buffer_free(&block->id);
+    mloom_buffer_free(&block->name);
+  }
+  mloom_messages_block *blocks = answer->blocks;
+  size_t capacity = answer->block_capacity;
+  memset(answer, 0, sizeof(*answer));
+  answer->blocks = blocks;
+  answer->block_capacity = capacity;
+}

@@ -13,8 +13,8 @@ broken=0
 table() {
   awk -F'\t' '
     NF < 4 { print "  " $0; next }
-    $4 == "" { printf "  %-56s %10s %-12s\n", $1, $2, $3; next }
-    { printf "  %-56s %10s %-12s at most %-6s %s\n", $1, $2, $3, $4, ($2 + 0 <= $4 + 0 ? "ok" : "MISSED") }'
+    $4 == "" { printf "  %-62s %10s %-10s\n", $1, $2, $3; next }
+    { printf "  %-62s %10s %-10s at most %-6s %s\n", $1, $2, $3, $4, ($2 + 0 <= $4 + 0 ? "ok" : "MISSED") }'
 }
 
 measure() {

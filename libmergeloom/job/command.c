@@ -417,13 +417,14 @@ int32_t mloom_command_run_own(mloom_command_runner *runner, const mloom_call *ca
   const char *write_paths[] = {runner->git_dir, NULL};
   mloom_sandbox sandbox = {
       .read_paths = (const char *const *)read.items, .write_paths = write_paths, .mode = runner->rules->sandbox_mode};
-  mloom_process_plan plan = {.supervise_path = runner->rules->supervise_path,
-                             .argv = argv,
-                             .environment = (const char *const *)runner->git_environment.items,
-                             .working_directory = runner->workspace->path,
-                             .input = input,
-                             .sandbox = &sandbox,
-                             .limits = {.total_timeout_ms = OWN_TIMEOUT_MS, .grace_ms = 200}};
+  mloom_process_plan plan = {
+      .supervise_path = runner->rules->supervise_path,
+      .argv = argv,
+      .environment = (const char *const *)runner->git_environment.items,
+      .working_directory = runner->workspace->path,
+      .input = input,
+      .sandbox = &sandbox,
+      .limits = {.total_timeout_ms = OWN_TIMEOUT_MS, .grace_ms = 200, .processes = PROCESS_CEILING}};
   MLOOM_AUTO(own_output_free) own_output own = {out, out->size + limit, MLOOM_BUFFER_INIT, 0};
   mloom_process_sink sink = {.size = sizeof sink, .userdata = &own, .output = own_stdout, .error_output = own_stderr};
   mloom_process_report report = {0};

@@ -13,6 +13,7 @@
 #define DOMAIN MLOOM_DOMAIN_PLUGIN
 #define FIX_PLUGIN "correct the plugin"
 #define GRACE_MS 1500u
+#define PROCESS_CEILING 1024u
 #define OUTPUT_LIMIT_BYTES ((uint64_t)64 * 1024 * 1024)
 
 static int32_t missing_argument(const char *function, mloom_error *error) {
@@ -148,7 +149,8 @@ static int32_t host_spawn(void *ctx, mloom_call *call, const mloom_process_reque
       .limits = {.total_timeout_ms = known.total_timeout_ms,
                  .idle_timeout_ms = known.idle_timeout_ms,
                  .grace_ms = GRACE_MS,
-                 .output_bytes = OUTPUT_LIMIT_BYTES},
+                 .output_bytes = OUTPUT_LIMIT_BYTES,
+                 .processes = PROCESS_CEILING},
   };
   mloom_process_sink output = known_sink;
   output.exited = NULL; /* told below, once the outcome is known */

@@ -14,6 +14,7 @@
 #include "process/process.h"
 
 #define ERROR_OUTPUT_LIMIT 4096u
+#define PROCESS_CEILING 1024u
 
 void mloom_exchange_run_free(mloom_exchange_run *run) {
   mloom_authorized_headers_free(&run->authorized);
@@ -328,7 +329,8 @@ static int32_t perform_process(mloom_exchange_run *run, mloom_error *error) {
                              .limits = {.total_timeout_ms = request.total_timeout_ms,
                                         .idle_timeout_ms = request.idle_timeout_ms,
                                         .grace_ms = 1000,
-                                        .output_bytes = MLOOM_ANSWER_LIMIT}};
+                                        .output_bytes = MLOOM_ANSWER_LIMIT,
+                                        .processes = PROCESS_CEILING}};
   mloom_process_sink sink = {
       .size = (uint32_t)sizeof(sink), .userdata = run, .output = on_body, .error_output = on_error_output};
   mloom_process_report report;

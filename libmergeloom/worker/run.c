@@ -187,64 +187,6 @@ static int32_t execute(job_run *run, mloom_result **out, const char *repository_
   return code;
 }
 
-/* Appends what a list key of the ticket's directives names. */
-static void merge_list(mloom_json *context, const char *name, const mloom_directives *directives, const char *key) {
-  size_t count = mloom_directives_list_count(directives, key);
-  if (count == 0) {
-    return;
-  }
-  if (mloom_json_member(context, name) == NULL) {
-    mloom_json_set(context, name, mloom_json_new_array());
-  }
-  mloom_json *list = mloom_json_member(context, name);
-  for (size_t i = 0; i < count; i++) {
-    const char *item = mloom_directives_list_at(directives, key, i);
-    mloom_json_add(list, mloom_json_new_string(item, strlen(item)));
-  }
-}
-
-static int32_t merge_inline(mloom_json *context, const char *text, mloom_error *error) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer whole = MLOOM_BUFFER_INIT;
-  mloom_bytes given = mloom_json_text(mloom_json_member(context, "inline"));
-  if ((given.size > 0 && (mloom_buffer_append(&whole, given.data, given.size) != MLOOM_OK ||
-                          mloom_buffer_append_char(&whole, '\n') != MLOOM_OK)) ||
-      mloom_buffer_append_string(&whole, text) != MLOOM_OK) {
-    return mloom_error_memory(error);
-  }
-  return mloom_json_set(context, "inline", mloom_json_new_string(mloom_buffer_string(&whole), whole.size)) == MLOOM_OK
-             ? MLOOM_OK
-             : mloom_error_memory(error);
-}
-
-/* Puts the context that the ticket's directives name beside that of the job, and reads the job again. */
-static int32_t apply_directives(job_run *run, mloom_error *error) {
-  const mloom_directives *directives = mloom_resolution_directives(run->resolution);
-  const char *text = directives == NULL ? NULL : mloom_directives_value(directives, "inline_context", NULL, NULL);
-  if (directives == NULL || (text == NULL && mloom_directives_list_count(directives, "context_files") == 0 &&
-                             mloom_directives_list_count(directives, "context_folders") == 0)) {
-    return MLOOM_OK;
-  }
-  mloom_json *document = mloom_job_document(run->job);
-  if (mloom_json_member(document, "context") == NULL) {
-    mloom_json_set(document, "context", mloom_json_new_object());
-  }
-  mloom_json *context = mloom_json_member(document, "context");
-  merge_list(context, "files", directives, "context_files");
-  merge_list(context, "folders", directives, "context_folders");
-  int32_t code = text == NULL ? MLOOM_OK : merge_inline(context, text, error);
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer merged = MLOOM_BUFFER_INIT;
-  if (code != MLOOM_OK || mloom_json_serialize(&merged, document, 0) != MLOOM_OK) {
-    return code != MLOOM_OK ? code : mloom_error_memory(error);
-  }
-  mloom_job *job = NULL;
-  code = mloom_job_parse(&job, merged.data, merged.size, error);
-  if (code == MLOOM_OK) {
-    mloom_job_free(run->job);
-    run->job = job;
-  }
-  return code;
-}
-
 static int32_t run_steps(job_run *run, mloom_result **out, mloom_bytes text, mloom_error *error) {
   mloom_context *context = run->context;
   const char *repository_path = NULL;
@@ -268,12 +210,7 @@ static int32_t run_steps(job_run *run, mloom_result **out, mloom_bytes text, mlo
   if ((run->options.flags & MLOOM_JOB_WITHOUT_READINESS) == 0) {
     code = pass_gate(run, out, error);
   }
-  if (code == MLOOM_OK && *out == NULL) {
-    code = apply_directives(run, error);
-    code = code == MLOOM_OK ? find_repository(run, &repository_path, error) : code;
-    code = code == MLOOM_OK ? execute(run, out, repository_path, error) : code;
-  }
-  return code;
+  return code == MLOOM_OK && *out == NULL ? execute(run, out, repository_path, error) : code;
 }
 
 int32_t mloom_job_run(mloom_result **out, mloom_context *context, const char *job, size_t job_size,

@@ -204,6 +204,19 @@ def test_json_lines():
         NOWHERE, JCA_WORKER_AUDIT_PATH=audit)), 2, "job-absent")
 
 
+def test_directive_context():
+    """files and text that a ticket's directives name reach the model"""
+    repo = harness.repository({**harness.FILES, "notes.txt": "the greeting has five letters\n"})
+    ticket = harness.TICKET + "\n[JCA]\ncontext_files=notes.txt\ninline_context=mind the gap\n[/JCA]\n"
+    with harness.simulator(harness.job_script(harness.job_steps())) as server, harness.Recorder(server.url) as proxy:
+        finished = harness.run_job(proxy.url, repo, "--no-readiness", ticket=ticket)
+        first = proxy.bodies()[0].decode()
+    equal(finished.status, 0, f"{finished!r}")
+    messages = json.dumps([one["content"] for one in json.loads(first)["messages"]])
+    equal(messages.count("- notes.txt"), 1, f"the file among the places to look at in {messages}")
+    contains(messages, "mind the gap", "what the model is told")
+
+
 def test_hostile_text():
     """what a model and a ticket say cannot command the terminal"""
     repo = harness.repository(harness.FILES)

@@ -1,6 +1,7 @@
 if HAVE_CUNIT
 worker_tests = \
   tests/unit/worker/test_context \
+  tests/unit/worker/test_gate \
   tests/unit/worker/test_readiness_cache \
   tests/unit/worker/test_threads \
   tests/unit/worker/test_tool_text
@@ -10,6 +11,10 @@ tests_unit_worker_test_context_SOURCES = tests/unit/worker/test_context.c
 tests_unit_worker_test_context_CPPFLAGS = $(unit_cppflags)
 tests_unit_worker_test_context_CFLAGS = $(unit_cflags)
 tests_unit_worker_test_context_LDADD = $(unit_libs)
+tests_unit_worker_test_gate_SOURCES = tests/unit/worker/test_gate.c
+tests_unit_worker_test_gate_CPPFLAGS = $(unit_cppflags)
+tests_unit_worker_test_gate_CFLAGS = $(unit_cflags)
+tests_unit_worker_test_gate_LDADD = $(unit_libs)
 tests_unit_worker_test_readiness_cache_SOURCES = tests/unit/worker/test_readiness_cache.c
 tests_unit_worker_test_readiness_cache_CPPFLAGS = $(unit_cppflags)
 tests_unit_worker_test_readiness_cache_CFLAGS = $(unit_cflags)

@@ -46,6 +46,8 @@ mergeloom_credential_static_la_CPPFLAGS = $(plugin_cppflags)
 mergeloom_credential_static_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
 mergeloom_credential_static_la_LIBADD =
 
+include plugins/claude-api/local.mk
+
 # The .so is all that is loaded.
 install-data-hook:
 	for plugin in $(plugin_LTLIBRARIES); do rm -f "$(DESTDIR)$(plugindir)/$$plugin"; done

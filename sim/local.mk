@@ -16,6 +16,7 @@ mergeloom_sim_SOURCES = \
   sim/template.c \
   sim/template.h \
   sim/wire/chat.c \
+  sim/wire/messages.c \
   sim/wire/minimal.c \
   sim/wire/wire.h
 mergeloom_sim_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -I$(srcdir)/sim

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "wire/wire.h"
 
-const sim_wire *const sim_wires[] = {&sim_wire_chat, &sim_wire_minimal, NULL};
+const sim_wire *const sim_wires[] = {&sim_wire_messages, &sim_wire_chat, &sim_wire_minimal, NULL};
 
 static int32_t respond(sim_response *response, int32_t status, const char *content_type, const mloom_buffer *body) {
   response->status = status;
@@ -131,6 +131,9 @@ static int is_authorized(const sim_service *service, const sim_request *request)
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer header = MLOOM_BUFFER_INIT;
   if (key == NULL) {
     return 1;
+  }
+  if (sim_request_header(request, "x-api-key", &header)) {
+    return strcmp(mloom_buffer_string(&header), key) == 0;
   }
   return sim_request_header(request, "Authorization", &header) &&
          strncmp(mloom_buffer_string(&header), "Bearer ", 7) == 0 && strcmp(mloom_buffer_string(&header) + 7, key) == 0;

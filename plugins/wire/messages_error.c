@@ -110,7 +110,7 @@ static void judge_bad_request(verdict *v, const mloom_service_error *error, cons
   } else if (has(message, "anthropic-beta") || has(message, "anthropic_beta")) {
     REMEDY(v, "leave beta_headers (%sBETA_HEADERS) unset, or name only flags that this service knows", prefix);
   } else if (has(message, "anthropic-version") || has(message, "anthropic_version")) {
-    REMEDY(v, "set anthropic_version (%sANTHROPIC_VERSION) to one that this service and model know", prefix);
+    REMEDY(v, "set anthropic_version to one that this service and model know");
   } else if (has(message, "max_tokens")) {
     REMEDY(v, "set max_output_tokens (%sMAX_OUTPUT_TOKENS) to what model %s allows", prefix, names->model);
   } else if (has(message, "effort") || has(message, "output_config")) {

@@ -53,3 +53,8 @@ install-data-hook:
 	for plugin in $(plugin_LTLIBRARIES); do rm -f "$(DESTDIR)$(plugindir)/$$plugin"; done
 uninstall-hook:
 	for plugin in $(plugin_LTLIBRARIES); do rm -f "$(DESTDIR)$(plugindir)/$${plugin%.la}.so"; done
+
+# What services of AWS share.
+plugins_libwire_la_SOURCES += \
+  plugins/wire/sigv4.c \
+  plugins/wire/sigv4.h

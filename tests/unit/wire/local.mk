@@ -10,3 +10,11 @@ tests_unit_wire_test_chat_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_chat_encode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_chat_encode_LDADD = plugins/libwire.la $(unit_libs)
 endif
+
+# Signatures compared with a published test suite and with botocore.
+check_PROGRAMS += tests/unit/wire/sigv4_sign
+tests_unit_wire_sigv4_sign_SOURCES = tests/unit/wire/sigv4_sign.c
+tests_unit_wire_sigv4_sign_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+tests_unit_wire_sigv4_sign_LDADD = plugins/libwire.la libmergeloom/libcore.la
+TESTS += tests/unit/wire/test_sigv4.py
+EXTRA_DIST += tests/unit/wire/test_sigv4.py tests/data/aws-sigv4

@@ -19,7 +19,7 @@ static int32_t hide(mloom_redactor *redactor, mloom_bytes value, mloom_error *er
   return code == MLOOM_OK ? mloom_redactor_add(redactor, secret) : code;
 }
 
-/* "https://user:password@host/...": the password, or the user when it stands alone, as tokens do. */
+/* The password of an URL, or its user when that stands alone, as tokens do. */
 static mloom_bytes find_in_url(mloom_bytes line) {
   const char *begin = memmem(line.data, line.size, "://", 3);
   if (begin == NULL) {

@@ -44,6 +44,7 @@ static const obeyed_case obeyed[] = {
      "claude-api\xc2\xa0\n[/JCA]",
      "claude-api", NULL, 2, 13},
     {"\xef\xbb\xbf[JCA]\nprovider=claude-api\n[/JCA]", "claude-api", NULL, 2, 10},
+    {"\xef\xbb\xbf[JCA] provider=claude-api [/JCA]", "claude-api", NULL, 1, 16},
     /* case, blank lines, comments */
     {"[jca]\nPROVIDER=claude-api\nModel=Sonnet\n[/Jca]", "claude-api", "Sonnet", 2, 10},
     {"[JCA]\n\n# provider=other\n   # model=other\nprovider=claude-api\n\n[/JCA]", "claude-api", NULL, 5, 10},
@@ -156,6 +157,8 @@ static const note_case reported[] = {
     {"[JCA]\nprovider=a<br>\n[/JCA]", 1, 2, 11, "markup", NULL, NULL},
     {"[JCA]\nprovider=a\\\nmodel=b\n[/JCA]", 1, 2, 11, "markup", NULL, NULL},
     {"[JCA]\nprovider=\xd0\xb0\n[/JCA]", 1, 2, 10, "U+0430", "ASCII", NULL},
+    {"[JCA]\ninline_context=a\xe2\x80\x8b b\n[/JCA]", 1, 2, 17, "U+200B", NULL, NULL},
+    {"[JCA]\ninline_context=a \xe2\x80\xae b\n[/JCA]", 1, 2, 18, "U+202E", NULL, NULL},
     {"[JCA]\ninline_context=a &amp; b\n[/JCA]", 0, 2, 18, "HTML-escaped", NULL, NULL},
     /* lists and paths */
     {"[JCA]\ncontext_files=api:../secret\n[/JCA]", 1, 2, 15, "leads out of", NULL, NULL},

@@ -359,6 +359,11 @@ static void test_misplaced_secrets_stay_hidden(void) {
     CU_ASSERT_PTR_NULL(strstr(mloom_settings_problem_at(settings, 0)->message, KEY));
     mloom_settings_unref(settings);
   }
+  /* Long values are not repeated even when they look like a word. */
+  mloom_settings *settings = build_with(ENVIRONMENT("JCA_SOME_ID_SHAPE=long-" KEY), NULL);
+  CU_ASSERT_EQUAL_FATAL(mloom_settings_problem_count(settings), 1);
+  CU_ASSERT_PTR_NULL(strstr(mloom_settings_problem_at(settings, 0)->message, KEY));
+  mloom_settings_unref(settings);
 }
 
 /* ---- The configuration file ---- */

@@ -11,6 +11,11 @@ wire_chat_sources = \
   plugins/wire/chat_encode.c \
   plugins/wire/chat_internal.h \
   plugins/wire/chat_text_call.c \
+  plugins/wire/responses.h \
+  plugins/wire/responses_decode.c \
+  plugins/wire/responses_encode.c \
+  plugins/wire/responses_event.c \
+  plugins/wire/responses_internal.h \
   plugins/wire/service_error.c \
   plugins/wire/service_error.h
 wire_messages_sources = \
@@ -47,6 +52,7 @@ mergeloom_credential_static_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
 mergeloom_credential_static_la_LIBADD =
 
 include plugins/claude-api/local.mk
+include plugins/codex-api/local.mk
 
 # The .so is all that is loaded.
 install-data-hook:

@@ -4,6 +4,7 @@
  */
 #include "provider/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,6 +219,12 @@ static int64_t next_wait(const attempt *self, uint32_t number, int32_t code, con
                                 .retry_after_ms = self->headers.retry_after_ms,
                                 .retry_after = self->headers.retry_after,
                                 .now_wall_ms = instance->services->clock->wall_ms(instance->services->clock)};
+  char said[24];
+  if (self->headers.retry_after_ms[0] == '\0' && self->headers.retry_after[0] == '\0' && reason->retry_after_ms >= 0) {
+    /* The answer itself said how long, and no header did. */
+    snprintf(said, sizeof(said), "%lld", (long long)reason->retry_after_ms);
+    failed.retry_after_ms = said;
+  }
   uint32_t random = 0;
   if (self->final) {
     return -1;

@@ -167,6 +167,7 @@ static int is_quota(const mloom_service_error *failure) {
   return contains(failure->code, "insufficient_quota") || contains(failure->type, "insufficient_quota") ||
          contains(failure->code, "billing") || contains(failure->code, "usage_limit_reached") ||
          contains(failure->type, "usage_limit_reached") || contains(failure->code, "spend_limit") ||
+         contains(failure->code, "usage_not_included") || contains(failure->type, "usage_not_included") ||
          contains_any(failure->message, words);
 }
 
@@ -186,7 +187,7 @@ static void judge_bad_request(verdict *v, const mloom_service_error *failure, co
   const char *message = failure->message;
   v->code = MLOOM_E_INVALID;
   if (contains(failure->code, "content_filter") || contains(failure->code, "content_policy") ||
-      contains(failure->code, "cyber_policy")) {
+      contains(failure->code, "cyber_policy") || contains(failure->code, "bio_policy")) {
     v->code = MLOOM_E_REFUSED;
     REMEDY(v, "change the ticket, or ask the service to allow such content");
   } else if (contains(message, "stream_options")) {
@@ -235,10 +236,9 @@ static void judge_status(verdict *v, int32_t status, const mloom_service_error *
     if (is_model_missing(failure) && status == 404) {
       REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
     } else {
-      REMEDY(
-          v,
-          "correct base_url (%sBASE_URL), now %s: it is the address before /chat/completions and often ends with /v1",
-          names->environment_prefix, names->base_url);
+      REMEDY(v, "correct base_url (%sBASE_URL), now %s: it is the address before %s and often ends with /v1",
+             names->environment_prefix, names->base_url,
+             names->operation == NULL ? "/chat/completions" : names->operation);
     }
   } else if (status == 408) {
     v->code = MLOOM_E_TIMEOUT;
@@ -269,11 +269,12 @@ static int32_t status_of_code(const mloom_service_error *failure) {
   static const struct {
     const char *word;
     int32_t status;
-  } words[] = {{"rate_limit", 429},        {"too_many_requests", 429}, {"authentication", 401},
-               {"invalid_api_key", 401},   {"permission", 403},        {"model_not_found", 404},
-               {"not_found", 404},         {"invalid_request", 400},   {"BadRequest", 400},
-               {"invalid_prompt", 400},    {"content_filter", 400},    {"content_policy", 400},
-               {"insufficient_quota", 429}};
+  } words[] = {
+      {"rate_limit", 429},         {"too_many_requests", 429},   {"authentication", 401},     {"invalid_api_key", 401},
+      {"permission", 403},         {"model_not_found", 404},     {"not_found", 404},          {"invalid_request", 400},
+      {"BadRequest", 400},         {"invalid_prompt", 400},      {"content_filter", 400},     {"content_policy", 400},
+      {"insufficient_quota", 429}, {"usage_limit_reached", 429}, {"usage_not_included", 429}, {"context_length", 400},
+      {"cyber_policy", 400},       {"bio_policy", 400},          {"data_residency", 400},     {"invalid_image", 400}};
   int64_t number = 0;
   if (mloom_text_parse_int64(mloom_text_bytes(failure->code), &number) == MLOOM_OK && number >= 400 && number <= 599) {
     return (int32_t)number;

@@ -22,6 +22,7 @@ typedef struct mloom_service_names {
   const char *models_url;
   const char *environment_prefix; /* "JCA_OPENAI_COMPATIBLE_" */
   int has_key;                    /* a key was sent */
+  const char *operation;          /* the path below base_url that was asked; NULL: "/chat/completions" */
 } mloom_service_names;
 
 /* Reads a body of any shape: {"error":{...}}, {"error":"..."}, {"detail":...}, {"message":...}, {"object":"error",...},

@@ -42,7 +42,10 @@ fails() {
 
 for plugin in "$top_builddir"/.libs/mergeloom-*.so; do
   [ -e "$plugin" ] || continue
-  passes "$(basename "$plugin")" --answer "$answers/chat.txt" "$plugin"
+  name=$(basename "$plugin" .so)
+  answer=$answers/${name#mergeloom-}.txt
+  [ -e "$answer" ] || answer=$answers/chat.txt
+  passes "$(basename "$plugin")" --answer "$answer" "$plugin"
 done
 
 if [ -e "$top_srcdir/examples/minimal-provider/provider.c" ]; then

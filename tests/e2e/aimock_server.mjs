@@ -15,7 +15,9 @@ const plan = JSON.parse(readFileSync(planPath, 'utf8'));
 
 const textOf = (message) => typeof message.content === 'string' ? message.content
   : (message.content ?? []).map((part) => part.text ?? '').join('');
-const turnOf = (request) => request.messages.filter((message) => message.role === 'assistant').length;
+// What the model said in one turn is one assistant message, or several in a row where items are sent back one by one.
+const turnOf = (request) => request.messages.filter((message, index, all) => message.role === 'assistant'
+  && all[index - 1]?.role !== 'assistant').length;
 const offers = (request, name) => (request.tools ?? []).some((tool) => tool.function?.name === name);
 const found = (request, pattern) => {
   for (const message of [...request.messages].reverse()) {

@@ -3,6 +3,7 @@ e2e_tests = \
   tests/e2e/test_aimock.py \
   tests/e2e/test_bad_input.py \
   tests/e2e/test_cli.py \
+  tests/e2e/test_codex_api.py \
   tests/e2e/test_job.py \
   tests/e2e/test_simulator.py
 TESTS += $(e2e_tests)

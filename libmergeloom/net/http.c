@@ -25,6 +25,7 @@
 #define IDLE_SLOT_LIMIT 16
 #define CURL_BUFFER_SIZE 32768L
 #define HEADER_LIMIT (256u * 1024u)
+#define COMPLETE_GRACE_MS 1000u
 
 typedef struct http_slot {
   CURL *easy;
@@ -71,6 +72,7 @@ typedef struct exchange {
   int32_t status;
   int32_t abort_code; /* what a sink returned */
   int32_t line_status;
+  int32_t complete;     /* the sink has all it wants */
   int32_t headers_done; /* the blank line behind them was seen */
   char curl_error[CURL_ERROR_SIZE];
 } exchange;
@@ -385,13 +387,16 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
 static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
   exchange *ex = userdata;
   size *= count;
-  note_progress(ex);
+  if (!ex->complete) {
+    note_progress(ex);
+  }
   ex->received += size;
   int32_t code = ex->sink->body == NULL ? MLOOM_OK : ex->sink->body(data, size, ex->sink->userdata);
   if (code < 0) {
     ex->abort_code = code;
     return size + 1;
   }
+  ex->complete |= code == MLOOM_COMPLETE;
   return size;
 }
 
@@ -540,7 +545,7 @@ static const char *connect_time_out_text(const exchange *ex) {
   }
 }
 
-/* MLOOM_OK and the milliseconds until the next limit, or the limit that has passed. */
+/* MLOOM_OK and the milliseconds until the next limit, the limit that has passed, or MLOOM_COMPLETE. */
 static int32_t check_limits(exchange *ex, int *wait_ms, mloom_error *error) {
   int32_t code = mloom_call_check(ex->call, error);
   if (code != MLOOM_OK) {
@@ -574,7 +579,13 @@ static int32_t check_limits(exchange *ex, int *wait_ms, mloom_error *error) {
     setting = "first_byte_timeout";
     what = "did not begin to answer";
   }
+  if (ex->complete) { /* a server that ends the answer soon keeps its connection for the next request */
+    limit = limit == 0 || limit > COMPLETE_GRACE_MS ? COMPLETE_GRACE_MS : limit;
+  }
   if (limit != 0) {
+    if (waited >= limit && ex->complete) {
+      return MLOOM_COMPLETE;
+    }
     if (waited >= limit) {
       return time_out(ex, setting, limit, what == NULL ? connect_time_out_text(ex) : what, error);
     }
@@ -736,6 +747,10 @@ static int32_t run(exchange *ex, CURLM *multi, mloom_error *error) {
       break;
     }
     int32_t code = check_limits(ex, &wait_ms, error);
+    if (code == MLOOM_COMPLETE) {
+      ex->stage = MLOOM_HTTP_STAGE_DONE;
+      return MLOOM_OK;
+    }
     if (code != MLOOM_OK) {
       ex->stage = failed_stage(ex);
       return code;

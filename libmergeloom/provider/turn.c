@@ -119,7 +119,8 @@ static int32_t on_body(const char *data, size_t size, void *userdata, mloom_erro
   if (code < 0) {
     return mloom_provider_complete_error(instance, code, "cannot read the answer", error);
   }
-  return check_collector(self->collector, error);
+  int32_t checked = check_collector(self->collector, error);
+  return checked == MLOOM_OK ? code : checked;
 }
 
 /* Tells the plugin how the exchange ended, and judges what the two say together. */

@@ -490,7 +490,8 @@ static int32_t session_prepare(void *session_pointer, const mloom_turn_args *arg
 static int32_t session_feed(void *session_pointer, const char *data, size_t size, const mloom_event_sink *sink,
                             mloom_error *error) {
   session *self = session_pointer;
-  return mloom_chat_decoder_feed(&self->decoder, data, size, sink, error);
+  int32_t code = mloom_chat_decoder_feed(&self->decoder, data, size, sink, error);
+  return code == MLOOM_OK && self->decoder.done ? MLOOM_COMPLETE : code;
 }
 
 static int32_t session_finish(void *session_pointer, const mloom_exchange_end *end, const mloom_event_sink *sink,

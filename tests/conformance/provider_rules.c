@@ -238,7 +238,7 @@ static int32_t give_answer(const run *in, void *session, const text *answer, siz
   for (size_t at = 0; at < answer->size; at += piece) {
     size_t left = answer->size - at;
     int32_t code = in->provider->feed(session, answer->data + at, left < piece ? left : piece, &sink, error);
-    if (code != MLOOM_OK) {
+    if (code < 0) {
       end.outcome = code;
       break;
     }

@@ -67,8 +67,12 @@ typedef struct mloom_http_request {
   uint64_t total_timeout_ms;
 } mloom_http_request;
 
+/* What feed and a body callback may return besides MLOOM_OK and errors. */
+#define MLOOM_COMPLETE 1
+
 /* Receives an answer, in order, on the thread that made the call. A negative return aborts the exchange and
- * becomes its outcome. name and value of a header are valid during the callback. */
+ * becomes its outcome; MLOOM_COMPLETE from body says that the answer is whole, and the exchange then ends well within a
+ * second even when the server keeps the connection. name and value of a header are valid during the callback. */
 typedef struct mloom_http_sink {
   uint32_t size;
   uint32_t flags;
@@ -372,7 +376,8 @@ typedef struct mloom_provider {
   /* One header of the answer, before any feed; optional. */
   int32_t (*header)(void *session, int32_t http_status, const char *name, const char *value, mloom_error *error);
   /* Bytes of the answer (or stdout), cut anywhere. Called for error statuses too: finish says what they mean.
-   * A negative return aborts the exchange. */
+   * A negative return aborts the exchange. MLOOM_COMPLETE: the answer is whole, as after a stream's terminal event;
+   * the host does not wait long for the server to end the connection. More bytes may still be fed. */
   int32_t (*feed)(void *session, const char *data, size_t size, const mloom_event_sink *sink, mloom_error *error);
   /* Ends the attempt. Returns MLOOM_OK and out when the turn is complete: the session has then appended what the
    * model said. Otherwise a code that says what the service answered, retryable and retry_after_ms set; the session is

@@ -147,6 +147,20 @@ static void test_time_outs(void) {
   }
 }
 
+static void test_whole_answer_on_a_connection_that_stays_open(void) {
+  MLOOM_AUTO(test_answer_free) test_answer answer = {.body_result = MLOOM_COMPLETE};
+  mloom_http_options options = {.idle_timeout_ms = 20000};
+  mloom_http_client *client = new_client(&options);
+  test_server server;
+  static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nstay-open";
+  CU_ASSERT_FATAL(test_server_start(&server, answer_text, (void *)(uintptr_t)text));
+  test_get(&answer, client, test_server_url(&server, "/"));
+  UNIT_ASSERT_CODE(answer.code, MLOOM_OK, &answer.error);
+  CU_ASSERT_EQUAL(answer.report.stage, MLOOM_HTTP_STAGE_DONE);
+  mloom_http_client_free(client);
+  test_server_stop(&server);
+}
+
 /* The server takes the head and a little of a body that does not fit into the sockets' buffers. */
 static void take_a_little(test_connection *connection, void *userdata) {
   (void)userdata;
@@ -514,6 +528,7 @@ static const unit_test tests[] = {
     {"cut and malformed answers", test_cut_answers},
     {"endless headers", test_endless_headers},
     {"four time-outs", test_time_outs},
+    {"a whole answer on a connection that stays open", test_whole_answer_on_a_connection_that_stays_open},
     {"a server that takes nothing", test_server_that_takes_nothing},
     {"no server and no host", test_refused_and_unknown_host},
     {"a redirect is not followed", test_redirect_is_an_answer},

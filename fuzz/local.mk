@@ -65,5 +65,11 @@ noinst_PROGRAMS += fuzz/fuzz_stored_result
 fuzz_fuzz_stored_result_SOURCES = fuzz/fuzz_stored_result.c tool/json.c tool/text.c
 fuzz_fuzz_stored_result_CPPFLAGS = -D_GNU_SOURCE
 fuzz_fuzz_stored_result_CFLAGS = $(fuzz_cflags)
+
+noinst_PROGRAMS += fuzz/fuzz_event_stream
+fuzz_fuzz_event_stream_SOURCES = fuzz/fuzz_event_stream.c
+fuzz_fuzz_event_stream_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_event_stream_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_event_stream_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
 EXTRA_DIST += fuzz/seeds

@@ -62,5 +62,7 @@ uninstall-hook:
 
 # What services of AWS share.
 plugins_libwire_la_SOURCES += \
+  plugins/wire/event_stream.c \
+  plugins/wire/event_stream.h \
   plugins/wire/sigv4.c \
   plugins/wire/sigv4.h

@@ -18,3 +18,12 @@ tests_unit_wire_sigv4_sign_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 tests_unit_wire_sigv4_sign_LDADD = plugins/libwire.la libmergeloom/libcore.la
 TESTS += tests/unit/wire/test_sigv4.py
 EXTRA_DIST += tests/unit/wire/test_sigv4.py tests/data/aws-sigv4
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_event_stream
+TESTS += tests/unit/wire/test_event_stream
+tests_unit_wire_test_event_stream_SOURCES = tests/unit/wire/test_event_stream.c
+tests_unit_wire_test_event_stream_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_event_stream_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_event_stream_LDADD = plugins/libwire.la $(unit_libs)
+endif

@@ -8,6 +8,7 @@ EXTRA_DIST += \
   docs/json.md \
   docs/ownership.md \
   docs/plugin-guide.md \
+  docs/providers/codex-api.md \
   docs/providers/openai-compatible.md \
   docs/readiness.md \
   docs/resolution.md \

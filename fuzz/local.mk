@@ -73,3 +73,11 @@ fuzz_fuzz_event_stream_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_event_stream_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
 EXTRA_DIST += fuzz/seeds
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_responses_decode
+fuzz_fuzz_responses_decode_SOURCES = fuzz/fuzz_responses_decode.c
+fuzz_fuzz_responses_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_responses_decode_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_responses_decode_LDADD = plugins/libwire.la $(fuzz_libs)
+endif

@@ -26,4 +26,10 @@ tests_unit_wire_test_event_stream_SOURCES = tests/unit/wire/test_event_stream.c
 tests_unit_wire_test_event_stream_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_event_stream_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_event_stream_LDADD = plugins/libwire.la $(unit_libs)
+check_PROGRAMS += tests/unit/wire/test_responses
+TESTS += tests/unit/wire/test_responses
+tests_unit_wire_test_responses_SOURCES = tests/unit/wire/test_responses.c
+tests_unit_wire_test_responses_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_responses_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_responses_LDADD = plugins/libwire.la $(unit_libs)
 endif

@@ -36,6 +36,12 @@ fuzz_fuzz_chat_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_chat_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_chat_decode_LDADD = plugins/libwire.la $(fuzz_libs)
 
+noinst_PROGRAMS += fuzz/fuzz_messages_decode
+fuzz_fuzz_messages_decode_SOURCES = fuzz/fuzz_messages_decode.c
+fuzz_fuzz_messages_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_messages_decode_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_messages_decode_LDADD = plugins/libwire.la $(fuzz_libs)
+
 noinst_PROGRAMS += fuzz/fuzz_redactor
 fuzz_fuzz_redactor_SOURCES = fuzz/fuzz_redactor.c
 fuzz_fuzz_redactor_CFLAGS = $(fuzz_cflags)

@@ -100,7 +100,7 @@ def node_modules():
     reason = None
     if not node:
         reason = "Node.js is not installed: ./dev setup installs it"
-    elif not (modules / "@copilotkit/aimock").is_dir() or not (modules / "openai").is_dir():
+    elif not all((modules / name).is_dir() for name in ("@anthropic-ai/sdk", "@copilotkit/aimock", "openai")):
         reason = f"npm packages are not in {modules}: ./dev setup installs them"
     if reason and os.environ.get("CI") == "true":
         raise Failure(reason)

@@ -33,3 +33,16 @@ tests_unit_wire_test_responses_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_responses_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_responses_LDADD = plugins/libwire.la $(unit_libs)
 endif
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_messages_decode tests/unit/wire/test_messages_encode
+TESTS += tests/unit/wire/test_messages_decode tests/unit/wire/test_messages_encode
+tests_unit_wire_test_messages_decode_SOURCES = tests/unit/wire/test_messages_decode.c
+tests_unit_wire_test_messages_decode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_messages_decode_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_messages_decode_LDADD = plugins/libwire.la $(unit_libs)
+tests_unit_wire_test_messages_encode_SOURCES = tests/unit/wire/test_messages_encode.c
+tests_unit_wire_test_messages_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_messages_encode_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_messages_encode_LDADD = plugins/libwire.la $(unit_libs)
+endif

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The provider claude-api: whole jobs over the Messages wire, judged by servers and a client that are not ours."""
+import json
+
+import harness
+from harness import check, contains, equal, lacks
+
+SCRIPT = {
+    "models": ["sim-1", "sim-2"],
+    "conversations": [
+        {"name": "hello", "when": {"user": "hello"}, "steps": [
+            {"reasoning": "A greeting.", "text": "Grüße, 世界! This is streamed in pieces.",
+             "usage": {"input": 12, "cached": 4, "output": 9}}]},
+        {"name": "calls", "when": {"user": "two calls"},
+         "capture": {"token": {"from": "tool", "after": "token: "}},
+         "steps": [
+             {"text": "Looking.", "tool_calls": [{"name": "weather", "arguments": {"city": "Zürich"}},
+                                                 {"name": "weather", "arguments": {"city": "Oslo \"N\""}}]},
+             {"text": "The token is ${token}."}]},
+        {"name": "limited", "when": {"user": "limited"}, "steps": [
+            {"fault": {"kind": "status", "status": 429, "message": "slow down"}}]},
+        {"name": "overloaded", "when": {"user": "overloaded"}, "steps": [
+            {"fault": {"kind": "status", "status": 529}}]},
+        {"name": "inside", "when": {"user": "inside"}, "steps": [
+            {"text": "Some text first.", "fault": {"kind": "error", "after_events": 4, "message": "went wrong"}}]},
+        {"name": "cut", "when": {"user": "cut"}, "steps": [
+            {"text": "Some text first, and more of it.", "fault": {"kind": "cut", "after_events": 4}}]},
+    ],
+}
+
+
+def run_job(url, repo, *options, **settings):
+    path = harness.scratch() / "ticket.txt"
+    path.write_text(harness.TICKET, encoding="utf-8")
+    environment = {
+        "JCA_ANTHROPIC_BASE_URL": url, "JCA_ANTHROPIC_MODEL": "sim-1", "JCA_ANTHROPIC_API_KEY": harness.KEY,
+        "JCA_WORKER_PROVIDER": "claude-api", "JCA_WORKER_SCRATCH_PATH": harness.scratch(),
+        "JCA_WORKER_ALLOWED_COMMANDS": "git,python3", **settings}
+    return harness.mergeloom("run", "--repo", repo, "--ticket", path, *options,
+                             environment=harness.clean_environment(**environment))
+
+
+def completed(finished, repo):
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+    lacks(finished.everything(), harness.KEY, "what is printed")
+
+
+def simulated(steps, *options, key=None, **settings):
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(steps, key)) as server:
+        finished = run_job(server.url, repo, *options, **settings)
+    return finished, repo
+
+
+def with_fault(number, **fault):
+    steps = harness.job_steps()
+    steps[number]["fault"] = fault
+    return steps
+
+
+def test_vendor_client():
+    """the vendor's own client decodes the simulator's models, answers, streams, calls and errors"""
+    node, modules = harness.node_modules()
+    with harness.simulator(SCRIPT) as server:
+        out = harness.must([node, harness.SOURCE / "tests/e2e/anthropic_client.mjs", modules, server.url])
+    got = json.loads(out)
+    equal(got["models"], ["sim-1", "sim-2"], "models")
+    for form in ("whole", "streamed"):
+        equal([block["type"] for block in got[form]["content"]], ["thinking", "text"], f"blocks, {form}")
+        equal(got[form]["content"][1]["text"], "Grüße, 世界! This is streamed in pieces.", f"text, {form}")
+        check(got[form]["content"][0]["signature"], f"a signature, {form}")
+        equal(got[form]["stop_reason"], "end_turn", f"stop reason, {form}")
+        equal((got[form]["usage"]["input_tokens"], got[form]["usage"]["cache_read_input_tokens"],
+               got[form]["usage"]["output_tokens"]), (8, 4, 9), f"usage, {form}")
+    check(got["streamed"]["pieces"] > 3, "the stream has several pieces")
+    for form in ("calls", "streamedCalls"):
+        calls = [block for block in got[form]["content"] if block["type"] == "tool_use"]
+        equal([call["input"]["city"] for call in calls], ["Zürich", 'Oslo "N"'], form)
+        check(calls[0]["id"] != calls[1]["id"], "ids differ")
+        equal(got[form]["stop_reason"], "tool_use", f"stop reason, {form}")
+    contains(got["conversation"][0]["text"], "The token is Oslo", "a value taken from a tool result")
+    equal((got["limited"]["error"], got["limited"]["status"]), ("RateLimitError", 429), "429")
+    equal(got["overloaded"]["status"], 529, "529")
+    contains(got["inside"]["message"], "went wrong", "an error inside a stream")
+    check("error" in got["cut"], f"a cut stream is an error to the client: {got['cut']}")
+
+
+def aimock_steps():
+    """The job's turns in aimock's form."""
+    def calls(number, *tools):
+        return [{"id": f"toolu_{number}_{index}", **tool} for index, tool in enumerate(tools)]
+    return [{"content": "I will look first. Grüße!",
+             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
+            {"reasoning": "One word is wrong.", "content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)},
+            {"toolCalls": calls(2, harness.RUN)},
+            {"toolCalls": calls(3, harness.DIFF)},
+            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
+
+
+def with_aimock(*options, **settings):
+    repo = harness.repository(harness.FILES)
+    with harness.aimock(aimock_steps(), harness.MARK) as server:
+        # One of the models that its list names, as the readiness check looks there.
+        finished = run_job(server.url, repo, *options, JCA_ANTHROPIC_MODEL="gpt-4o", **settings)
+    completed(finished, repo)
+
+
+def test_aimock():
+    """aimock: a whole job, streamed, with the self-test before it"""
+    with_aimock()
+
+
+def test_aimock_whole():
+    """aimock: a whole job, not streamed"""
+    with_aimock(JCA_ANTHROPIC_STREAM="false")
+
+
+def test_job():
+    """simulator: a whole job with the self-test, thinking echoed with its signature, key checked"""
+    finished, repo = simulated(harness.job_steps(), key=harness.KEY)
+    completed(finished, repo)
+
+
+def test_job_whole():
+    """simulator: a whole job, not streamed"""
+    finished, repo = simulated(harness.job_steps(), JCA_ANTHROPIC_STREAM="false")
+    completed(finished, repo)
+
+
+def test_job_bearer():
+    """simulator: the key as a bearer token"""
+    finished, repo = simulated(harness.job_steps(), key=harness.KEY, JCA_ANTHROPIC_AUTH_HEADER="bearer")
+    completed(finished, repo)
+
+
+def test_retried():
+    """simulator: one 429, one 529 and one 500 are tried again"""
+    steps = harness.job_steps()
+    for number, status in ((1, 429), (2, 529), (3, 500)):
+        steps[number]["fault"] = {"kind": "status", "status": status, "times": 1, "headers": {"Retry-After-Ms": "10"}}
+    finished, repo = simulated(steps)
+    completed(finished, repo)
+
+
+def test_overload_inside_stream():
+    """simulator: an overload error inside a stream of status 200 is tried again before the first delta"""
+    finished, repo = simulated(with_fault(2, kind="error", after_events=1, message="Overloaded", times=1))
+    completed(finished, repo)
+
+
+def test_refused_key():
+    """simulator: a wrong key is told as such, with what to set"""
+    finished, repo = simulated(harness.job_steps(), key="another-key-not-a-secret")
+    equal(finished.status, 4, f"exit status of {finished!r}")
+    contains(finished.everything(), "JCA_ANTHROPIC_API_KEY", "the remedy")
+    harness.must_be_untouched(repo)
+
+
+def test_cut():
+    """simulator: a stream that is cut is an error, never the end of the answer"""
+    finished, repo = simulated(with_fault(2, kind="cut", after_events=5), JCA_CLAUDE_API_MAX_RETRIES="1")
+    equal(finished.status, 1, f"exit status of {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
+
+
+def test_stall():
+    """simulator: a stream that stalls ends with the idle time-out"""
+    finished, repo = simulated(with_fault(2, kind="stall", after_events=5), JCA_CLAUDE_API_MAX_RETRIES="0",
+                               JCA_CLAUDE_API_IDLE_TIMEOUT="1")
+    equal(finished.status in (1, 5), True, f"exit status of {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
+
+
+def test_requests():
+    """recorder: the bytes of a turn go on with those of the one before, marks move, the vendor's client sends the same"""
+    node, modules = harness.node_modules()
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(harness.job_steps())) as server:
+        with harness.Recorder(server.url) as recorder:
+            # The settings that make ours equal the client's choice of header and version.
+            completed(run_job(recorder.url, repo, "--no-self-test", JCA_ANTHROPIC_AUTH_HEADER="bearer",
+                              JCA_ANTHROPIC_VERSION="2026-10-21"), repo)
+            ours = [request for request in recorder.requests if request[1] == "/v1/messages"]
+    bodies = [body for *_, body in ours]
+    equal(len(bodies), 5, "turns")
+    mark = b',"cache_control":{"type":"ephemeral"}'
+    for number, (body, following) in enumerate(zip(bodies, bodies[1:])):
+        equal(body.count(mark), 3, f"cache marks of turn {number + 1}")
+        opened = body[:body.rindex(mark)]
+        check(following.startswith(opened), f"turn {number + 2} does not begin with the bytes of turn {number + 1}")
+    last = json.loads(bodies[-1])
+    equal([message["role"] for message in last["messages"]], ["user"] + ["assistant", "user"] * 4, "roles")
+    equal([block["type"] for block in last["messages"][2]["content"]], ["tool_result"] * 2, "results of one turn")
+    thought = last["messages"][3]["content"][0]
+    equal((thought["type"], thought["thinking"]), ("thinking", "One word is wrong."), "the thinking that comes back")
+    path = harness.scratch() / "request.json"
+    path.write_bytes(bodies[-1])
+    with harness.Recorder(answer=lambda *_: (200, {"Content-Type": "text/event-stream"}, b"")) as recorder:
+        harness.must([node, harness.SOURCE / "tests/e2e/anthropic_client.mjs", modules, recorder.url, path])
+        method, address, headers, body = recorder.requests[0]
+    equal((ours[-1][0], ours[-1][1]), (method, address), "method and address")
+    equal(last, json.loads(body), "the body that the vendor's client sends for the same conversation")
+    theirs = {name.lower(): value for name, value in headers.items()}
+    mine = {name.lower(): value for name, value in ours[-1][2].items()}
+    for name in ("authorization", "x-api-key", "content-type", "anthropic-version"):
+        equal(mine.get(name), theirs.get(name), name)
+
+
+harness.main(globals())

@@ -8,7 +8,7 @@
 #include "json.h"
 #include "report.h"
 
-/* The worker's folder of audit records, from its settings; "" when there is none. The caller frees it. */
+/* The worker's folder of audit records; "" when there is none. The caller frees it. */
 static int find_audit_folder(char **out, const tool_options *options) {
   int status = TOOL_OK;
   char *document = NULL;
@@ -22,12 +22,7 @@ static int find_audit_folder(char **out, const tool_options *options) {
     status = tool_complain_error(&error);
   } else {
     json_document *json = json_parse(document, strlen(document));
-    const json_value *settings = json_get(json_get(json_root(json), "worker"), "settings");
-    for (const json_value *f = json_first(json_get(settings, "fields")); f != NULL; f = f->next) {
-      if (strcmp(json_string(f, "name", ""), "audit_path") == 0) {
-        tool_text_add(&folder, json_string(f, "value", ""));
-      }
-    }
+    tool_text_add(&folder, json_string(json_get(json_root(json), "worker"), "audit_path", ""));
     json_free(json);
   }
   mloom_string_free(document);

@@ -36,6 +36,24 @@ static int32_t open_record(mloom_audit *audit, const char *folder, const char *j
   return MLOOM_OK;
 }
 
+/* Makes the folder and those above it that are missing. */
+static int make_folder(const char *folder) {
+  MLOOM_AUTO(mloom_auto_free) char *path = strdup(folder);
+  if (path == NULL) {
+    return ENOMEM;
+  }
+  for (char *at = path + 1; *at != '\0'; at++) {
+    if (*at == '/') {
+      *at = '\0';
+      if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return errno;
+      }
+      *at = '/';
+    }
+  }
+  return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : errno;
+}
+
 int32_t mloom_audit_open(mloom_audit **out, const char *folder, const char *job_id, mloom_redactor *redactor,
                          mloom_error *error) {
   *out = NULL;
@@ -49,8 +67,9 @@ int32_t mloom_audit_open(mloom_audit **out, const char *folder, const char *job_
   audit->fd = -1;
   audit->redactor = redactor;
   audit->failure = (mloom_error)MLOOM_ERROR_INIT;
-  if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-    return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_JOB,
+  int failed = make_folder(folder);
+  if (failed != 0) {
+    return mloom_error_set_errno(error, failed, MLOOM_DOMAIN_JOB,
                                  "let the worker's audit_path be a folder that it can write to",
                                  "the folder of audit records %s cannot be made", folder);
   }

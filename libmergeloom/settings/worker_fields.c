@@ -63,9 +63,11 @@ static const mloom_field command_output_bytes = {
           "Bytes of a command's output that the model is shown: the beginning and the end.", MLOOM_FIELD_INTEGER,
           "65536"),
     .minimum = 1024, .maximum = 1048576};
-static const mloom_field audit_path = {FIELD("audit_path", "Audit folder",
-                                             "Folder where every job leaves its audit record. Unset: none is kept.",
-                                             MLOOM_FIELD_PATH, NULL)};
+static const mloom_field audit_path = {
+    FIELD("audit_path", "Audit folder",
+          "Folder where every job leaves its audit record. Unset: mergeloom/audit in "
+          "XDG_STATE_HOME, else in .local/state of HOME.",
+          MLOOM_FIELD_PATH, NULL)};
 static const mloom_field scratch_path = {
     FIELD("scratch_path", "Scratch folder", "Folder where jobs make their private folders. Unset: TMPDIR, else /tmp.",
           MLOOM_FIELD_PATH, NULL)};

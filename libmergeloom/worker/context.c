@@ -252,11 +252,33 @@ static const char *scratch_path(const mloom_context *context) {
   return path != NULL && path[0] == '/' ? path : "/tmp";
 }
 
+/* Every job leaves a record, so there is a folder for it even when nobody named one. */
+static int32_t find_audit_path(mloom_context *context, mloom_error *error) {
+  const char *given = mloom_settings_string(context->worker_settings, "audit_path", NULL);
+  if (given != NULL) {
+    return copy_path(&context->audit_path, given, error);
+  }
+  const char *state = mloom_strings_variable(context->environment, "XDG_STATE_HOME");
+  const char *home = mloom_strings_variable(context->environment, "HOME");
+  int has_state = state != NULL && state[0] == '/';
+  if (!has_state && (home == NULL || home[0] != '/')) {
+    return MLOOM_OK;
+  }
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
+  int32_t code = mloom_buffer_append_format(&path, "%s%s/mergeloom/audit", has_state ? state : home,
+                                            has_state ? "" : "/.local/state");
+  return code == MLOOM_OK ? copy_path(&context->audit_path, mloom_buffer_string(&path), error)
+                          : mloom_error_memory(error);
+}
+
 static int32_t make_rules(mloom_context *context, mloom_error *error) {
   const mloom_settings *worker = context->worker_settings;
   int32_t code = mloom_settings_list(&context->allowed_commands, worker, "allowed_commands", error);
   if (code == MLOOM_OK) {
     code = mloom_settings_list(&context->sandbox_read_paths, worker, "sandbox_read_paths", error);
+  }
+  if (code == MLOOM_OK) {
+    code = find_audit_path(context, error);
   }
   if (code != MLOOM_OK) {
     return code;
@@ -268,7 +290,7 @@ static int32_t make_rules(mloom_context *context, mloom_error *error) {
       .sandbox_read_paths = (const char *const *)context->sandbox_read_paths,
       .supervise_path = context->supervise_path,
       .scratch_path = scratch_path(context),
-      .audit_path = mloom_settings_string(worker, "audit_path", NULL),
+      .audit_path = context->audit_path,
       .sandbox_mode = strcmp(sandbox, "best-effort") == 0 ? MLOOM_SANDBOX_BEST_EFFORT : MLOOM_SANDBOX_REQUIRE,
       .allow_network = strcmp(network, "allow") == 0,
       .command_timeout_ms = mloom_settings_integer(worker, "command_timeout_seconds", 300) * 1000,
@@ -364,6 +386,7 @@ void mloom_context_free(mloom_context *context) {
   free(context->config_path);
   free(context->secrets_path);
   free(context->supervise_path);
+  free(context->audit_path);
   mloom_strings_free(context->plugin_paths);
   mloom_strings_free(context->environment);
   mloom_redactor_free(context->redactor);

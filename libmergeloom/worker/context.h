@@ -22,6 +22,7 @@ struct mloom_context {
   char *config_path; /* NULL when there is none */
   char *secrets_path;
   char *supervise_path;
+  char *audit_path; /* NULL: no record is kept */
   mloom_json *config;
   mloom_http_client *http;
   mloom_crypto_engine *crypto;

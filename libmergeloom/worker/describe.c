@@ -88,6 +88,7 @@ int32_t mloom_context_describe_providers(mloom_context *context, char **out, mlo
   mloom_json_set(document, "providers", providers);
   mloom_json *worker = mloom_json_new_object();
   mloom_json_set(worker, "settings", mloom_settings_describe(context->worker_settings));
+  mloom_json_set_string(worker, "audit_path", context->audit_path);
   mloom_json_set(document, "worker", worker);
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   if (mloom_json_serialize(&text, document, 0) != MLOOM_OK) {

@@ -30,8 +30,8 @@ FIELD(field_base_url, .flags = MLOOM_FIELD_REQUIRED, .name = "base_url", .title 
       .help = "Address of the API, the part before /chat/completions; it often ends with /v1");
 FIELD(field_api_key, .name = "api_key", .title = "API key", .kind = MLOOM_FIELD_SECRET,
       .help = "Sent as a bearer token, to base_url only; leave it unset for servers that want none");
-FIELD(field_model, .flags = MLOOM_FIELD_REQUIRED, .name = "model", .title = "Model", .kind = MLOOM_FIELD_STRING,
-      .help = "Model that jobs use when nothing else names one");
+FIELD(field_model, .name = "model", .title = "Model", .kind = MLOOM_FIELD_STRING,
+      .help = "Model of jobs that name none");
 FIELD(field_stream, .flags = MLOOM_FIELD_ADVANCED, .name = "stream", .title = "Stream answers",
       .kind = MLOOM_FIELD_BOOLEAN, .default_value = "true",
       .help = "Ask for answers piece by piece, so that progress shows and a dead connection is noticed early");

@@ -204,6 +204,38 @@ def test_json_lines():
         NOWHERE, JCA_WORKER_AUDIT_PATH=audit)), 2, "job-absent")
 
 
+def test_record_of_every_job():
+    """a job leaves its record in the state folder even when no audit folder is set, and result finds it by the id"""
+    home = harness.scratch() / "home"
+    home.mkdir()
+    with harness.simulator(harness.job_script(harness.job_steps())) as server:
+        for index, (state, kept) in enumerate(((None, home / ".local/state"), (harness.scratch() / "state",) * 2)):
+            repo = harness.repository(harness.FILES, f"repository{index}")
+            places = {"HOME": home, "XDG_STATE_HOME": state}
+            finished = harness.run_job(server.url, repo, "--json", **places)
+            equal(finished.status, 0, f"{finished!r}")
+            job = json.loads(finished.out.splitlines()[-1])["id"]
+            record = kept / "mergeloom/audit" / f"{job}.jsonl"
+            check(record.is_file(), f"{record} is there")
+            equal(record.stat().st_mode & 0o777, 0o600, "mode of the record")
+            equal(record.parent.stat().st_mode & 0o777, 0o700, "mode of its folder")
+            shown = harness.mergeloom("result", job, environment=harness.provider_environment(NOWHERE, **places))
+            equal(shown.status, 0, f"{shown!r}")
+            contains(shown.out, "Corrected the greeting in hello.txt.", "result by id")
+
+
+def test_model_of_the_job_alone():
+    """a job that names its model needs no stored default; one that names none is not ready"""
+    with harness.simulator(harness.job_script(harness.job_steps())) as server:
+        repo = harness.repository(harness.FILES)
+        finished = harness.run_job(server.url, repo, ticket=harness.TICKET + "\n[JCA]\nmodel=sim-1\n[/JCA]\n",
+                                   JCA_OPENAI_COMPATIBLE_MODEL=None)
+        equal(finished.status, 0, f"{finished!r}")
+        finished = harness.run_job(server.url, repo, JCA_OPENAI_COMPATIBLE_MODEL=None)
+        equal(finished.status, 4, f"{finished!r}")
+        contains(finished.out + finished.err, "no model", "the reason")
+
+
 def test_directive_context():
     """files and text that a ticket's directives name reach the model"""
     repo = harness.repository({**harness.FILES, "notes.txt": "the greeting has five letters\n"})

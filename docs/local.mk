@@ -8,6 +8,7 @@ EXTRA_DIST += \
   docs/json.md \
   docs/ownership.md \
   docs/plugin-guide.md \
+  docs/providers/aws-credentials.md \
   docs/providers/codex-api.md \
   docs/providers/claude-api.md \
   docs/providers/openai-compatible.md \

@@ -66,3 +66,5 @@ plugins_libwire_la_SOURCES += \
   plugins/wire/event_stream.h \
   plugins/wire/sigv4.c \
   plugins/wire/sigv4.h
+
+include plugins/credential-aws/local.mk

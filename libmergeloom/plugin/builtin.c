@@ -9,6 +9,7 @@
 /* In a static build each plugin is compiled with -Dmergeloom_plugin_init_v1=<its name here>. */
 const mloom_plugin *mloom_builtin_claude_api(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_codex_api(const mloom_host *host, char *error_text, size_t error_size);
+const mloom_plugin *mloom_builtin_credential_aws(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_static(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_openai_compatible(const mloom_host *host, char *error_text, size_t error_size);
 #endif
@@ -18,6 +19,7 @@ const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
 #ifdef MLOOM_BUILTIN_PLUGINS
       mloom_builtin_claude_api,
       mloom_builtin_codex_api,
+      mloom_builtin_credential_aws,
       mloom_builtin_credential_static,
       mloom_builtin_openai_compatible,
 #endif

@@ -140,7 +140,7 @@ def random_request(chance):
     chance.shuffle(segments)
     query = "&".join("".join(chance.choices(plain, k=chance.randint(1, 4))) + chance.choice(["=", "=v", "=%3D", "=1"])
                      for _ in range(chance.randint(0, 6)))
-    host = chance.choice(["sts.eu-west-1.amazonaws.com", "127.0.0.1:8443", "Bedrock.example.COM:443", "example.com:80"])
+    host = chance.choice(["sts.eu-west-1.amazonaws.com", "127.0.0.1:8443", "Bedrock.example.COM:443", "example.com:80", "example.com"])
     names = chance.sample(["Content-Type", "Accept", "X-Amz-Target", "x-custom", "X-Amz-Meta", "User-Agent", "Expect"],
                           chance.randint(0, 6))
     values = [chance.choice(["a", " a  b ", "text/plain; charset=utf-8", "", "\ttab\t\tbed", "A=b,c"]) for _ in names]
@@ -149,7 +149,7 @@ def random_request(chance):
             "token": chance.choice(["", "SESSIONTOKEN//+=="]), "region": chance.choice(["us-east-1", "eu-central-1"]),
             "service": chance.choice(["bedrock", "sts", "bedrock-mantle"]), "time": milliseconds(NOW),
             "method": chance.choice(["GET", "POST", "PUT"]),
-            "url": f"https://{host}/" + "/".join(segments) + ("?" + query if query else ""),
+            "url": chance.choice(["http", "https"]) + f"://{host}/" + "/".join(segments) + ("?" + query if query else ""),
             "header": names, "value": values, "body": body}
 
 

@@ -18,6 +18,7 @@ mergeloom_sim_SOURCES = \
   sim/wire/chat.c \
   sim/wire/messages.c \
   sim/wire/minimal.c \
+  sim/wire/responses.c \
   sim/wire/wire.h
 mergeloom_sim_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -I$(srcdir)/sim
 mergeloom_sim_CFLAGS = $(AM_CFLAGS)

@@ -32,5 +32,6 @@ extern const sim_wire *const sim_wires[];
 extern const sim_wire sim_wire_chat;
 extern const sim_wire sim_wire_messages;
 extern const sim_wire sim_wire_minimal;
+extern const sim_wire sim_wire_responses;
 
 #endif

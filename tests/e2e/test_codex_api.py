@@ -81,4 +81,95 @@ def test_mock_truncated():
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
 
 
+# ---- The simulator ----
+
+def run_simulated(steps, *options, more=None, recorded=False):
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(steps, harness.KEY)) as server:
+        if not recorded:
+            return run_job(server.url, repo, *options, **(more or {})), repo
+        with harness.Recorder(server.url) as proxy:
+            finished = run_job(proxy.url, repo, *options, **(more or {}))
+            return finished, repo, proxy
+
+
+def test_simulated():
+    """simulator: a whole job with the self-test before it"""
+    completed(*run_simulated(harness.job_steps()))
+
+
+def test_simulated_whole():
+    """simulator: a whole job, not streamed"""
+    completed(*run_simulated(harness.job_steps(), more={"JCA_OPENAI_STREAM": "false"}))
+
+
+def test_simulated_bytes():
+    """simulator: a stream cut into single bytes"""
+    steps = [{**step, "deliver": {"chunk_bytes": 1}} for step in harness.job_steps()]
+    completed(*run_simulated(steps, "--no-readiness"))
+
+
+def test_requests():
+    """what is sent: nothing stored, items in order, reasoning encrypted and without id, each body a prefix"""
+    finished, repo, proxy = run_simulated(harness.job_steps(), "--no-readiness", recorded=True)
+    completed(finished, repo)
+    bodies = proxy.bodies(PATH)
+    equal(len(bodies), len(harness.job_steps()), "turns")
+    for earlier, later in zip(bodies, bodies[1:]):
+        common = len(os.path.commonprefix([earlier, later]))
+        equal(earlier[common:], b"]}", "the closing part")
+    last = json.loads(bodies[-1])
+    equal((last["store"], last["include"]), (False, ["reasoning.encrypted_content"]), "storing")
+    check(last["prompt_cache_key"], "a key for the prompt cache")
+    equal([item["type"] for item in last["input"]],
+          ["message", "message", "function_call", "function_call", "function_call_output", "function_call_output",
+           "reasoning", "function_call", "function_call_output", "function_call", "function_call_output",
+           "function_call", "function_call_output"], "items")
+    reasoning = last["input"][6]
+    equal(sorted(reasoning), ["encrypted_content", "summary", "type"], "members of reasoning")
+    equal(last["input"][1]["phase"], "commentary", "phase")
+
+
+def fault(kind, **more):
+    steps = harness.job_steps()
+    steps[2]["fault"] = {"kind": kind, **more}
+    return steps
+
+
+def test_failures_mended():
+    """simulator: 429, 500 and an error before the first piece are tried again"""
+    wait = {"error": {"message": "Rate limit reached. Please try again in 20ms.", "code": "rate_limit_exceeded"}}
+    for steps in (fault("status", status=500, times=1), fault("status", status=429, body=wait, times=1),
+                  fault("error", after_events=1, message="went wrong", times=1)):
+        repo = harness.repository(harness.FILES, f"repository-{id(steps)}")
+        with harness.simulator(harness.job_script(steps)) as server:
+            completed(run_job(server.url, repo, "--no-readiness"), repo)
+
+
+def test_quota():
+    """simulator: a quota that is used up is not tried again"""
+    body = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
+    finished, repo, proxy = run_simulated(fault("status", status=429, body=body), "--no-readiness", recorded=True)
+    harness.must_complain(finished, 1, "quota")
+    equal(len(proxy.bodies(PATH)), 3, "requests")
+    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
+
+
+def test_cut():
+    """simulator: a cut in the middle of a stream is an error"""
+    steps = fault("cut", after_events=4)
+    steps[2]["text"] = "Some text that is cut in the middle of what it says."
+    finished, repo = run_simulated(steps, "--no-readiness")
+    harness.must_complain(finished, 1)
+    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
+
+
+def test_stall():
+    """simulator: a stream that stalls ends with the idle time-out"""
+    steps = fault("stall", after_events=4)
+    steps[2]["text"] = "Some text after which nothing more comes, for ever."
+    finished, _ = run_simulated(steps, "--no-readiness", more={"JCA_CODEX_API_IDLE_TIMEOUT": "1"})
+    check(finished.status in (1, 5), f"exit status of {finished!r}")
+
+
 harness.main(globals())

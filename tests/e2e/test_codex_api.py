@@ -172,4 +172,26 @@ def test_stall():
     check(finished.status in (1, 5), f"exit status of {finished!r}")
 
 
+def test_vendor_client():
+    """the vendor's own client decodes the simulator's Responses, streamed and not"""
+    node, modules = harness.node_modules()
+    script = {"conversations": [
+        {"when": {"user": "two calls"}, "capture": {"token": {"from": "tool", "after": "token: "}}, "steps": [
+            {"reasoning": "Hm.", "text": "Grüße, 世界!", "usage": {"input": 12, "cached": 4, "output": 9, "reasoning": 3},
+             "tool_calls": [{"name": "weather", "arguments": {"city": "Zürich"}},
+                            {"name": "weather", "arguments": {"city": "Oslo"}}]},
+            {"text": "The token is ${token}."}]},
+        {"when": {"user": "limited"}, "steps": [{"fault": {"kind": "status", "status": 429}}]}]}
+    with harness.simulator(script) as server:
+        got = json.loads(harness.must([node, harness.SOURCE / "tests/e2e/responses_client.mjs", modules,
+                                       server.url + "/v1"]))
+    for form in ("streamed", "whole"):
+        items = got[form]["output"]
+        equal([item["type"] for item in items], ["reasoning", "message", "function_call", "function_call"], form)
+        equal(items[1]["content"][0]["text"], "Grüße, 世界!", "text")
+        equal(json.loads(items[2]["arguments"]), {"city": "Zürich"}, "arguments")
+        equal(got[form]["usage"]["input_tokens_details"]["cached_tokens"], 4, "cached tokens")
+    equal((got["second"], got["limited"]), ("The token is blue.", 429), "second turn and 429")
+
+
 harness.main(globals())

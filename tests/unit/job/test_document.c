@@ -79,6 +79,17 @@ static int validate(const char *name, const char *suffix, const char *text) {
   return status < 0 ? -1 : status / 256;
 }
 
+/* The validator's judgement, which may be missing only where nobody counts on it. */
+static void expect_valid(int expected, const char *name, const char *suffix, const char *text) {
+  int status = validate(name, suffix, text);
+  const char *ci = getenv("CI");
+  if (status == 77 && (ci == NULL || strcmp(ci, "true") != 0)) {
+    fprintf(stderr, "SKIP: %s is not validated: python3-jsonschema is not installed\n", name);
+    return;
+  }
+  CU_ASSERT_EQUAL(status, expected ? 0 : 1);
+}
+
 static void test_every_case(void) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     mloom_job *job = NULL;
@@ -95,12 +106,15 @@ static void test_every_case(void) {
 
 /* The schema accepts what the code accepts; of what the code refuses, the schema may know less. */
 static void test_the_schema_accepts_what_the_code_accepts(void) {
-  for (size_t i = 0; i < sizeof cases / sizeof *cases && cases[i].code == MLOOM_OK; i++) {
-    int status = validate("mergeloom.job.v1", ".json", cases[i].text);
-    CU_ASSERT(status == 0 || status == 77);
+  int accepted = 0;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    if (cases[i].code == MLOOM_OK) {
+      expect_valid(1, "mergeloom.job.v1", ".json", cases[i].text);
+      accepted++;
+    }
   }
-  int status = validate("mergeloom.job.v1", ".json", "{" TICKET ", \"id\": \"../x\"}");
-  CU_ASSERT(status == 1 || status == 77);
+  CU_ASSERT(accepted > 0);
+  expect_valid(0, "mergeloom.job.v1", ".json", "{" TICKET ", \"id\": \"../x\"}");
 }
 
 static void test_unknown_members_are_warnings(void) {
@@ -167,14 +181,11 @@ static void test_results_and_events_against_their_schemas(void) {
       "call submit_result {\"status\": \"completed\", \"summary\": \"Done.\", \"files_changed\": []}\n", NULL};
   UNIT_ASSERT_CODE(fixture_run(&f, "\"later\": 1, \"validation\": {\"commands\": [\"true\", \"false\"]}", turns, 0),
                    MLOOM_OK, &f.error);
-  int status = validate("mergeloom.result.v1", ".json", mloom_result_json(f.result));
-  CU_ASSERT(status == 0 || status == 77);
-  status = validate("mergeloom.event.v1", ".jsonl", mloom_buffer_string(&f.events));
-  CU_ASSERT(status == 0 || status == 77);
+  expect_valid(1, "mergeloom.result.v1", ".json", mloom_result_json(f.result));
+  expect_valid(1, "mergeloom.event.v1", ".jsonl", mloom_buffer_string(&f.events));
   const char *failing[] = {"fail -9 down\n", NULL};
   UNIT_ASSERT_CODE(fixture_run(&f, NULL, failing, 0), MLOOM_OK, &f.error);
-  status = validate("mergeloom.result.v1", ".json", mloom_result_json(f.result));
-  CU_ASSERT(status == 0 || status == 77);
+  expect_valid(1, "mergeloom.result.v1", ".json", mloom_result_json(f.result));
   fixture_close(&f);
 }
 
@@ -194,8 +205,7 @@ static void test_a_refused_job_has_a_result(void) {
   CU_ASSERT_EQUAL(mloom_result_state(result, &error), MLOOM_JOB_BLOCKED);
   UNIT_ASSERT_STRING(error.message, "two model labels");
   UNIT_ASSERT_STRING(mloom_result_diff(result), "");
-  int status = validate("mergeloom.result.v1", ".json", mloom_result_json(result));
-  CU_ASSERT(status == 0 || status == 77);
+  expect_valid(1, "mergeloom.result.v1", ".json", mloom_result_json(result));
   mloom_result_free(result);
   /* Run again, it leaves a second record. */
   UNIT_ASSERT_CODE(

@@ -34,7 +34,7 @@ static const char *const summary_choices[] = {"auto", "concise", "detailed", NUL
 
 FIELD(api_key, "API_KEY", .flags = MLOOM_FIELD_REQUIRED, .title = "API key", .kind = MLOOM_FIELD_SECRET,
       .help = "Sent as a bearer token, to base_url only");
-FIELD(model, "MODEL", .flags = MLOOM_FIELD_REQUIRED, .title = "Model", .kind = MLOOM_FIELD_STRING,
+FIELD(model, "MODEL", .title = "Model", .kind = MLOOM_FIELD_STRING,
       .help = "Model that jobs use when nothing else names one");
 FIELD(base_url, "BASE_URL", .flags = MLOOM_FIELD_ADVANCED, .title = "Base URL", .kind = MLOOM_FIELD_URL,
       .default_value = DEFAULT_BASE_URL, .help = "Address of the API, the part before /responses");

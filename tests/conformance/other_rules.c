@@ -126,6 +126,10 @@ void check_source(small_host *host, const mloom_credential_source *source) {
   void *instance = NULL;
   int32_t code = known.open(&args, &instance, &error);
   const char *problem = error_problem(code, &error);
+  if (code == MLOOM_E_UNSUPPORTED && problem == NULL) { /* as in a host without one of the optional interfaces */
+    end_rule(STATE_SKIP, "this checker does not offer what it needs: %s", error.message);
+    return;
+  }
   if (code != MLOOM_OK || problem != NULL) {
     end_rule(STATE_FAIL, "%s", problem != NULL ? problem : error.message);
     return;

@@ -137,9 +137,9 @@ def test_self_test_steps():
 
 
 def checks_of(url, *options, **settings):
-    finished = harness.mergeloom("check", "--no-self-test", "--json", *options,
+    finished = harness.mergeloom("check", "openai-compatible", "--no-self-test", "--json", *options,
                                  environment=harness.provider_environment(url, **settings))
-    document = json.loads(finished.out)["providers"][0]
+    document, = [one for one in json.loads(finished.out)["providers"] if one["id"] == "openai-compatible"]
     return finished.status, document["state"], {one["name"]: one for one in document["checks"]}
 
 

@@ -124,6 +124,10 @@ static void add_numbers(tool_text *out, const json_value *result) {
     tool_append_count(out, (unsigned long long)json_integer(usage, "output_tokens", 0));
     tool_text_add(out, " out, ");
     tool_append_duration(out, json_integer(json_get(result, "timings"), "duration_ms", 0));
+    if (json_string(usage, "cost_estimate", NULL) != NULL) {
+      tool_text_add(out, ", cost about ");
+      tool_append_styled(out, 0, TOOL_STYLE_PLAIN, json_string(usage, "cost_estimate", ""));
+    }
     tool_text_add(out, "\n");
   }
 }

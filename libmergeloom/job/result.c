@@ -4,6 +4,8 @@
  */
 #include "job/result.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +169,11 @@ static mloom_json *usage_json(const mloom_run *run) {
   mloom_json_set_integer(json, "cache_write_tokens", (int64_t)run->cache_write_tokens);
   mloom_json_set_integer(json, "output_tokens", (int64_t)run->emitter.output_tokens);
   mloom_json_set_integer(json, "reasoning_tokens", (int64_t)run->reasoning_tokens);
+  char text[40];
+  int64_t cost = mloom_provider_cost(run->args->provider, run->emitter.input_tokens, run->emitter.cached_input_tokens,
+                                     run->emitter.output_tokens);
+  snprintf(text, sizeof text, "%" PRId64 ".%06" PRId64, cost / 1000000, cost % 1000000);
+  mloom_json_set_string(json, "cost_estimate", cost < 0 ? NULL : text);
   return json;
 }
 

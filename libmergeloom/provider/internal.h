@@ -18,6 +18,9 @@ struct mloom_provider_instance {
   mloom_header **extra_headers;
   size_t extra_header_count;
   mloom_retry_policy retry;
+  int64_t input_price; /* of a million tokens, in millionths; -1: unset */
+  int64_t cached_input_price;
+  int64_t output_price;
 };
 
 struct mloom_session {
@@ -25,6 +28,9 @@ struct mloom_session {
   void *plugin;
   uint64_t turn;
 };
+
+/* Reads the price fields. MLOOM_E_NOT_CONFIGURED: one is no price. */
+int32_t mloom_provider_read_prices(mloom_provider_instance *instance, mloom_error *error);
 
 /* Around each call into the plugin: keeps the thread rule that it declared. */
 void mloom_provider_enter(mloom_provider_instance *instance);

@@ -104,7 +104,10 @@ int32_t mloom_provider_open(mloom_provider_instance **out, const mloom_provider_
   instance->services = services;
   pthread_mutex_init(&instance->lock, NULL);
   pthread_mutex_init(&instance->probe_lock, NULL);
-  code = mloom_provider_open_transport(instance, error);
+  code = mloom_provider_read_prices(instance, error);
+  if (code == MLOOM_OK) {
+    code = mloom_provider_open_transport(instance, error);
+  }
   if (code == MLOOM_OK) {
     code = mloom_credentials_new(&instance->credentials, services->registry, services->host, settings, services->clock,
                                  services->log, services->redactor, error);

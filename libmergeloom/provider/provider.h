@@ -31,6 +31,11 @@ int32_t mloom_provider_open(mloom_provider_instance **out, const mloom_provider_
 void mloom_provider_close(mloom_provider_instance *instance);
 const mloom_provider_entry *mloom_provider_get_entry(const mloom_provider_instance *instance);
 
+/* What so many tokens cost by the prices of the settings, in millionths of their currency; -1 when input_price or
+ * output_price is unset. Of the input tokens cached_input_tokens are charged at cached_input_price, if that is set. */
+int64_t mloom_provider_cost(const mloom_provider_instance *instance, uint64_t input_tokens,
+                            uint64_t cached_input_tokens, uint64_t output_tokens);
+
 typedef struct mloom_session mloom_session;
 
 int32_t mloom_session_new(mloom_session **out, mloom_provider_instance *instance, const mloom_session_args *args,

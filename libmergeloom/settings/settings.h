@@ -29,7 +29,7 @@ typedef struct mloom_settings_problem {
 } mloom_settings_problem;
 
 /* Reads every field of the schema. owner is the provider id, or "worker"; the configuration file keeps a provider's
- * fields at providers.<owner> and the worker's at worker. Every owner but the worker gets enabled and model_aliases;
+ * fields at providers.<owner> and the worker's at worker. Every owner but the worker gets enabled, model_aliases and the prices;
  * with transport set the fields that every HTTP provider has are added too (connect_timeout, first_byte_timeout,
  * idle_timeout, total_timeout in seconds, max_retries, ca_file, proxy, extra_headers), unless the schema has one of
  * that name. A value that does not fit its kind, or a source that cannot be read, is a problem: the field is then

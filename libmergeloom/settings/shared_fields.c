@@ -13,6 +13,14 @@ static const mloom_field model_aliases =
     FIELD("model_aliases", "Model aliases",
           "Short names that tickets may use, as alias=model id elements: sonnet=claude-sonnet-4-5, fast=...",
           MLOOM_FIELD_LIST, NULL, 0, 0);
+static const mloom_field input_price =
+    FIELD("input_price", "Input price", "Price of a million input tokens, for the cost estimate of jobs: 2.50",
+          MLOOM_FIELD_STRING, NULL, 0, 0);
+static const mloom_field cached_input_price =
+    FIELD("cached_input_price", "Cached input price",
+          "Price of a million input tokens read from a cache. Unset: the input price.", MLOOM_FIELD_STRING, NULL, 0, 0);
+static const mloom_field output_price =
+    FIELD("output_price", "Output price", "Price of a million output tokens.", MLOOM_FIELD_STRING, NULL, 0, 0);
 static const mloom_field connect_timeout =
     FIELD("connect_timeout", "Connect time-out", "Seconds for the name lookup, the connection and the TLS handshake.",
           MLOOM_FIELD_INTEGER, "10", 1, 600);
@@ -40,11 +48,14 @@ static const mloom_field extra_headers =
           "Headers added to each request, one \"Name: value\" a line; in the configuration file an object.",
           MLOOM_FIELD_HEADERS, NULL, 0, 0);
 
-static const mloom_field *const fields[] = {&enabled,      &model_aliases, &connect_timeout, &first_byte_timeout,
-                                            &idle_timeout, &total_timeout, &max_retries,     &extra_headers,
-                                            &ca_file,      &proxy};
+/* Those of every provider come first. */
+#define COMMON_COUNT 5
+static const mloom_field *const fields[] = {&enabled,       &model_aliases,   &input_price,        &cached_input_price,
+                                            &output_price,  &connect_timeout, &first_byte_timeout, &idle_timeout,
+                                            &total_timeout, &max_retries,     &extra_headers,      &ca_file,
+                                            &proxy};
 
 const mloom_field *const *mloom_settings_shared_fields(int transport, size_t *count) {
-  *count = transport ? sizeof fields / sizeof fields[0] : 2;
+  *count = transport ? sizeof fields / sizeof fields[0] : COMMON_COUNT;
   return fields;
 }

@@ -14,6 +14,7 @@ import subprocess
 import termios
 import time
 import unicodedata
+from decimal import Decimal
 
 import harness
 from harness import check, contains, equal, lacks
@@ -222,6 +223,31 @@ def test_record_of_every_job():
             shown = harness.mergeloom("result", job, environment=harness.provider_environment(NOWHERE, **places))
             equal(shown.status, 0, f"{shown!r}")
             contains(shown.out, "Corrected the greeting in hello.txt.", "result by id")
+
+
+def test_cost_estimate():
+    """prices of the settings give the result an estimate of its cost; something else than a price is said"""
+    prices = {"INPUT": "2.50", "CACHED_INPUT": "0.25", "OUTPUT": "10"}
+    settings = {f"JCA_OPENAI_COMPATIBLE_{name}_PRICE": value for name, value in prices.items()}
+    steps = harness.job_steps()
+    for step in steps:
+        step["usage"] = {"input": 1234, "cached": 1000, "output": 56}
+    with harness.simulator(harness.job_script(steps)) as server:
+        for index, given in enumerate((settings, {})):
+            repo = harness.repository(harness.FILES, f"repository{index}")
+            finished = harness.run_job(server.url, repo, "--json", "--no-self-test", **given)
+            equal(finished.status, 0, f"{finished!r}")
+            usage = json.loads(finished.out.splitlines()[-1])["usage"]
+            check(usage["cached_input_tokens"] > 0 or not given, "cached tokens are told apart")
+            fresh = usage["input_tokens"] - usage["cached_input_tokens"]
+            cost = (fresh * Decimal("2.50") + usage["cached_input_tokens"] * Decimal("0.25")
+                    + usage["output_tokens"] * 10) / 1000000
+            equal(usage["cost_estimate"], f"{cost:.6f}" if given else None, "the estimate")
+        repo = harness.repository(harness.FILES, "repository-refused")
+        settings["JCA_OPENAI_COMPATIBLE_INPUT_PRICE"] = "2,50 USD"
+        finished = harness.run_job(server.url, repo, **settings)
+        equal(finished.status, 4, f"{finished!r}")
+        contains(finished.out + finished.err, "input_price", "the setting that is no price")
 
 
 def test_model_of_the_job_alone():

@@ -227,11 +227,14 @@ static void usage(FILE *to) {
         to);
 }
 
+#define TIME_LIMIT_SECONDS 120
+
 /* The plugin runs in a process of its own, so that its crash is a finding and not the end of the check. */
 static int run(const char *path, const check_options *options) {
   fflush(stdout);
   pid_t child = fork();
   if (child == 0) {
+    alarm(TIME_LIMIT_SECONDS); /* a plugin that hangs is a finding, too */
     check_plugin(path, options);
     free((void *)options->given);
     exit(0); /* with what the plugin registered: it must survive that too */

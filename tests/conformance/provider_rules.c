@@ -630,10 +630,13 @@ static void check_threads(run *in) {
     mloom_error error = MLOOM_ERROR_INIT;
     failed |= !shared && in->provider->open(&args, &runs[i].instance, &error) != MLOOM_OK;
   }
-  for (int i = 0; i < THREADS && !failed; i++) {
-    pthread_create(&threads[i], NULL, use_many_times, &runs[i]);
+  int started = 0;
+  while (started < THREADS && !failed && pthread_create(&threads[started], NULL, use_many_times, &runs[started]) == 0) {
+    started++;
   }
-  for (int i = 0; i < THREADS && !failed; i++) {
+  failed |= started < THREADS;
+  /* All of them, for none may outlive the instance it uses. */
+  for (int i = 0; i < started; i++) {
     void *result = NULL;
     pthread_join(threads[i], &result);
     failed |= result != NULL;

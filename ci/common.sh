@@ -23,6 +23,9 @@ as_root() {
   fi
 }
 
+# bounded COMMAND...: a test that hangs ends its step, with everything that the step started.
+bounded() { timeout --kill-after=20 1200 "$@"; }
+
 # logged NAME COMMAND...: runs it with its output in $logs/NAME.log; says how it went and how long it took, and shows
 # the end of the log when it failed.
 logged() {

@@ -36,7 +36,7 @@ checked() {
   local name=$1 folder=$2 status=0 before=$failed
   shift 2
   find "$folder/tests" "$folder/fuzz" -name '*.trs' -delete 2>/dev/null
-  logged "$name" make -C "$folder" -k -j"$jobs" check "$@" || status=1
+  logged "$name" bounded make -C "$folder" -k -j"$jobs" check "$@" || status=1
   count_results "$folder" || status=1
   # A failure that no test owns, of the build for instance.
   [ $status = 1 ] && [ "$failed" = "$before" ] && failed=$((failed + 1))
@@ -94,7 +94,7 @@ build_and_run_tsan() {
   make -C "$build/tsan" -j"$jobs" || return 1
   # Address space randomisation of newer kernels is more than this compiler's runtime can do with.
   # shellcheck disable=SC2046
-  setarch -R make -C "$build/tsan" -k -j"$jobs" check TESTS="$(threaded_tests | tr '\n' ' ')" || status=1
+  bounded setarch -R make -C "$build/tsan" -k -j"$jobs" check TESTS="$(threaded_tests | tr '\n' ' ')" || status=1
   return $status
 }
 
@@ -134,7 +134,7 @@ run_fuzz() {
   done
 }
 
-run_distcheck() { step distcheck make -C "$build" -j"$jobs" distcheck; }
+run_distcheck() { step distcheck bounded make -C "$build" -j"$jobs" distcheck; }
 
 test_asan() {
   run_asan

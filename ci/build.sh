@@ -101,6 +101,11 @@ compile() {
 build_gcc() { compile "$build" --enable-werror "--prefix=$build/installed" 'CFLAGS=-g -O2'; }
 build_clang() { compile "$build/clang" --enable-werror CC=clang 'CFLAGS=-g -O1'; }
 build_asan() { compile "$build/asan" --enable-werror --enable-sanitizers=address,undefined 'CFLAGS=-g -O1'; }
+# The plugins inside the library, and a job through one of them.
+build_builtin() {
+  configured "$build/builtin" --enable-werror --enable-builtin-plugins 'CFLAGS=-g -O1' &&
+    make -C "$build/builtin" -j"$jobs" && "$root/examples/demo/run.sh" "$build/builtin"
+}
 build_optimised() {
   configured "$build/bench" 'CFLAGS=-O2' && make -C "$build/bench" -j"$jobs" &&
     make -C "$build/bench" -j"$jobs" bench-programs

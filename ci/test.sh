@@ -192,6 +192,7 @@ test_all() {
     run_installcheck
   fi
   step build-clang build_clang
+  step build-builtin build_builtin
   run_asan
   run_tsan
   run_fuzz "${MERGELOOM_FUZZ_SECONDS:-5}"

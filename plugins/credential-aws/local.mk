@@ -3,7 +3,7 @@ if BUILTIN_PLUGINS
 noinst_LTLIBRARIES += plugins/libcredential-aws.la
 plugins_libcredential_aws_la_SOURCES = $(mergeloom_credential_aws_la_SOURCES)
 plugins_libcredential_aws_la_CPPFLAGS = $(plugin_cppflags) -Dmergeloom_plugin_init_v1=mloom_builtin_credential_aws
-libmergeloom_libcore_la_LIBADD += plugins/libcredential-aws.la plugins/libwire.la
+libmergeloom_libcore_la_LIBADD += plugins/libcredential-aws.la
 else
 plugin_LTLIBRARIES += mergeloom-credential-aws.la
 endif

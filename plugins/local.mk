@@ -11,6 +11,8 @@ wire_chat_sources = \
   plugins/wire/chat_encode.c \
   plugins/wire/chat_internal.h \
   plugins/wire/chat_text_call.c \
+  plugins/wire/model_list.c \
+  plugins/wire/model_list.h \
   plugins/wire/responses.h \
   plugins/wire/responses_decode.c \
   plugins/wire/responses_encode.c \

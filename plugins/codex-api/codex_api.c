@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "wire/model_list.h"
 #include "wire/responses.h"
 
 #define ENVIRONMENT_PREFIX "JCA_OPENAI_"
@@ -299,63 +300,13 @@ static int32_t instance_probe(void *instance_pointer, uint32_t kind, mloom_excha
   return MLOOM_OK;
 }
 
-static void report_model(mloom_json_reader *reader, const mloom_probe_sink *sink) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer id = MLOOM_BUFFER_INIT;
-  int64_t context = 0;
-  mloom_bytes key;
-  if (!mloom_json_reader_object(reader)) {
-    return;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "id") || (mloom_text_equal(key, "name") && id.size == 0)) {
-      mloom_buffer_clear(&id);
-      mloom_json_reader_append_string(reader, &id);
-    } else if (mloom_text_equal(key, "max_model_len") || mloom_text_equal(key, "context_length")) {
-      mloom_json_reader_integer(reader, &context);
-    } else {
-      mloom_json_reader_skip(reader);
-    }
-  }
-  if (id.size > 0 && id.size <= 512 && memchr(id.data, '\0', id.size) == NULL && mloom_text_is_utf8(id.data, id.size) &&
-      sink->model != NULL) {
-    sink->model(id.data, id.data, context > 0 ? (uint64_t)context : 0, sink->userdata);
-  }
-}
-
-/* {"data":[{"id":...}]}; also under "models", and a bare array. Returns whether there was a list. */
-static int read_models(const char *body, size_t size, const mloom_probe_sink *sink) {
-  mloom_json_reader reader;
-  mloom_bytes key;
-  int found = 0;
-  mloom_json_reader_init(&reader, body, size);
-  if (mloom_json_reader_peek(&reader) == MLOOM_JSON_OBJECT) {
-    mloom_json_reader_object(&reader);
-    while (!found && mloom_json_reader_key(&reader, &key)) {
-      if ((mloom_text_equal(key, "data") || mloom_text_equal(key, "models")) &&
-          mloom_json_reader_peek(&reader) == MLOOM_JSON_ARRAY) {
-        found = 1;
-      } else {
-        mloom_json_reader_skip(&reader);
-      }
-    }
-  } else {
-    found = mloom_json_reader_peek(&reader) == MLOOM_JSON_ARRAY;
-  }
-  if (found && mloom_json_reader_array(&reader)) {
-    while (mloom_json_reader_element(&reader)) {
-      report_model(&reader, sink);
-    }
-  }
-  return found;
-}
-
 static int32_t instance_probe_result(void *instance_pointer, uint32_t kind, int32_t http_status, const char *body,
                                      size_t body_size, const mloom_probe_sink *sink, mloom_error *error) {
   instance *self = instance_pointer;
   mloom_service_names names = names_of(self, self->default_model);
   mloom_service_error failure;
   if (http_status >= 200 && http_status <= 299) {
-    if (read_models(body, body_size, sink)) {
+    if (mloom_model_list_read(body, body_size, sink)) {
       return MLOOM_OK;
     }
     mloom_service_error_read_body(&failure, body, body_size);

@@ -1,4 +1,5 @@
 libmergeloom_libportable_la_SOURCES += \
+  libmergeloom/base/base64.c \
   libmergeloom/base/buffer.c \
   libmergeloom/base/cleanup.c \
   libmergeloom/base/error.c \
@@ -7,6 +8,7 @@ libmergeloom_libportable_la_SOURCES += \
   libmergeloom/base/text.c
 
 libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/base/base64.h \
   libmergeloom/base/buffer.h \
   libmergeloom/base/call.c \
   libmergeloom/base/call.h \

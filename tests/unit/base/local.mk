@@ -1,4 +1,11 @@
 if HAVE_CUNIT
+check_PROGRAMS += tests/unit/base/test_base64
+TESTS += tests/unit/base/test_base64
+tests_unit_base_test_base64_SOURCES = tests/unit/base/test_base64.c
+tests_unit_base_test_base64_CPPFLAGS = $(unit_cppflags)
+tests_unit_base_test_base64_CFLAGS = $(unit_cflags)
+tests_unit_base_test_base64_LDADD = $(unit_libs)
+
 check_PROGRAMS += tests/unit/base/test_buffer
 TESTS += tests/unit/base/test_buffer
 tests_unit_base_test_buffer_SOURCES = tests/unit/base/test_buffer.c

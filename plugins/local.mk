@@ -4,6 +4,8 @@ plugin_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 
 # Shared by plugins; compiled into each that speaks the format.
 wire_chat_sources = \
+  plugins/wire/answer.c \
+  plugins/wire/answer.h \
   plugins/wire/chat.h \
   plugins/wire/chat_calls.c \
   plugins/wire/chat_decode.c \

@@ -5,8 +5,7 @@
 #ifndef MLOOM_WIRE_CHAT_H
 #define MLOOM_WIRE_CHAT_H
 
-#include "net/sse.h"
-#include "service_error.h"
+#include "answer.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -46,7 +45,6 @@ void mloom_chat_request_free(mloom_chat_request *request);
 /* ---- Answers ---- */
 
 #define MLOOM_CHAT_ARGUMENTS_LIMIT ((size_t)4 * 1024 * 1024)
-#define MLOOM_CHAT_ANSWER_LIMIT ((size_t)64 * 1024 * 1024)
 #define MLOOM_CHAT_CALLS_LIMIT 128u
 
 typedef struct mloom_chat_call {
@@ -78,9 +76,7 @@ struct mloom_chat_answer {
 };
 
 typedef struct mloom_chat_decoder {
-  mloom_sse sse;
-  uint32_t form;         /* what the answer turned out to be */
-  mloom_buffer document; /* an answer that is no event stream; the beginning of any other */
+  mloom_answer_reader reader;
   mloom_buffer scratch;
   mloom_buffer repaired; /* an event whose UTF-8 was malformed */
   mloom_buffer call_id;
@@ -89,10 +85,9 @@ typedef struct mloom_chat_decoder {
   mloom_chat_answer answer;
   mloom_service_error failure; /* an error inside the answer */
   int has_failure;
-  int done;       /* [DONE] was seen */
-  int has_choice; /* at least one chunk of an answer was seen */
-  int malformed;  /* an event was no JSON */
-  size_t received;
+  int done;                      /* [DONE] was seen */
+  int has_choice;                /* at least one chunk of an answer was seen */
+  int malformed;                 /* an event was no JSON */
   const char *const *tool_names; /* ends with NULL; borrowed */
   const mloom_event_sink *sink;  /* during a call only */
 } mloom_chat_decoder;

@@ -6,8 +6,7 @@
 #ifndef MLOOM_WIRE_MESSAGES_H
 #define MLOOM_WIRE_MESSAGES_H
 
-#include "net/sse.h"
-#include "service_error.h"
+#include "answer.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -60,7 +59,6 @@ void mloom_messages_request_free(mloom_messages_request *request);
 /* ---- Answers ---- */
 
 #define MLOOM_MESSAGES_INPUT_LIMIT ((size_t)4 * 1024 * 1024)
-#define MLOOM_MESSAGES_ANSWER_LIMIT ((size_t)64 * 1024 * 1024)
 #define MLOOM_MESSAGES_BLOCKS_LIMIT 512u
 #define MLOOM_MESSAGES_CALLS_LIMIT 128u
 
@@ -105,9 +103,7 @@ typedef struct mloom_messages_failure {
 } mloom_messages_failure;
 
 typedef struct mloom_messages_decoder {
-  mloom_sse sse;
-  uint32_t form;         /* what the answer turned out to be */
-  mloom_buffer document; /* an answer that is no event stream; the beginning of any other */
+  mloom_answer_reader reader;
   mloom_buffer scratch;
   mloom_buffer repaired; /* an event whose UTF-8 was malformed */
   mloom_messages_answer answer;
@@ -116,7 +112,6 @@ typedef struct mloom_messages_decoder {
   int started; /* message_start, or a whole message */
   int done;    /* message_stop */
   int malformed;
-  size_t received;
   const mloom_event_sink *sink; /* during a call only */
 } mloom_messages_decoder;
 

@@ -8,40 +8,30 @@
 #include "base/json_reader.h"
 #include "base/text.h"
 
-#define FORM_UNKNOWN 0u
-#define FORM_STREAM 1u
-#define FORM_DOCUMENT 2u
-#define FORM_OTHER 3u
-
 #define EVENT_LIMIT ((size_t)16 * 1024 * 1024)
-/* Of an answer that is no document this much is kept, for what an error has to say. */
-#define BEGINNING_LIMIT ((size_t)16 * 1024)
+#define ANSWER_LIMITS "512 blocks, 128 tool calls and 4 MB of input of a call"
 
 void mloom_messages_decoder_init(mloom_messages_decoder *decoder) {
   memset(decoder, 0, sizeof(*decoder));
-  mloom_sse_init(&decoder->sse, EVENT_LIMIT);
+  mloom_answer_reader_init(&decoder->reader, EVENT_LIMIT);
 }
 
 void mloom_messages_decoder_reset(mloom_messages_decoder *decoder) {
-  mloom_sse_reset(&decoder->sse);
-  mloom_buffer_clear(&decoder->document);
+  mloom_answer_reader_reset(&decoder->reader);
   mloom_messages_answer_clear(&decoder->answer);
   memset(&decoder->failure, 0, sizeof(decoder->failure));
-  decoder->form = FORM_UNKNOWN;
   decoder->has_failure = 0;
   decoder->started = 0;
   decoder->done = 0;
   decoder->malformed = 0;
-  decoder->received = 0;
 }
 
 void mloom_messages_decoder_free(mloom_messages_decoder *decoder) {
   mloom_messages_answer_clear(&decoder->answer);
   free(decoder->answer.blocks);
-  mloom_buffer_free(&decoder->document);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->repaired);
-  mloom_sse_free(&decoder->sse);
+  mloom_answer_reader_free(&decoder->reader);
 }
 
 static int32_t on_event(mloom_bytes event, mloom_bytes data, void *userdata) {
@@ -53,124 +43,43 @@ static int32_t on_event(mloom_bytes event, mloom_bytes data, void *userdata) {
   return mloom_messages_read_event(decoder, event, data);
 }
 
-/* The first byte tells what comes; content types are wrong too often. */
-static uint32_t form_of(const mloom_buffer *beginning) {
-  static const char mark[] = "\xef\xbb\xbf";
-  size_t compared = beginning->size < 3 ? beginning->size : 3;
-  size_t start = memcmp(beginning->data, mark, compared) == 0 ? compared : 0;
-  for (size_t i = start; i < beginning->size; i++) {
-    char c = beginning->data[i];
-    if (c != ' ' && c != '\t' && c != '\r' && c != '\n') {
-      return c == '{' || c == '[' ? FORM_DOCUMENT : c == '<' ? FORM_OTHER : FORM_STREAM;
-    }
-  }
-  return FORM_UNKNOWN;
-}
-
-static int32_t take(mloom_messages_decoder *decoder, const char *data, size_t size) {
-  if (decoder->form == FORM_DOCUMENT) {
-    return mloom_buffer_append(&decoder->document, data, size);
-  }
-  if (decoder->form == FORM_UNKNOWN) {
-    int32_t status = mloom_buffer_append(&decoder->document, data, size);
-    decoder->form = status == MLOOM_OK ? form_of(&decoder->document) : FORM_UNKNOWN;
-    return decoder->form == FORM_STREAM
-               ? mloom_sse_feed(&decoder->sse, decoder->document.data, decoder->document.size, on_event, decoder)
-               : status;
-  }
-  int32_t status = MLOOM_OK;
-  if (decoder->document.size < BEGINNING_LIMIT) {
-    size_t room = BEGINNING_LIMIT - decoder->document.size;
-    status = mloom_buffer_append(&decoder->document, data, size < room ? size : room);
-  }
-  if (status == MLOOM_OK && decoder->form == FORM_STREAM) {
-    status = mloom_sse_feed(&decoder->sse, data, size, on_event, decoder);
-  }
-  return status;
-}
-
-static int32_t failed(int32_t status, mloom_error *error) {
-  if (status == MLOOM_E_LIMIT) {
-    return mloom_error_set(error, status, MLOOM_DOMAIN_PROVIDER,
-                           "look at what the service sends; answers are limited to 64 MB, 512 blocks, 128 tool calls "
-                           "and 4 MB of input of a call",
-                           "the service sent more than one answer may hold");
-  }
-  return status == MLOOM_E_MEMORY ? mloom_error_memory(error) : status;
-}
-
 int32_t mloom_messages_decoder_feed(mloom_messages_decoder *decoder, const char *data, size_t size,
                                     const mloom_event_sink *sink, mloom_error *error) {
-  if (size == 0) {
-    return MLOOM_OK;
-  }
-  if (size > MLOOM_MESSAGES_ANSWER_LIMIT - decoder->received) {
-    return failed(MLOOM_E_LIMIT, error);
-  }
-  decoder->received += size;
   decoder->sink = sink;
-  int32_t status = take(decoder, data, size);
+  int32_t status = mloom_answer_reader_feed(&decoder->reader, data, size, on_event, decoder);
   decoder->sink = NULL;
-  return failed(status, error);
+  return mloom_answer_failed(status, ANSWER_LIMITS, error);
 }
 
 int32_t mloom_messages_decoder_feed_event(mloom_messages_decoder *decoder, const char *data, size_t size,
                                           const mloom_event_sink *sink, mloom_error *error) {
-  if (size > MLOOM_MESSAGES_ANSWER_LIMIT - decoder->received) {
-    return failed(MLOOM_E_LIMIT, error);
+  int32_t status = mloom_answer_reader_count(&decoder->reader, size);
+  if (status == MLOOM_OK) {
+    decoder->reader.form = MLOOM_ANSWER_STREAM;
+    decoder->sink = sink;
+    status = on_event((mloom_bytes){"", 0}, (mloom_bytes){data, size}, decoder);
+    decoder->sink = NULL;
   }
-  decoder->received += size;
-  decoder->form = FORM_STREAM;
-  decoder->sink = sink;
-  int32_t status = on_event((mloom_bytes){"", 0}, (mloom_bytes){data, size}, decoder);
-  decoder->sink = NULL;
-  return failed(status, error);
+  return mloom_answer_failed(status, ANSWER_LIMITS, error);
 }
 
 /* ---- The end of an answer ---- */
 
-static int32_t broken(mloom_error *error, const mloom_service_names *service, const char *remedy, const char *what) {
-  int32_t code = mloom_error_set(error, MLOOM_E_PROTOCOL, MLOOM_DOMAIN_PROVIDER, remedy, "the service at %s %s",
-                                 service->base_url, what);
-  if (error != NULL) {
-    error->retryable = 1;
-    error->http_status = 200;
-  }
-  return code;
-}
-
-static int32_t read_document(mloom_messages_decoder *decoder) {
-  mloom_bytes text = {mloom_buffer_string(&decoder->document), decoder->document.size};
-  if (text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) {
-    text.data += 3;
-    text.size -= 3;
-  }
-  return mloom_messages_read_whole(decoder, mloom_text_trim(text));
-}
-
 /* Is the answer there to its end? Says why not. */
 static int32_t check_complete(const mloom_messages_decoder *decoder, int32_t outcome,
                               const mloom_service_names *service, mloom_error *error) {
-  const char *retry = "try again; if it stays so, look at the service and at the proxies before it";
   if (decoder->started && decoder->done && !decoder->malformed) {
     return MLOOM_OK;
   }
-  if (outcome != MLOOM_OK) {
-    return outcome; /* the host knows better what happened */
-  }
-  if (decoder->received == 0) {
-    return broken(error, service, retry, "gave an empty answer");
-  }
-  if (decoder->malformed) {
-    return broken(error, service, retry,
-                  decoder->form == FORM_DOCUMENT ? "gave an answer that is malformed or cut JSON"
-                                                 : "sent an event that is malformed");
-  }
-  if (!decoder->started) {
-    return broken(error, service, "set base_url to the address of a Messages API, the part before /v1/messages",
-                  "gave an answer that holds no message");
-  }
-  return broken(error, service, retry, "cut the stream before the end of its answer");
+  mloom_answer_cut cut = {
+      .has_begun = decoder->started,
+      .malformed = decoder->malformed,
+      .outcome = outcome,
+      .wrong_address = "set base_url to the address of a Messages API, the part before /v1/messages",
+      .nothing = "gave an answer that holds no message",
+      .cut = "cut the stream before the end of its answer",
+  };
+  return mloom_answer_report_cut(&decoder->reader, &cut, service, error);
 }
 
 static int32_t context_full(const mloom_service_names *service, mloom_error *error) {
@@ -181,15 +90,6 @@ static int32_t context_full(const mloom_service_names *service, mloom_error *err
     error->http_status = 200;
   }
   return code;
-}
-
-static void hide_controls(mloom_buffer *text) {
-  for (size_t i = 0; i < text->size; i++) {
-    unsigned char c = (unsigned char)text->data[i];
-    if (c < 0x20 || c == 0x7f) {
-      text->data[i] = '_';
-    }
-  }
 }
 
 static int id_is_taken(const mloom_messages_answer *answer, size_t index) {
@@ -208,8 +108,8 @@ static int id_is_taken(const mloom_messages_answer *answer, size_t index) {
 static int32_t tidy_call(mloom_messages_answer *answer, size_t index, uint64_t turn) {
   mloom_messages_block *block = &answer->blocks[index];
   int32_t status = MLOOM_OK;
-  hide_controls(&block->id);
-  hide_controls(&block->name);
+  mloom_answer_hide_controls(&block->id);
+  mloom_answer_hide_controls(&block->name);
   if (block->name.size == 0) {
     status = mloom_buffer_append_string(&block->name, "unnamed");
   }
@@ -225,12 +125,6 @@ static int32_t tidy_call(mloom_messages_answer *answer, size_t index, uint64_t t
   return status;
 }
 
-static void emit(const mloom_event_sink *sink, const mloom_event *event) {
-  if (sink != NULL && sink->event != NULL) {
-    sink->event(event, sink->userdata);
-  }
-}
-
 static int32_t hand_over_calls(mloom_messages_answer *answer, uint64_t turn, const mloom_event_sink *sink) {
   for (size_t i = 0; i < answer->block_count; i++) {
     if (answer->blocks[i].kind == MLOOM_MESSAGES_TOOL_USE && tidy_call(answer, i, turn) != MLOOM_OK) {
@@ -240,11 +134,7 @@ static int32_t hand_over_calls(mloom_messages_answer *answer, uint64_t turn, con
   for (size_t i = 0; i < answer->block_count; i++) {
     const mloom_messages_block *block = &answer->blocks[i];
     if (block->kind == MLOOM_MESSAGES_TOOL_USE) {
-      mloom_event event = {.size = (uint32_t)sizeof(event), .kind = MLOOM_EVENT_TOOL_CALL};
-      event.id = (mloom_bytes){block->id.data, block->id.size};
-      event.name = (mloom_bytes){block->name.data, block->name.size};
-      event.text = (mloom_bytes){block->input.data, block->input.size};
-      emit(sink, &event);
+      mloom_answer_emit_call(sink, &block->id, &block->name, &block->input);
     }
   }
   return MLOOM_OK;
@@ -256,10 +146,7 @@ static int32_t report_refusal(const mloom_messages_answer *answer, const mloom_e
       &notice, "the service refused to answer%s%s%s%s", answer->refusal_category[0] != '\0' ? ", category " : "",
       answer->refusal_category, answer->refusal_explanation[0] != '\0' ? ": " : "", answer->refusal_explanation);
   if (status == MLOOM_OK) {
-    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = MLOOM_EVENT_NOTICE};
-    event.name = mloom_text_bytes("refusal");
-    event.text = (mloom_bytes){notice.data, notice.size};
-    emit(sink, &event);
+    mloom_answer_emit_notice(sink, "refusal", &notice);
   }
   return status;
 }
@@ -286,22 +173,23 @@ int32_t mloom_messages_decoder_finish(mloom_messages_decoder *decoder, const mlo
                                       const mloom_service_names *service, const mloom_event_sink *sink,
                                       mloom_turn_result *out, mloom_error *error) {
   if (end->http_status == 0) {
-    return end->outcome != MLOOM_OK ? end->outcome : broken(error, service, NULL, "gave no answer");
+    return end->outcome != MLOOM_OK ? end->outcome : mloom_answer_broken(error, service, NULL, "gave no answer");
   }
   if (end->http_status < 200 || end->http_status > 299) {
-    mloom_messages_failure_read(&decoder->failure, mloom_buffer_string(&decoder->document), decoder->document.size);
+    mloom_bytes beginning = mloom_answer_reader_document(&decoder->reader);
+    mloom_messages_failure_read(&decoder->failure, beginning.data, beginning.size);
     return mloom_messages_failure_report(&decoder->failure, end->http_status, service, error);
   }
   int32_t status = MLOOM_OK;
   decoder->sink = sink;
-  if (decoder->form == FORM_DOCUMENT) {
-    status = read_document(decoder);
+  if (decoder->reader.form == MLOOM_ANSWER_DOCUMENT) {
+    status = mloom_messages_read_whole(decoder, mloom_answer_reader_document(&decoder->reader));
   }
   decoder->sink = NULL;
   if (status != MLOOM_OK) {
-    return failed(status, error);
+    return mloom_answer_failed(status, ANSWER_LIMITS, error);
   }
-  if (decoder->form == FORM_OTHER) {
+  if (decoder->reader.form == MLOOM_ANSWER_OTHER) {
     decoder->has_failure = 1;
     decoder->failure.error.html = 1;
   }
@@ -315,5 +203,5 @@ int32_t mloom_messages_decoder_finish(mloom_messages_decoder *decoder, const mlo
   if (decoder->answer.context_full) {
     return context_full(service, error);
   }
-  return failed(hand_over(decoder, turn, sink, out), error);
+  return mloom_answer_failed(hand_over(decoder, turn, sink, out), ANSWER_LIMITS, error);
 }

@@ -19,12 +19,6 @@ static void copy_text(char *out, size_t out_size, mloom_bytes text) {
   out[size] = '\0';
 }
 
-static void emit(const mloom_messages_decoder *decoder, const mloom_event *event) {
-  if (decoder->sink != NULL && decoder->sink->event != NULL) {
-    decoder->sink->event(event, decoder->sink->userdata);
-  }
-}
-
 static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
   mloom_buffer_clear(buffer);
   return mloom_buffer_append(buffer, text.data, text.size);
@@ -89,7 +83,7 @@ static void read_usage(mloom_messages_decoder *decoder, mloom_bytes usage) {
                        .output_tokens = answer->output_tokens,
                        .reasoning_tokens = answer->reasoning_tokens};
   event.input_tokens = answer->uncached_input_tokens + answer->cached_input_tokens + answer->cache_write_tokens;
-  emit(decoder, &event);
+  mloom_answer_emit(decoder->sink, &event);
 }
 
 static void read_stop_reason(mloom_messages_decoder *decoder, mloom_json_reader *reader) {
@@ -152,9 +146,8 @@ static int32_t say(mloom_messages_decoder *decoder, mloom_messages_block *block,
   }
   int32_t status = mloom_buffer_append(&block->text, text.data, text.size);
   if (status == MLOOM_OK) {
-    mloom_event event = {.size = (uint32_t)sizeof(event), .text = text};
-    event.kind = block->kind == MLOOM_MESSAGES_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
-    emit(decoder, &event);
+    uint32_t kind = block->kind == MLOOM_MESSAGES_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
+    mloom_answer_emit_text(decoder->sink, kind, text);
   }
   return status;
 }
@@ -269,10 +262,7 @@ static int32_t add_input(mloom_messages_decoder *decoder, mloom_messages_block *
   }
   int32_t status = mloom_buffer_append(&block->input, piece.data, piece.size);
   if (status == MLOOM_OK && block->kind == MLOOM_MESSAGES_TOOL_USE) {
-    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = MLOOM_EVENT_TOOL_DELTA};
-    event.name = (mloom_bytes){mloom_buffer_string(&block->name), block->name.size};
-    event.id = (mloom_bytes){mloom_buffer_string(&block->id), block->id.size};
-    emit(decoder, &event);
+    mloom_answer_emit_delta(decoder->sink, &block->id, &block->name);
   }
   return status;
 }

@@ -6,8 +6,7 @@
 #ifndef MLOOM_WIRE_RESPONSES_H
 #define MLOOM_WIRE_RESPONSES_H
 
-#include "net/sse.h"
-#include "service_error.h"
+#include "answer.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -46,7 +45,6 @@ void mloom_responses_request_free(mloom_responses_request *request);
 /* ---- Answers ---- */
 
 #define MLOOM_RESPONSES_ARGUMENTS_LIMIT ((size_t)4 * 1024 * 1024)
-#define MLOOM_RESPONSES_ANSWER_LIMIT ((size_t)64 * 1024 * 1024)
 #define MLOOM_RESPONSES_ITEMS_LIMIT 512u
 
 #define MLOOM_RESPONSES_OTHER 0u /* of a type that means nothing to us: sent back as it came */
@@ -82,20 +80,17 @@ struct mloom_responses_answer {
 };
 
 typedef struct mloom_responses_decoder {
-  mloom_sse sse;
-  uint32_t form;         /* what the answer turned out to be */
-  mloom_buffer document; /* an answer that is no event stream; the beginning of any other */
+  mloom_answer_reader reader;
   mloom_buffer scratch;
   mloom_buffer text;
   mloom_responses_answer answer;
   mloom_service_error failure; /* an error inside the answer */
   int has_failure;
-  int terminal;     /* the response was said to have ended */
-  int done;         /* [DONE] was seen */
-  int has_response; /* at least one event of a response was seen */
-  int malformed;    /* an event was no JSON */
-  int has_text;     /* some text of a message was handed on */
-  size_t received;
+  int terminal;                 /* the response was said to have ended */
+  int done;                     /* [DONE] was seen */
+  int has_response;             /* at least one event of a response was seen */
+  int malformed;                /* an event was no JSON */
+  int has_text;                 /* some text of a message was handed on */
   const mloom_event_sink *sink; /* during a call only */
 } mloom_responses_decoder;
 

@@ -11,43 +11,33 @@
 #include "base/json.h"
 #include "base/text.h"
 
-#define FORM_UNKNOWN 0u
-#define FORM_STREAM 1u
-#define FORM_DOCUMENT 2u
-#define FORM_OTHER 3u
-
 #define EVENT_LIMIT ((size_t)32 * 1024 * 1024)
-/* Of an answer that is no document this much is kept, for what an error has to say. */
-#define BEGINNING_LIMIT ((size_t)16 * 1024)
+#define ANSWER_LIMITS "512 items and 4 MB of arguments"
 
 void mloom_responses_decoder_init(mloom_responses_decoder *decoder) {
   memset(decoder, 0, sizeof(*decoder));
-  mloom_sse_init(&decoder->sse, EVENT_LIMIT);
+  mloom_answer_reader_init(&decoder->reader, EVENT_LIMIT);
 }
 
 void mloom_responses_decoder_reset(mloom_responses_decoder *decoder) {
-  mloom_sse_reset(&decoder->sse);
-  mloom_buffer_clear(&decoder->document);
+  mloom_answer_reader_reset(&decoder->reader);
   mloom_responses_answer_clear(&decoder->answer);
   memset(&decoder->failure, 0, sizeof(decoder->failure));
-  decoder->form = FORM_UNKNOWN;
   decoder->has_failure = 0;
   decoder->terminal = 0;
   decoder->done = 0;
   decoder->has_response = 0;
   decoder->malformed = 0;
   decoder->has_text = 0;
-  decoder->received = 0;
 }
 
 void mloom_responses_decoder_free(mloom_responses_decoder *decoder) {
   mloom_responses_answer_clear(&decoder->answer);
   free(decoder->answer.items);
   mloom_buffer_free(&decoder->answer.refusal);
-  mloom_buffer_free(&decoder->document);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->text);
-  mloom_sse_free(&decoder->sse);
+  mloom_answer_reader_free(&decoder->reader);
 }
 
 static int32_t on_event(mloom_bytes event, mloom_bytes data, void *userdata) {
@@ -70,91 +60,15 @@ static int32_t on_event(mloom_bytes event, mloom_bytes data, void *userdata) {
   return MLOOM_OK;
 }
 
-/* The first byte tells what comes; content types are wrong too often. */
-static uint32_t form_of(const mloom_buffer *beginning) {
-  const char *data = beginning->data;
-  size_t size = beginning->size;
-  size_t start = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-  if (start == 0 && size < 3 && memcmp(data, "\xef\xbb\xbf", size) == 0) {
-    return FORM_UNKNOWN;
-  }
-  for (size_t i = start; i < size; i++) {
-    char c = data[i];
-    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
-      continue;
-    }
-    return c == '{' || c == '[' ? FORM_DOCUMENT : c == '<' ? FORM_OTHER : FORM_STREAM;
-  }
-  return FORM_UNKNOWN;
-}
-
-static int32_t keep_beginning(mloom_responses_decoder *decoder, const char *data, size_t size) {
-  size_t room = decoder->document.size < BEGINNING_LIMIT ? BEGINNING_LIMIT - decoder->document.size : 0;
-  return room == 0 ? MLOOM_OK : mloom_buffer_append(&decoder->document, data, size < room ? size : room);
-}
-
-static int32_t take(mloom_responses_decoder *decoder, const char *data, size_t size) {
-  if (decoder->form == FORM_DOCUMENT) {
-    return mloom_buffer_append(&decoder->document, data, size);
-  }
-  if (decoder->form == FORM_UNKNOWN) {
-    size_t before = decoder->document.size;
-    int32_t status = mloom_buffer_append(&decoder->document, data, size);
-    if (status != MLOOM_OK) {
-      return status;
-    }
-    decoder->form = form_of(&decoder->document);
-    if (decoder->form != FORM_STREAM) {
-      return MLOOM_OK;
-    }
-    if (before > 0) {
-      status = mloom_sse_feed(&decoder->sse, decoder->document.data, before, on_event, decoder);
-    }
-    return status != MLOOM_OK ? status : mloom_sse_feed(&decoder->sse, data, size, on_event, decoder);
-  }
-  int32_t status = keep_beginning(decoder, data, size);
-  if (status == MLOOM_OK && decoder->form == FORM_STREAM) {
-    status = mloom_sse_feed(&decoder->sse, data, size, on_event, decoder);
-  }
-  return status;
-}
-
-static int32_t too_large(mloom_error *error) {
-  return mloom_error_set(error, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER,
-                         "look at what the service at base_url sends; answers are limited to 64 MB, 512 items and 4 MB "
-                         "of arguments",
-                         "the service sent more than one answer may hold");
-}
-
 int32_t mloom_responses_decoder_feed(mloom_responses_decoder *decoder, const char *data, size_t size,
                                      const mloom_event_sink *sink, mloom_error *error) {
-  if (size == 0) {
-    return MLOOM_OK;
-  }
-  if (size > MLOOM_RESPONSES_ANSWER_LIMIT - decoder->received) {
-    return too_large(error);
-  }
-  decoder->received += size;
   decoder->sink = sink;
-  int32_t status = take(decoder, data, size);
+  int32_t status = mloom_answer_reader_feed(&decoder->reader, data, size, on_event, decoder);
   decoder->sink = NULL;
-  if (status == MLOOM_E_LIMIT) {
-    return too_large(error);
-  }
-  return status == MLOOM_E_MEMORY ? mloom_error_memory(error) : status;
+  return mloom_answer_failed(status, ANSWER_LIMITS, error);
 }
 
 /* ---- The end ---- */
-
-static int32_t broken(mloom_error *error, const mloom_service_names *service, const char *remedy, const char *what) {
-  int32_t code = mloom_error_set(error, MLOOM_E_PROTOCOL, MLOOM_DOMAIN_PROVIDER, remedy, "the service at %s %s",
-                                 service->base_url, what);
-  if (error != NULL) {
-    error->retryable = 1;
-    error->http_status = 200;
-  }
-  return code;
-}
 
 /* Milliseconds of "try again in 1.5s", which comes without a header; -1 when the text says nothing of it. */
 static int64_t wait_in_text(const char *message) {
@@ -204,13 +118,8 @@ static int32_t report(const mloom_responses_decoder *decoder, int32_t http_statu
 
 /* Reads an answer that came as one document. */
 static int32_t read_whole(mloom_responses_decoder *decoder) {
-  mloom_bytes text = {mloom_buffer_string(&decoder->document), decoder->document.size};
+  mloom_bytes text = mloom_answer_reader_document(&decoder->reader);
   mloom_json_reader reader;
-  if (text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) {
-    text.data += 3;
-    text.size -= 3;
-  }
-  text = mloom_text_trim(text);
   mloom_json_reader_init(&reader, text.data, text.size);
   mloom_json_reader_skip(&reader);
   if (mloom_json_reader_end(&reader) != MLOOM_OK) {
@@ -242,26 +151,15 @@ static int32_t check_complete(const mloom_responses_decoder *decoder, int32_t ou
   if (decoder->has_response && decoder->terminal && !decoder->malformed && has_all) {
     return MLOOM_OK;
   }
-  if (outcome != MLOOM_OK) {
-    return outcome; /* the host knows better what happened */
-  }
-  const char *retry = "try again; if it stays so, look at the service and at the proxies before it";
-  const char *address = "set base_url to the address of a service that speaks the Responses API, often ending with /v1";
-  if (decoder->received == 0) {
-    return broken(error, service, retry, "gave an empty answer");
-  }
-  if (decoder->malformed) {
-    return broken(error, service, retry,
-                  decoder->form == FORM_DOCUMENT ? "gave an answer that is malformed or cut JSON"
-                                                 : "sent an event that is malformed JSON");
-  }
-  if (!decoder->has_response) {
-    return broken(error, service, address, "gave an answer that holds no response");
-  }
-  if (decoder->terminal) {
-    return broken(error, service, retry, "ended its answer within an item");
-  }
-  return broken(error, service, retry, "closed the stream before response.completed");
+  mloom_answer_cut cut = {
+      .has_begun = decoder->has_response,
+      .malformed = decoder->malformed,
+      .outcome = outcome,
+      .wrong_address = "set base_url to the address of a service that speaks the Responses API, often ending with /v1",
+      .nothing = "gave an answer that holds no response",
+      .cut = decoder->terminal ? "ended its answer within an item" : "closed the stream before response.completed",
+  };
+  return mloom_answer_report_cut(&decoder->reader, &cut, service, error);
 }
 
 static int id_is_taken(const mloom_responses_answer *answer, size_t index) {
@@ -276,24 +174,15 @@ static int id_is_taken(const mloom_responses_answer *answer, size_t index) {
   return 0;
 }
 
-static int has_controls(const mloom_buffer *text) {
-  for (size_t i = 0; i < text->size; i++) {
-    unsigned char c = (unsigned char)text->data[i];
-    if (c < 0x20 || c == 0x7f) {
-      return 1;
-    }
-  }
-  return 0;
-}
-
 static int32_t tidy_call(mloom_responses_answer *answer, size_t index, uint64_t turn) {
   mloom_responses_item *call = &answer->items[index];
   int32_t status = MLOOM_OK;
-  if (call->name.size == 0 || has_controls(&call->name)) {
+  if (call->name.size == 0 || mloom_answer_has_controls(&call->name)) {
     mloom_buffer_clear(&call->name);
     status = mloom_buffer_append_string(&call->name, "unnamed");
   }
-  if (status == MLOOM_OK && (call->call_id.size == 0 || has_controls(&call->call_id) || id_is_taken(answer, index))) {
+  if (status == MLOOM_OK &&
+      (call->call_id.size == 0 || mloom_answer_has_controls(&call->call_id) || id_is_taken(answer, index))) {
     call->has_call_id = 0; /* the item is sent back with the new one */
     mloom_buffer_clear(&call->call_id);
     status = mloom_buffer_append_format(&call->call_id, "call_%llu_%zu", (unsigned long long)turn, index + 1);
@@ -304,12 +193,6 @@ static int32_t tidy_call(mloom_responses_answer *answer, size_t index, uint64_t 
     status = mloom_buffer_append_string(&call->arguments, "{}");
   }
   return status;
-}
-
-static void emit(const mloom_event_sink *sink, const mloom_event *event) {
-  if (sink != NULL && sink->event != NULL) {
-    sink->event(event, sink->userdata);
-  }
 }
 
 static int32_t hand_over(mloom_responses_decoder *decoder, uint64_t turn, const mloom_event_sink *sink,
@@ -325,11 +208,7 @@ static int32_t hand_over(mloom_responses_decoder *decoder, uint64_t turn, const 
       }
       status = tidy_call(answer, i, turn);
       if (status == MLOOM_OK) {
-        mloom_event event = {.size = (uint32_t)sizeof(event), .kind = MLOOM_EVENT_TOOL_CALL};
-        event.id = (mloom_bytes){call->call_id.data, call->call_id.size};
-        event.name = (mloom_bytes){call->name.data, call->name.size};
-        event.text = (mloom_bytes){call->arguments.data, call->arguments.size};
-        emit(sink, &event);
+        mloom_answer_emit_call(sink, &call->call_id, &call->name, &call->arguments);
         (*count)++;
       }
     }
@@ -338,9 +217,7 @@ static int32_t hand_over(mloom_responses_decoder *decoder, uint64_t turn, const 
     answer->stop = MLOOM_STOP_TOOL_CALLS;
   } else if (answer->refusal.size > 0 && !decoder->has_text) {
     answer->stop = MLOOM_STOP_REFUSED;
-    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = MLOOM_EVENT_TEXT};
-    event.text = (mloom_bytes){answer->refusal.data, answer->refusal.size};
-    emit(sink, &event);
+    mloom_answer_emit_text(sink, MLOOM_EVENT_TEXT, (mloom_bytes){answer->refusal.data, answer->refusal.size});
   }
   return status;
 }
@@ -361,9 +238,9 @@ static void drop_unfinished(mloom_responses_answer *answer) {
 int32_t mloom_responses_decoder_finish(mloom_responses_decoder *decoder, const mloom_exchange_end *end, uint64_t turn,
                                        const mloom_service_names *service, const mloom_event_sink *sink,
                                        mloom_turn_result *out, mloom_error *error) {
-  mloom_bytes beginning = {mloom_buffer_string(&decoder->document), decoder->document.size};
+  mloom_bytes beginning = mloom_answer_reader_document(&decoder->reader);
   if (end->http_status == 0) {
-    return end->outcome != MLOOM_OK ? end->outcome : broken(error, service, NULL, "gave no answer");
+    return end->outcome != MLOOM_OK ? end->outcome : mloom_answer_broken(error, service, NULL, "gave no answer");
   }
   if (end->http_status < 200 || end->http_status > 299) {
     mloom_service_error_read_body(&decoder->failure, beginning.data, beginning.size);
@@ -371,14 +248,14 @@ int32_t mloom_responses_decoder_finish(mloom_responses_decoder *decoder, const m
   }
   int32_t status = MLOOM_OK;
   decoder->sink = sink;
-  if (decoder->form == FORM_DOCUMENT) {
+  if (decoder->reader.form == MLOOM_ANSWER_DOCUMENT) {
     status = read_whole(decoder);
   }
   decoder->sink = NULL;
   if (status != MLOOM_OK) {
-    return status == MLOOM_E_LIMIT ? too_large(error) : mloom_error_memory(error);
+    return mloom_answer_failed(status, ANSWER_LIMITS, error);
   }
-  if (decoder->form == FORM_OTHER) {
+  if (decoder->reader.form == MLOOM_ANSWER_OTHER) {
     decoder->has_failure = 1;
     decoder->failure.html = 1;
   }

@@ -11,17 +11,10 @@
 #include "base/json.h"
 #include "base/text.h"
 
-static void emit(const mloom_responses_decoder *decoder, const mloom_event *event) {
-  if (decoder->sink != NULL && decoder->sink->event != NULL) {
-    decoder->sink->event(event, decoder->sink->userdata);
-  }
-}
-
 static void hand_on(mloom_responses_decoder *decoder, uint32_t kind, mloom_bytes text) {
   if (text.size > 0) {
-    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = kind, .text = text};
     decoder->has_text |= kind == MLOOM_EVENT_TEXT;
-    emit(decoder, &event);
+    mloom_answer_emit_text(decoder->sink, kind, text);
   }
 }
 
@@ -369,7 +362,7 @@ int32_t mloom_responses_read_response(mloom_responses_decoder *decoder, mloom_by
     event.cache_write_tokens = answer->cache_write_tokens;
     event.output_tokens = answer->output_tokens;
     event.reasoning_tokens = answer->reasoning_tokens;
-    emit(decoder, &event);
+    mloom_answer_emit(decoder->sink, &event);
   }
   return status;
 }
@@ -433,10 +426,7 @@ static int32_t read_delta(mloom_responses_decoder *decoder, const event_parts *p
   } else if (is(parts, "response.reasoning_summary_part.added")) {
     hand_on(decoder, MLOOM_EVENT_REASONING, mloom_text_bytes(parts->part_index > 0 ? "\n\n" : ""));
   } else if (is(parts, "response.function_call_arguments.delta")) {
-    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = MLOOM_EVENT_TOOL_DELTA};
-    event.name = (mloom_bytes){mloom_buffer_string(&item->name), item->name.size};
-    event.id = (mloom_bytes){mloom_buffer_string(&item->call_id), item->call_id.size};
-    emit(decoder, &event);
+    mloom_answer_emit_delta(decoder->sink, &item->call_id, &item->name);
   }
   return MLOOM_OK;
 }

@@ -21,7 +21,8 @@ OWNERS = {
 # nothing else of it could be linked.
 PORTABLE = {
     "base/buffer.h", "base/cleanup.h", "base/json.h", "base/text.h", "base/json_reader.h", "base/json_writer.h", "base/error.h",
-    "net/sse.h",
+    "base/base64.h", "base/file.h",
+    "net/sse.h", "net/url.h",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 # Written so that this file does not find itself.

@@ -13,6 +13,8 @@ void mloom_call_init(mloom_call *call, mloom_cancel *cancel, const mloom_clock *
   call->clock = clock == NULL ? mloom_clock_system() : clock;
   call->log = log;
   call->deadline_ms = deadline_ms;
+  call->secure_client = NULL;
+  call->plain_client = NULL;
 }
 
 void mloom_call_init_child(mloom_call *call, const mloom_call *parent, int64_t deadline_ms) {
@@ -22,6 +24,8 @@ void mloom_call_init_child(mloom_call *call, const mloom_call *parent, int64_t d
   }
   int64_t earlier = parent->deadline_ms < deadline_ms ? parent->deadline_ms : deadline_ms;
   mloom_call_init(call, parent->cancel, parent->clock, parent->log, earlier);
+  call->secure_client = parent->secure_client;
+  call->plain_client = parent->plain_client;
 }
 
 int32_t mloom_call_check(const mloom_call *call, mloom_error *error) {

@@ -15,6 +15,10 @@ struct mloom_call {
   const mloom_clock *clock;
   const mloom_log *log;
   int64_t deadline_ms; /* monotonic; INT64_MAX: none */
+  /* What the requests of plugins go over during this call, by https and by http, so that the proxy and the authority of
+   * a provider's settings count for its credentials too; NULL: the host's own. Borrowed. */
+  struct mloom_http_client *secure_client;
+  struct mloom_http_client *plain_client;
 };
 
 void mloom_call_init(mloom_call *call, mloom_cancel *cancel, const mloom_clock *clock, const mloom_log *log,

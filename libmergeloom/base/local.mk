@@ -3,6 +3,7 @@ libmergeloom_libportable_la_SOURCES += \
   libmergeloom/base/buffer.c \
   libmergeloom/base/cleanup.c \
   libmergeloom/base/error.c \
+  libmergeloom/base/file.c \
   libmergeloom/base/json_reader.c \
   libmergeloom/base/json_writer.c \
   libmergeloom/base/text.c
@@ -17,7 +18,6 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/base/clock.c \
   libmergeloom/base/clock.h \
   libmergeloom/base/error.h \
-  libmergeloom/base/file.c \
   libmergeloom/base/file.h \
   libmergeloom/base/json.c \
   libmergeloom/base/json.h \

@@ -254,6 +254,11 @@ static void exchange_end(exchange *ex) {
   mloom_buffer_free(&ex->origin);
 }
 
+/* NULL: none. */
+static const char *proxy_of(const exchange *ex) {
+  return (ex->request->flags & MLOOM_HTTP_DIRECT) != 0 ? NULL : ex->client->proxy;
+}
+
 /* ---- What libcurl calls ---- */
 
 static void note_progress(exchange *ex) {
@@ -339,7 +344,7 @@ static int32_t on_status_line(exchange *ex, const char *line, size_t size) {
   ex->stage = MLOOM_HTTP_STAGE_BODY;
   ex->status = status;
   /* The proxy's own word; no server behind it answers so. */
-  if (status == 407 && ex->client->proxy != NULL) {
+  if (status == 407 && proxy_of(ex) != NULL) {
     return MLOOM_E_UNAVAILABLE;
   }
   return ex->sink->status == NULL ? MLOOM_OK : ex->sink->status(status, ex->sink->userdata);
@@ -457,7 +462,7 @@ static int32_t set_options(exchange *ex, mloom_error *error) {
       curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "") == CURLE_OUT_OF_MEMORY ||
       curl_easy_setopt(easy, CURLOPT_URL, ex->request->url) != CURLE_OK ||
       curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK ||
-      curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy == NULL ? "" : client->proxy) != CURLE_OK ||
+      curl_easy_setopt(easy, CURLOPT_PROXY, proxy_of(ex) == NULL ? "" : proxy_of(ex)) != CURLE_OK ||
       curl_easy_setopt(easy, CURLOPT_NOPROXY, client->no_proxy == NULL ? "" : client->no_proxy) != CURLE_OK ||
       (client->ca_file != NULL && (curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file) != CURLE_OK ||
                                    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file) != CURLE_OK)) ||
@@ -507,7 +512,7 @@ static uint32_t failed_stage(const exchange *ex) {
 
 /* "host:port", or the proxy in front of it. */
 static const char *peer(const exchange *ex) {
-  return ex->client->proxy == NULL ? mloom_buffer_string(&ex->origin) : "the proxy";
+  return proxy_of(ex) == NULL ? mloom_buffer_string(&ex->origin) : "the proxy";
 }
 
 __attribute__((format(printf, 5, 6))) static int32_t set_error(mloom_error *error, int32_t code, uint32_t retryable,

@@ -6,6 +6,7 @@
 #define MLOOM_NET_HTTP_H
 
 #include "base/call.h"
+#include "net/url.h"
 #include <mergeloom/plugin.h>
 
 /* What every request of one provider shares. Copied. Milliseconds; 0 means no limit. */
@@ -54,11 +55,5 @@ void mloom_http_client_free(mloom_http_client *client);
  * report may be NULL. */
 int32_t mloom_http_perform(mloom_http_client *client, const mloom_call *call, const mloom_http_request *request,
                            const mloom_http_sink *sink, mloom_http_report *report, mloom_error *error);
-
-/* "scheme://host:port" of a URL in lower case with the port always given. MLOOM_E_INVALID with a remedy unless it is an
- * absolute http or https URL without user information. */
-int32_t mloom_http_origin(mloom_buffer *out, const char *url, mloom_error *error);
-/* 1 when the URL's host is localhost, 127.0.0.0/8 or [::1]. */
-int mloom_http_is_loopback(const char *url);
 
 #endif

@@ -1,4 +1,4 @@
-libmergeloom_libportable_la_SOURCES += libmergeloom/net/sse.c
+libmergeloom_libportable_la_SOURCES += libmergeloom/net/sse.c libmergeloom/net/url.c
 
 libmergeloom_libcore_la_SOURCES += \
   libmergeloom/net/header.c \
@@ -8,5 +8,4 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/net/retry.c \
   libmergeloom/net/retry.h \
   libmergeloom/net/sse.h \
-  libmergeloom/net/url.c \
   libmergeloom/net/url.h

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "net/http.h"
 
 #define LARGEST_HOST_SIZE 253
 #define LARGEST_URL_SIZE 8192

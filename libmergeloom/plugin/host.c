@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #include "base/error.h"
@@ -82,12 +83,20 @@ static int32_t host_secret_borrow(void *ctx, const mloom_secret *secret, mloom_b
   return MLOOM_OK;
 }
 
+/* A call that has clients has both. */
+static mloom_http_client *client_of(const mloom_host_services *services, const mloom_call *call, const char *url) {
+  if (call == NULL || call->secure_client == NULL) {
+    return services->http;
+  }
+  return strncasecmp(url, "https:", 6) == 0 ? call->secure_client : call->plain_client;
+}
+
 static int32_t host_http(void *ctx, mloom_call *call, const mloom_http_request *request, const mloom_http_sink *sink,
                          mloom_error *error) {
   mloom_host_services *services = ctx;
   mloom_http_request known;
   mloom_http_sink known_sink;
-  if (services->http == NULL) {
+  if (services->http == NULL && (call == NULL || call->secure_client == NULL)) {
     return mloom_error_set(error, MLOOM_E_UNSUPPORTED, DOMAIN, NULL, "this host makes no requests for plugins");
   }
   int32_t code = mloom_abi_import(&known, sizeof(known), request, "the HTTP request", error);
@@ -100,7 +109,7 @@ static int32_t host_http(void *ctx, mloom_call *call, const mloom_http_request *
   if (known.method == NULL || known.url == NULL) {
     return missing_argument("http", error);
   }
-  return mloom_http_perform(services->http, call, &known, &known_sink, NULL, error);
+  return mloom_http_perform(client_of(services, call, known.url), call, &known, &known_sink, NULL, error);
 }
 
 /* What the end of the process means to the plugin that asked for it. */

@@ -135,6 +135,8 @@ static int32_t authorize(mloom_exchange_run *run, const mloom_http_request *requ
   }
   mloom_call call;
   mloom_call_init_child(&call, run->call, INT64_MAX);
+  call.secure_client = run->instance->secure_client;
+  call.plain_client = run->instance->plain_client;
   return mloom_credentials_authorize(run->instance->credentials, &call, &authorization, request, &run->authorized,
                                      error);
 }

@@ -53,7 +53,7 @@ typedef struct mloom_header {
  * provider's transport settings, follows no redirect, and refuses header names and values with CR or LF. */
 typedef struct mloom_http_request {
   uint32_t size;
-  uint32_t flags;
+  uint32_t flags; /* MLOOM_HTTP_DIRECT */
   const char *method;
   const char *url;
   const mloom_header *const *headers;
@@ -66,6 +66,9 @@ typedef struct mloom_http_request {
   uint64_t idle_timeout_ms;
   uint64_t total_timeout_ms;
 } mloom_http_request;
+
+/* Past any proxy: for addresses that mean this very machine or network, such as a cloud's metadata server. */
+#define MLOOM_HTTP_DIRECT 1u
 
 /* What feed and a body callback may return besides MLOOM_OK and errors. */
 #define MLOOM_COMPLETE 1

@@ -285,6 +285,37 @@ static void test_environment_is_ignored(void) {
   test_server_stop(&target);
 }
 
+static void test_direct(void) {
+  MLOOM_AUTO(test_answer_free) test_answer answer = {0};
+  proxy_plan plan = {0, 407};
+  test_server proxy;
+  test_server target;
+  char proxy_url[64];
+  mloom_http_client *client = NULL;
+  CU_ASSERT_FATAL(test_server_start(&proxy, serve_proxy, &plan));
+  proxy_plan answers = {0, 0};
+  CU_ASSERT_FATAL(test_server_start(&target, serve_proxy, &answers));
+  snprintf(proxy_url, sizeof(proxy_url), "http://127.0.0.1:%u", proxy.port);
+  mloom_http_options options = {.proxy = proxy_url};
+  CU_ASSERT_EQUAL_FATAL(mloom_http_client_new(&client, &options, NULL, NULL), MLOOM_OK);
+  mloom_http_request request = {.size = sizeof(request),
+                                .flags = MLOOM_HTTP_DIRECT,
+                                .method = "GET",
+                                .url = test_server_url(&target, "/metadata")};
+  test_perform(&answer, client, NULL, &request);
+  UNIT_ASSERT_CODE(answer.code, MLOOM_OK, &answer.error);
+  CU_ASSERT_EQUAL(answer.status, 200);
+  CU_ASSERT_EQUAL(atomic_load(&proxy.connections), 0);
+  CU_ASSERT_EQUAL(strncmp(target.last_head.data, "GET /metadata HTTP/1.1\r\n", 24), 0);
+  request.flags = 0;
+  test_perform(&answer, client, NULL, &request);
+  UNIT_ASSERT_CODE(answer.code, MLOOM_E_UNAVAILABLE, &answer.error);
+  CU_ASSERT_EQUAL(atomic_load(&proxy.connections), 1);
+  mloom_http_client_free(client);
+  test_server_stop(&proxy);
+  test_server_stop(&target);
+}
+
 static void test_unreachable_proxy(void) {
   MLOOM_AUTO(test_answer_free) test_answer answer = {0};
   proxy_plan plan = {0, 0};
@@ -302,6 +333,7 @@ static const unit_test tests[] = {
     {"http through a proxy", test_proxy_for_http},
     {"https through a proxy", test_proxy_for_https},
     {"the environment's proxies are ignored", test_environment_is_ignored},
+    {"a request that goes past the proxy", test_direct},
     {"a proxy that is not there", test_unreachable_proxy},
 };
 

@@ -259,6 +259,18 @@ static void test_http_without_a_client(void) {
   mloom_call call;
   mloom_call_init(&call, NULL, mloom_clock_system(), NULL, INT64_MAX);
   UNIT_ASSERT_CODE(self.host.http(self.host.ctx, &call, &request, &sink, &error), MLOOM_E_UNAVAILABLE, &error);
+  /* A call that comes from a provider goes the way of that provider's settings. */
+  mloom_http_client *other = NULL;
+  mloom_http_options options = {.proxy = "http://127.0.0.1:1"};
+  CU_ASSERT_EQUAL(mloom_http_client_new(&other, &options, NULL, NULL), MLOOM_OK);
+  call.secure_client = self.services.http;
+  call.plain_client = other;
+  mloom_call child;
+  mloom_call_init_child(&child, &call, INT64_MAX);
+  UNIT_ASSERT_CODE(self.host.http(self.host.ctx, &child, &request, &sink, &error), MLOOM_E_UNAVAILABLE, &error);
+  UNIT_ASSERT_STRING(error.message, "the proxy refused the connection");
+  mloom_http_client_free(other);
+  call.plain_client = self.services.http;
   request.url = NULL;
   UNIT_ASSERT_CODE(self.host.http(self.host.ctx, &call, &request, &sink, &error), MLOOM_E_INVALID, &error);
   mloom_http_client_free(self.services.http);

@@ -110,6 +110,29 @@ char *mloom_buffer_take(mloom_buffer *buffer) {
   return data;
 }
 
+int32_t mloom_buffer_append_wiping(mloom_buffer *buffer, const char *data, size_t size) {
+  if (buffer->capacity > buffer->size && size < buffer->capacity - buffer->size) {
+    return mloom_buffer_append(buffer, data, size);
+  }
+  mloom_buffer grown = MLOOM_BUFFER_INIT;
+  if (buffer->size >= SIZE_MAX / 4 || size >= SIZE_MAX / 4 ||
+      mloom_buffer_reserve(&grown, 2 * (buffer->size + size)) != MLOOM_OK) {
+    return MLOOM_E_MEMORY;
+  }
+  (void)mloom_buffer_append(&grown, buffer->data, buffer->size);
+  (void)mloom_buffer_append(&grown, data, size);
+  mloom_buffer_wipe(buffer);
+  *buffer = grown;
+  return MLOOM_OK;
+}
+
+void mloom_buffer_wipe(mloom_buffer *buffer) {
+  if (buffer->data != NULL) {
+    explicit_bzero(buffer->data, buffer->capacity);
+  }
+  mloom_buffer_free(buffer);
+}
+
 void mloom_buffer_free(mloom_buffer *buffer) {
   free(buffer->data);
   *buffer = (mloom_buffer)MLOOM_BUFFER_INIT;

@@ -38,4 +38,9 @@ const char *mloom_buffer_string(const mloom_buffer *buffer);
 char *mloom_buffer_take(mloom_buffer *buffer);
 void mloom_buffer_free(mloom_buffer *buffer);
 
+/* For what may be secret: memory that is left behind when the buffer grows is overwritten before it is freed. */
+int32_t mloom_buffer_append_wiping(mloom_buffer *buffer, const char *data, size_t size);
+/* Overwrites and frees. */
+void mloom_buffer_wipe(mloom_buffer *buffer);
+
 #endif

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -429,18 +430,21 @@ static int32_t add_header(const mloom_header *header, void *userdata) {
   return MLOOM_OK;
 }
 
-static int is_web_address(const char *text) {
-  mloom_bytes bytes = mloom_text_bytes(text);
-  mloom_bytes seven = {text, bytes.size < 7 ? bytes.size : 7};
-  mloom_bytes eight = {text, bytes.size < 8 ? bytes.size : 8};
-  return mloom_text_equal_fold(seven, "http://") || mloom_text_equal_fold(eight, "https://");
+/* scheme://authority and nothing behind: scopes look like addresses too, but have a path. */
+static int is_origin(const char *text) {
+  size_t scheme = strncasecmp(text, "http://", 7) == 0 ? 7 : strncasecmp(text, "https://", 8) == 0 ? 8 : 0;
+  if (scheme == 0) {
+    return 0;
+  }
+  const char *end = text + scheme + strcspn(text + scheme, "/?#");
+  return strcmp(end, "") == 0 || strcmp(end, "/") == 0;
 }
 
 /* A key for one host never goes to another. */
 static int32_t check_origin(const mloom_authorization *authorization, const mloom_http_request *request,
                             mloom_error *error) {
   const char *audience = authorization->audience;
-  if (audience == NULL || !is_web_address(audience)) {
+  if (audience == NULL || !is_origin(audience)) {
     return MLOOM_OK;
   }
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer bound = MLOOM_BUFFER_INIT;

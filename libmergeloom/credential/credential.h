@@ -28,8 +28,8 @@ typedef struct mloom_authorized_headers {
 } mloom_authorized_headers;
 
 /* Fetches (or takes from the cache) and makes the headers. No header when nothing applies and it is optional. A
- * source that is configured and fails stops the chain with its own reason. An audience that is an http or https origin
- * binds the credential to it: MLOOM_E_DENIED when the request goes elsewhere.
+ * source that is configured and fails stops the chain with its own reason. An audience that is an http or https origin,
+ * without a path as scopes have one, binds the credential to it: MLOOM_E_DENIED when the request goes elsewhere.
  * MLOOM_E_NOT_CONFIGURED: no source applies; the remedy names the fields. Others as the source says. out is empty then;
  * it is freed by the caller in both cases. */
 int32_t mloom_credentials_authorize(mloom_credentials *credentials, mloom_call *call,

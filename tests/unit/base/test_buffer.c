@@ -70,6 +70,21 @@ static void test_take(void) {
   free(taken);
 }
 
+static void test_wiping(void) {
+  mloom_buffer buffer = MLOOM_BUFFER_INIT;
+  for (int i = 0; i < 1000; i++) {
+    CU_ASSERT_EQUAL(mloom_buffer_append_wiping(&buffer, "secret ", 7), MLOOM_OK);
+  }
+  CU_ASSERT_EQUAL(buffer.size, 7000);
+  CU_ASSERT_EQUAL(strlen(mloom_buffer_string(&buffer)), 7000);
+  CU_ASSERT_EQUAL(memcmp(buffer.data + 6993, "secret ", 8), 0);
+  CU_ASSERT_EQUAL(mloom_buffer_append_wiping(&buffer, "", SIZE_MAX / 2), MLOOM_E_MEMORY);
+  CU_ASSERT_EQUAL(buffer.size, 7000);
+  mloom_buffer_wipe(&buffer);
+  CU_ASSERT_PTR_NULL(buffer.data);
+  mloom_buffer_wipe(&buffer);
+}
+
 static const unit_test tests[] = {
     {"an empty buffer is a string", test_empty},
     {"bytes, strings and formats are appended", test_append},
@@ -77,6 +92,7 @@ static const unit_test tests[] = {
     {"bytes leave at both ends", test_consume_and_truncate},
     {"impossible sizes are refused", test_impossible_sizes_are_refused},
     {"the memory is handed over", test_take},
+    {"what may be secret is overwritten", test_wiping},
 };
 
 UNIT_MAIN("buffer", tests)

@@ -231,6 +231,11 @@ static void test_audience(void) {
   EXPECT(MLOOM_OK, "test-first-2");
   f.authorization.audience = "scope-a";
   EXPECT(MLOOM_OK, "test-first-1");
+  /* A scope that looks like an address is not one that requests go to. */
+  f.authorization.audience = "https://cognitiveservices.azure.com/.default";
+  EXPECT(MLOOM_OK, "test-first-3");
+  f.authorization.audience = "https://other.example/";
+  EXPECT(MLOOM_E_DENIED, "");
   tear_down(&f);
 }
 

@@ -6,6 +6,8 @@ plugin_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 wire_chat_sources = \
   plugins/wire/answer.c \
   plugins/wire/answer.h \
+  plugins/wire/body.c \
+  plugins/wire/body.h \
   plugins/wire/chat.h \
   plugins/wire/chat_calls.c \
   plugins/wire/chat_decode.c \

@@ -5,46 +5,23 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/json_writer.h"
 #include "base/text.h"
-
-/* Collects the outcome of a row of appends, so that one check at the end suffices. */
-#define TRY(status, expression)  \
-  do {                           \
-    if (*(status) == MLOOM_OK) { \
-      *(status) = (expression);  \
-    }                            \
-  } while (0)
-
-static void add(int32_t *status, mloom_buffer *out, const char *text) {
-  TRY(status, mloom_buffer_append_string(out, text));
-}
-
-static void add_string(int32_t *status, mloom_buffer *out, const char *name, mloom_bytes text) {
-  TRY(status, mloom_json_write_member(out, name, text.data == NULL ? "" : text.data, text.size));
-}
-
-static void add_raw(int32_t *status, mloom_buffer *out, const char *name, mloom_bytes value) {
-  TRY(status, mloom_json_write_name(out, name));
-  TRY(status, mloom_buffer_append(out, value.data, value.size));
-}
+#include "body.h"
 
 static void add_tools(int32_t *status, mloom_buffer *out, const mloom_session_args *args) {
-  TRY(status, mloom_json_write_name(out, "tools"));
-  add(status, out, "[");
+  mloom_body_add_name(status, out, "tools");
+  mloom_body_add(status, out, "[");
   for (size_t i = 0; i < args->tool_count; i++) {
     const mloom_tool *tool = args->tools[i];
-    add(status, out, i == 0 ? "{\"type\":\"function\",\"function\":{" : ",{\"type\":\"function\",\"function\":{");
-    add_string(status, out, "name", mloom_text_bytes(tool->name));
-    add_string(status, out, "description", mloom_text_bytes(tool->description == NULL ? "" : tool->description));
-    mloom_bytes parameters = tool->parameters;
-    if (parameters.size == 0) {
-      parameters = mloom_text_bytes("{\"type\":\"object\",\"properties\":{}}");
-    }
-    add_raw(status, out, "parameters", parameters);
-    add(status, out, "}}");
+    mloom_body_add(status, out,
+                   i == 0 ? "{\"type\":\"function\",\"function\":{" : ",{\"type\":\"function\",\"function\":{");
+    mloom_body_add_string(status, out, "name", mloom_text_bytes(tool->name));
+    mloom_body_add_string(status, out, "description",
+                          mloom_text_bytes(tool->description == NULL ? "" : tool->description));
+    mloom_body_add_raw(status, out, "parameters", mloom_body_parameters(tool));
+    mloom_body_add(status, out, "}}");
   }
-  add(status, out, "]");
+  mloom_body_add(status, out, "]");
 }
 
 int32_t mloom_chat_request_init(mloom_chat_request *request, const mloom_chat_options *options, const char *model,
@@ -53,35 +30,36 @@ int32_t mloom_chat_request_init(mloom_chat_request *request, const mloom_chat_op
   request->echo_reasoning = options->echo_reasoning;
   mloom_buffer *out = &request->head;
   int32_t status = MLOOM_OK;
-  add(&status, out, "{");
-  add_string(&status, out, "model", mloom_text_bytes(model));
-  add_raw(&status, out, "stream", mloom_text_bytes(options->stream ? "true" : "false"));
+  mloom_body_add(&status, out, "{");
+  mloom_body_add_string(&status, out, "model", mloom_text_bytes(model));
+  mloom_body_add_raw(&status, out, "stream", mloom_text_bytes(options->stream ? "true" : "false"));
   if (options->stream && options->include_usage) {
-    add_raw(&status, out, "stream_options", mloom_text_bytes("{\"include_usage\":true}"));
+    mloom_body_add_raw(&status, out, "stream_options", mloom_text_bytes("{\"include_usage\":true}"));
   }
   if (options->max_tokens_field != NULL && options->max_output_tokens > 0) {
     char number[24];
     snprintf(number, sizeof(number), "%llu", (unsigned long long)options->max_output_tokens);
-    add_raw(&status, out, options->max_tokens_field, mloom_text_bytes(number));
+    mloom_body_add_raw(&status, out, options->max_tokens_field, mloom_text_bytes(number));
   }
   if (options->temperature != NULL) {
-    add_raw(&status, out, "temperature", mloom_text_bytes(options->temperature));
+    mloom_body_add_raw(&status, out, "temperature", mloom_text_bytes(options->temperature));
   }
   if (options->reasoning_effort != NULL) {
-    add_string(&status, out, "reasoning_effort", mloom_text_bytes(options->reasoning_effort));
+    mloom_body_add_string(&status, out, "reasoning_effort", mloom_text_bytes(options->reasoning_effort));
   }
   if (args->tool_count > 0) {
     add_tools(&status, out, args);
     if (options->parallel_tool_calls >= 0) {
-      add_raw(&status, out, "parallel_tool_calls", mloom_text_bytes(options->parallel_tool_calls ? "true" : "false"));
+      mloom_body_add_raw(&status, out, "parallel_tool_calls",
+                         mloom_text_bytes(options->parallel_tool_calls ? "true" : "false"));
     }
   }
-  TRY(&status, mloom_json_write_name(out, "messages"));
-  add(&status, out, "[");
+  mloom_body_add_name(&status, out, "messages");
+  mloom_body_add(&status, out, "[");
   if (args->instructions.size > 0) {
-    add(&status, &request->messages, "{\"role\":\"system\"");
-    add_string(&status, &request->messages, "content", args->instructions);
-    add(&status, &request->messages, "}");
+    mloom_body_add(&status, &request->messages, "{\"role\":\"system\"");
+    mloom_body_add_string(&status, &request->messages, "content", args->instructions);
+    mloom_body_add(&status, &request->messages, "}");
   }
   if (status != MLOOM_OK) {
     mloom_chat_request_free(request);
@@ -90,13 +68,13 @@ int32_t mloom_chat_request_init(mloom_chat_request *request, const mloom_chat_op
 }
 
 static void begin_message(int32_t *status, mloom_chat_request *request, const char *role) {
-  add(status, &request->messages, request->messages.size == 0 ? "{" : ",{");
-  add_string(status, &request->messages, "role", mloom_text_bytes(role));
+  mloom_body_add(status, &request->messages, request->messages.size == 0 ? "{" : ",{");
+  mloom_body_add_string(status, &request->messages, "role", mloom_text_bytes(role));
 }
 
 /* A message is there whole or not at all. */
 static int32_t end_message(int32_t status, mloom_chat_request *request, size_t size_before) {
-  add(&status, &request->messages, "}");
+  mloom_body_add(&status, &request->messages, "}");
   if (status != MLOOM_OK) {
     mloom_buffer_truncate(&request->messages, size_before);
   }
@@ -109,55 +87,45 @@ int32_t mloom_chat_request_append(mloom_chat_request *request, const mloom_messa
   mloom_bytes text = message->text;
   if (message->role == MLOOM_ROLE_USER) {
     begin_message(&status, request, "user");
-    add_string(&status, &request->messages, "content", text);
+    mloom_body_add_string(&status, &request->messages, "content", text);
     return end_message(status, request, size_before);
   }
   if (message->role != MLOOM_ROLE_TOOL_RESULT) {
     return MLOOM_E_INVALID;
   }
   begin_message(&status, request, "tool");
-  add_string(&status, &request->messages, "tool_call_id",
-             mloom_text_bytes(message->tool_call_id == NULL ? "" : message->tool_call_id));
+  mloom_body_add_string(&status, &request->messages, "tool_call_id",
+                        mloom_text_bytes(message->tool_call_id == NULL ? "" : message->tool_call_id));
   if (text.size == 0) {
     /* Some servers refuse a message without content, and with it the whole conversation. */
     text = mloom_text_bytes((message->flags & MLOOM_MESSAGE_ERROR) != 0 ? "the tool failed" : "(no output)");
-    add_string(&status, &request->messages, "content", text);
+    mloom_body_add_string(&status, &request->messages, "content", text);
   } else if ((message->flags & MLOOM_MESSAGE_ERROR) != 0) {
     /* The format has no flag for it. */
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer marked = MLOOM_BUFFER_INIT;
-    add(&status, &marked, "Error: ");
-    TRY(&status, mloom_buffer_append(&marked, text.data, text.size));
+    mloom_body_add(&status, &marked, "Error: ");
+    mloom_body_add_bytes(&status, &marked, text);
     mloom_bytes content = {marked.data, marked.size};
-    add_string(&status, &request->messages, "content", content);
+    mloom_body_add_string(&status, &request->messages, "content", content);
   } else {
-    add_string(&status, &request->messages, "content", text);
+    mloom_body_add_string(&status, &request->messages, "content", text);
   }
   return end_message(status, request, size_before);
-}
-
-static int is_object(mloom_bytes text) {
-  mloom_json_reader reader;
-  mloom_json_reader_init(&reader, text.data, text.size);
-  if (mloom_json_reader_peek(&reader) != MLOOM_JSON_OBJECT) {
-    return 0;
-  }
-  mloom_json_reader_skip(&reader);
-  return mloom_json_reader_end(&reader) == MLOOM_OK;
 }
 
 /* Servers parse the arguments of earlier calls again and refuse the conversation when they are no JSON object. */
 static void add_arguments(int32_t *status, mloom_buffer *out, const mloom_buffer *arguments) {
   mloom_bytes text = {mloom_buffer_string(arguments), arguments->size};
-  if (is_object(text)) {
-    add_string(status, out, "arguments", text);
+  if (mloom_body_is_object(text)) {
+    mloom_body_add_string(status, out, "arguments", text);
     return;
   }
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer wrapped = MLOOM_BUFFER_INIT;
-  add(status, &wrapped, "{");
-  add_string(status, &wrapped, "malformed_arguments", text);
-  add(status, &wrapped, "}");
+  mloom_body_add(status, &wrapped, "{");
+  mloom_body_add_string(status, &wrapped, "malformed_arguments", text);
+  mloom_body_add(status, &wrapped, "}");
   mloom_bytes object = {wrapped.data, wrapped.size};
-  add_string(status, out, "arguments", object);
+  mloom_body_add_string(status, out, "arguments", object);
 }
 
 int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloom_chat_answer *answer) {
@@ -171,28 +139,28 @@ int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloo
     text.size = answer->refusal.size;
   }
   if (text.size == 0 && answer->call_count > 0) {
-    add(&status, out, ",\"content\":null");
+    mloom_body_add(&status, out, ",\"content\":null");
   } else {
-    add_string(&status, out, "content", text.size > 0 ? text : mloom_text_bytes("(nothing)"));
+    mloom_body_add_string(&status, out, "content", text.size > 0 ? text : mloom_text_bytes("(nothing)"));
   }
   if (request->echo_reasoning != NULL && answer->reasoning.size > 0) {
     mloom_bytes reasoning = {answer->reasoning.data, answer->reasoning.size};
-    add_string(&status, out, request->echo_reasoning, reasoning);
+    mloom_body_add_string(&status, out, request->echo_reasoning, reasoning);
   }
   if (answer->call_count > 0) {
-    add(&status, out, ",\"tool_calls\":[");
+    mloom_body_add(&status, out, ",\"tool_calls\":[");
     for (size_t i = 0; i < answer->call_count; i++) {
       const mloom_chat_call *call = &answer->calls[i];
       mloom_bytes id = {mloom_buffer_string(&call->id), call->id.size};
       mloom_bytes name = {mloom_buffer_string(&call->name), call->name.size};
-      add(&status, out, i == 0 ? "{" : ",{");
-      add_string(&status, out, "id", id);
-      add(&status, out, ",\"type\":\"function\",\"function\":{");
-      add_string(&status, out, "name", name);
+      mloom_body_add(&status, out, i == 0 ? "{" : ",{");
+      mloom_body_add_string(&status, out, "id", id);
+      mloom_body_add(&status, out, ",\"type\":\"function\",\"function\":{");
+      mloom_body_add_string(&status, out, "name", name);
       add_arguments(&status, out, &call->arguments);
-      add(&status, out, "}}");
+      mloom_body_add(&status, out, "}}");
     }
-    add(&status, out, "]");
+    mloom_body_add(&status, out, "]");
   }
   return end_message(status, request, size_before);
 }

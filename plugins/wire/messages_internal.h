@@ -4,16 +4,11 @@
 
 #include "messages.h"
 
-/* Values nested deeper are not sent: a body has levels of its own around them. */
-#define MLOOM_MESSAGES_DEPTH 48
-
 /* Reads one event of a stream. name is that of the server-sent event, or empty. A text that is no JSON only sets
  * malformed. MLOOM_E_MEMORY, MLOOM_E_LIMIT. */
 int32_t mloom_messages_read_event(mloom_messages_decoder *decoder, mloom_bytes name, mloom_bytes data);
 /* Reads a whole answer. */
 int32_t mloom_messages_read_whole(mloom_messages_decoder *decoder, mloom_bytes data);
 void mloom_messages_answer_clear(mloom_messages_answer *answer);
-/* Is text one JSON object that may stand in a body? */
-int mloom_messages_is_object(mloom_bytes text);
 
 #endif

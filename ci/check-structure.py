@@ -21,7 +21,7 @@ OWNERS = {
 # nothing else of it could be linked.
 PORTABLE = {
     "base/buffer.h", "base/cleanup.h", "base/json.h", "base/text.h", "base/json_reader.h", "base/json_writer.h", "base/error.h",
-    "base/base64.h", "base/file.h",
+    "base/base64.h", "base/file.h", "base/timestamp.h",
     "net/sse.h", "net/url.h",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')

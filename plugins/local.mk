@@ -74,3 +74,8 @@ plugins_libwire_la_SOURCES += \
   plugins/wire/sigv4.h
 
 include plugins/credential-aws/local.mk
+
+# What credential sources share.
+plugins_libwire_la_SOURCES += \
+  plugins/wire/fetch.c \
+  plugins/wire/fetch.h

@@ -6,7 +6,8 @@ libmergeloom_libportable_la_SOURCES += \
   libmergeloom/base/file.c \
   libmergeloom/base/json_reader.c \
   libmergeloom/base/json_writer.c \
-  libmergeloom/base/text.c
+  libmergeloom/base/text.c \
+  libmergeloom/base/timestamp.c
 
 libmergeloom_libcore_la_SOURCES += \
   libmergeloom/base/base64.h \
@@ -26,4 +27,5 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/base/library.c \
   libmergeloom/base/log.c \
   libmergeloom/base/log.h \
-  libmergeloom/base/text.h
+  libmergeloom/base/text.h \
+  libmergeloom/base/timestamp.h

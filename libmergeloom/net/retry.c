@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/retry.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/text.h"
+#include "base/timestamp.h"
 
 /* A number of seconds or milliseconds with an optional fraction, in thousandths; -1 for anything else. Not strtod: that
  * follows the locale. */
@@ -34,57 +33,6 @@ static int64_t parse_thousandths(const char *text) {
   return digits == 0 ? -1 : value;
 }
 
-static int month_number(const char *name) {
-  static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  for (int i = 0; i < 12; i++) {
-    if (strncmp(names + (ptrdiff_t)3 * i, name, 3) == 0) {
-      return i;
-    }
-  }
-  return -1;
-}
-
-/* The three forms of RFC 9110, 5.6.7, in milliseconds of wall time; -1 for anything else. */
-static int64_t parse_http_date(const char *text, int64_t now_wall_ms) {
-  char month[4] = "";
-  struct tm date = {0};
-  int year = 0;
-  int end = 0;
-  const char *comma = strchr(text, ',');
-  if (comma != NULL &&
-      sscanf(comma, ", %2d %3s %4d %2d:%2d:%2d GMT%n", &date.tm_mday, month, &year, &date.tm_hour, &date.tm_min,
-             &date.tm_sec, &end) == 6 &&
-      end > 0 && comma[end] == '\0') {
-    date.tm_year = year - 1900;
-  } else if (comma != NULL &&
-             sscanf(comma, ", %2d-%3s-%2d %2d:%2d:%2d GMT%n", &date.tm_mday, month + 0, &year, &date.tm_hour,
-                    &date.tm_min, &date.tm_sec, &end) == 6 &&
-             end > 0 && comma[end] == '\0') {
-    time_t now = (time_t)(now_wall_ms / 1000);
-    struct tm today;
-    if (gmtime_r(&now, &today) == NULL) {
-      return -1;
-    }
-    /* Two digits mean the past when they would be more than 50 years ahead. */
-    int century = (today.tm_year + 1900) / 100 * 100;
-    year += century;
-    date.tm_year = (year > today.tm_year + 1900 + 50 ? year - 100 : year) - 1900;
-  } else if (comma == NULL &&
-             sscanf(text, "%*3s %3s %2d %2d:%2d:%2d %4d%n", month, &date.tm_mday, &date.tm_hour, &date.tm_min,
-                    &date.tm_sec, &year, &end) == 6 &&
-             end > 0 && text[end] == '\0') {
-    date.tm_year = year - 1900;
-  } else {
-    return -1;
-  }
-  date.tm_mon = month_number(month);
-  if (date.tm_mon < 0 || strlen(month) != 3 || date.tm_mday < 1 || date.tm_mday > 31 || date.tm_hour < 0 ||
-      date.tm_hour > 23 || date.tm_min < 0 || date.tm_min > 59 || date.tm_sec < 0 || date.tm_sec > 60) {
-    return -1;
-  }
-  return (int64_t)timegm(&date) * 1000;
-}
-
 int64_t mloom_retry_after_ms(const char *retry_after_ms, const char *retry_after, int64_t now_wall_ms) {
   if (retry_after_ms != NULL && retry_after_ms[0] != '\0') {
     int64_t thousandths = parse_thousandths(retry_after_ms);
@@ -99,7 +47,7 @@ int64_t mloom_retry_after_ms(const char *retry_after_ms, const char *retry_after
   if (milliseconds >= 0) {
     return milliseconds;
   }
-  int64_t date_ms = parse_http_date(retry_after, now_wall_ms);
+  int64_t date_ms = mloom_timestamp_parse_http(retry_after, now_wall_ms);
   if (date_ms < 0) {
     return -1;
   }

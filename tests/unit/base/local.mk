@@ -55,3 +55,12 @@ tests_unit_base_test_text_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_test_text_CFLAGS = $(unit_cflags)
 tests_unit_base_test_text_LDADD = $(unit_libs)
 endif
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/base/test_timestamp
+TESTS += tests/unit/base/test_timestamp
+tests_unit_base_test_timestamp_SOURCES = tests/unit/base/test_timestamp.c
+tests_unit_base_test_timestamp_CPPFLAGS = $(unit_cppflags)
+tests_unit_base_test_timestamp_CFLAGS = $(unit_cflags)
+tests_unit_base_test_timestamp_LDADD = $(unit_libs)
+endif

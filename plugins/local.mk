@@ -79,3 +79,8 @@ include plugins/credential-aws/local.mk
 plugins_libwire_la_SOURCES += \
   plugins/wire/fetch.c \
   plugins/wire/fetch.h
+
+# What identities that sign their own assertions share.
+plugins_libwire_la_SOURCES += \
+  plugins/wire/jwt.c \
+  plugins/wire/jwt.h

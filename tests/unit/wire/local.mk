@@ -54,3 +54,11 @@ tests_unit_wire_test_credential_aws_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plug
 tests_unit_wire_test_credential_aws_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_credential_aws_LDADD = plugins/libwire.la $(unit_libs)
 endif
+
+# Signed tokens, verified by the openssl program.
+check_PROGRAMS += tests/unit/wire/jwt_sign
+tests_unit_wire_jwt_sign_SOURCES = tests/unit/wire/jwt_sign.c
+tests_unit_wire_jwt_sign_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+tests_unit_wire_jwt_sign_LDADD = plugins/libwire.la libmergeloom/libcore.la
+TESTS += tests/unit/wire/test_jwt.py
+EXTRA_DIST += tests/unit/wire/test_jwt.py

@@ -236,6 +236,25 @@ void mloom_json_unref(mloom_json *json) {
   json_object_put(as_object(json));
 }
 
+static int wipe_member(const char *name, mloom_json *value, void *userdata) {
+  (void)name;
+  (void)userdata;
+  mloom_json_wipe(value);
+  return 0;
+}
+
+void mloom_json_wipe(mloom_json *json) {
+  mloom_bytes text = mloom_json_text(json);
+  if (text.data != NULL) {
+    /* json-c owns these bytes and lends them as const; the value stays a string of the same length. */
+    explicit_bzero((char *)(uintptr_t)text.data, text.size);
+  }
+  for (size_t i = 0; mloom_json_kind(json) == MLOOM_JSON_ARRAY && i < mloom_json_count(json); i++) {
+    mloom_json_wipe(mloom_json_at(json, i));
+  }
+  mloom_json_each_member(json, wipe_member, NULL);
+}
+
 /* ---- Looking ---- */
 
 int mloom_json_kind(const mloom_json *json) {

@@ -16,6 +16,8 @@ int32_t mloom_json_parse(mloom_json **out, const char *text, size_t size, const 
 mloom_json *mloom_json_ref(mloom_json *json);
 void mloom_json_unref(mloom_json *json);
 MLOOM_DEFINE_AUTO(mloom_json, mloom_json_unref)
+/* Overwrites every string value in it, for a document that held secrets and is about to go. */
+void mloom_json_wipe(mloom_json *json);
 
 #define MLOOM_JSON_NULL 0
 #define MLOOM_JSON_BOOLEAN 1

@@ -32,12 +32,24 @@ struct mloom_settings {
   size_t problem_field_count;
 };
 
+/* Layers that are JSON documents of one form. */
+#define MLOOM_SETTINGS_DOCUMENT_CONFIG 0
+#define MLOOM_SETTINGS_DOCUMENT_GATEWAY 1
+#define MLOOM_SETTINGS_DOCUMENT_STORE 2
+#define MLOOM_SETTINGS_DOCUMENT_COUNT 3
+
+typedef struct mloom_settings_document {
+  const char *name;          /* for people: its path, "gateway", "settings store" */
+  const mloom_json *root;    /* or NULL */
+  const mloom_json *section; /* the owner's object in it, or NULL */
+} mloom_settings_document;
+
 /* One reading of the layers. */
 typedef struct mloom_settings_build {
   mloom_settings *settings;
   const mloom_settings_sources *sources;
-  const mloom_json *section; /* the owner's object in the configuration file, or NULL */
-  int secrets_mounted;       /* secrets_path is there */
+  mloom_settings_document documents[MLOOM_SETTINGS_DOCUMENT_COUNT];
+  int secrets_mounted; /* secrets_path is there */
 } mloom_settings_build;
 
 /* ---- kinds.c ---- */

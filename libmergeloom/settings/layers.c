@@ -20,6 +20,7 @@
 /* What a layer was asked for and what it found. */
 typedef struct lookup {
   mloom_settings_build *build;
+  const mloom_settings_document *document; /* of a layer that is one */
   const mloom_settings_slot *slot;
   const char *name; /* the environment name; NULL for layers that go by the field */
   mloom_buffer raw;
@@ -196,11 +197,11 @@ static int32_t read_json_headers(lookup *found, const mloom_json *value, mloom_e
   return copy.code;
 }
 
-static int32_t read_config(lookup *found, mloom_error *error) {
-  const mloom_json *value = mloom_json_member(found->build->section, found->slot->field->name);
+static int32_t read_document(lookup *found, mloom_error *error) {
+  const mloom_json *section = found->document->section;
+  const mloom_json *value = mloom_json_member(section, found->slot->field->name);
   uint32_t kind = found->slot->field->kind;
-  const char *path = found->build->sources->config_path;
-  int32_t code = say_origin(found, error, "%s", path == NULL ? "configuration file" : path);
+  int32_t code = say_origin(found, error, "%s", found->document->name);
   if (code != MLOOM_OK) {
     return code;
   }
@@ -220,7 +221,7 @@ static int32_t read_config(lookup *found, mloom_error *error) {
     break;
   case MLOOM_JSON_BOOLEAN:
     if (kind == MLOOM_FIELD_BOOLEAN) {
-      int yes = mloom_json_member_boolean(found->build->section, found->slot->field->name, 0);
+      int yes = mloom_json_member_boolean(section, found->slot->field->name, 0);
       return keep(found, yes ? "true" : "false", yes ? 4 : 5, error);
     }
     break;
@@ -255,13 +256,20 @@ typedef struct layer {
   uint32_t origin;
   uint32_t locked;
   int by_name; /* asked once for each environment name of the field */
+  int document;
   layer_read_fn read;
 } layer;
 
+#define NO_DOCUMENT (-1)
+
 static const layer layers[] = {
-    {MLOOM_ORIGIN_ENVIRONMENT, 1, 1, read_environment},   {MLOOM_ORIGIN_FILE_VARIABLE, 1, 1, read_file_variable},
-    {MLOOM_ORIGIN_SECRET_MOUNT, 1, 1, read_secret_mount}, {MLOOM_ORIGIN_CONFIG_FILE, 1, 0, read_config},
-    {MLOOM_ORIGIN_DEFAULT, 0, 0, read_default},
+    {MLOOM_ORIGIN_ENVIRONMENT, 1, 1, NO_DOCUMENT, read_environment},
+    {MLOOM_ORIGIN_FILE_VARIABLE, 1, 1, NO_DOCUMENT, read_file_variable},
+    {MLOOM_ORIGIN_SECRET_MOUNT, 1, 1, NO_DOCUMENT, read_secret_mount},
+    {MLOOM_ORIGIN_CONFIG_FILE, 1, 0, MLOOM_SETTINGS_DOCUMENT_CONFIG, read_document},
+    {MLOOM_ORIGIN_GATEWAY, 1, 0, MLOOM_SETTINGS_DOCUMENT_GATEWAY, read_document},
+    {MLOOM_ORIGIN_STORE, 0, 0, MLOOM_SETTINGS_DOCUMENT_STORE, read_document},
+    {MLOOM_ORIGIN_DEFAULT, 0, 0, NO_DOCUMENT, read_default},
 };
 
 static int32_t redact_value(mloom_bytes value, void *userdata) {
@@ -335,7 +343,8 @@ static int32_t warn_of_shadowed_file(const lookup *found, mloom_error *error) {
 /* Asks one layer under one name. Sets *decided when the field's fate is sealed. */
 static int32_t ask(const layer *from, const char *name, mloom_settings_build *build, mloom_settings_slot *slot,
                    int *decided, mloom_error *error) {
-  MLOOM_AUTO(lookup_free) lookup found = {build, slot, name, MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT};
+  const mloom_settings_document *document = from->document == NO_DOCUMENT ? NULL : &build->documents[from->document];
+  MLOOM_AUTO(lookup_free) lookup found = {build, document, slot, name, MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT};
   mloom_error why = MLOOM_ERROR_INIT;
   int32_t code = from->read(&found, &why);
   code = code != MLOOM_OK ? code : mloom_field_normalize(slot->field, &found.raw, &why);

@@ -115,9 +115,14 @@ static const char *keep_name(mloom_settings *settings, const char *name) {
   return copy;
 }
 
+typedef struct member_walk {
+  mloom_settings *settings;
+  const char *document;
+} member_walk;
+
 static int warn_of_unknown_member(const char *name, mloom_json *value, void *userdata) {
-  mloom_settings_build *build = userdata;
-  mloom_settings *settings = build->settings;
+  const member_walk *walk = userdata;
+  mloom_settings *settings = walk->settings;
   (void)value;
   if (has_field(settings, name) || settings->problem_count > 100) {
     return 0;
@@ -132,14 +137,13 @@ static int warn_of_unknown_member(const char *name, mloom_json *value, void *use
     snprintf(remedy, sizeof remedy, "did you mean %s?", nearest.best);
   }
   const char *kept = keep_name(settings, name);
-  return kept == NULL || mloom_settings_add_problem(settings, kept, MLOOM_CHECK_WARN, MLOOM_E_NOT_FOUND, remedy,
-                                                    "%s has no setting %.80s, but %s sets it", settings->owner, name,
-                                                    build->sources->config_path == NULL ? "the configuration file"
-                                                                                        : build->sources->config_path);
+  return kept == NULL ||
+         mloom_settings_add_problem(settings, kept, MLOOM_CHECK_WARN, MLOOM_E_NOT_FOUND, remedy,
+                                    "%s has no setting %.80s, but %s sets it", settings->owner, name, walk->document);
 }
 
-static int32_t find_section(mloom_settings_build *build) {
-  const mloom_json *parent = build->sources->config;
+static int32_t find_section(mloom_settings_build *build, mloom_settings_document *document) {
+  const mloom_json *parent = document->root;
   const char *owner = build->settings->owner;
   if (strcmp(owner, "worker") != 0) {
     parent = mloom_json_member(parent, "providers");
@@ -149,12 +153,39 @@ static int32_t find_section(mloom_settings_build *build) {
   int parent_kind = mloom_json_kind(parent);
   if ((kind == MLOOM_JSON_OBJECT || kind == MLOOM_JSON_NULL) &&
       (parent_kind == MLOOM_JSON_OBJECT || parent_kind == MLOOM_JSON_NULL)) {
-    build->section = kind == MLOOM_JSON_OBJECT ? section : NULL;
+    document->section = kind == MLOOM_JSON_OBJECT ? section : NULL;
     return MLOOM_OK;
   }
   return mloom_settings_add_problem(build->settings, "", MLOOM_CHECK_FAIL, MLOOM_E_INVALID,
-                                    "write it as {\"field\": value, ...}",
-                                    "the settings of %s in the configuration file are no object", owner);
+                                    "write it as {\"field\": value, ...}", "the settings of %s in %s are no object",
+                                    owner, document->name);
+}
+
+/* Finds the owner's part of every document and warns of members that are no field. */
+static int32_t find_sections(mloom_settings_build *build) {
+  const mloom_settings_sources *sources = build->sources;
+  const char *config_name = sources->config_path == NULL ? "the configuration file" : sources->config_path;
+  build->documents[MLOOM_SETTINGS_DOCUMENT_CONFIG] = (mloom_settings_document){config_name, sources->config, NULL};
+  build->documents[MLOOM_SETTINGS_DOCUMENT_GATEWAY] = (mloom_settings_document){"the gateway", sources->gateway, NULL};
+  build->documents[MLOOM_SETTINGS_DOCUMENT_STORE] =
+      (mloom_settings_document){"the settings store", sources->stored, NULL};
+  for (size_t i = 0; i < MLOOM_SETTINGS_DOCUMENT_COUNT; i++) {
+    int32_t code = find_section(build, &build->documents[i]);
+    if (code != MLOOM_OK) {
+      return code;
+    }
+  }
+  return MLOOM_OK;
+}
+
+static int32_t warn_of_unknown_members(mloom_settings_build *build) {
+  for (size_t i = 0; i < MLOOM_SETTINGS_DOCUMENT_COUNT; i++) {
+    member_walk walk = {build->settings, build->documents[i].name};
+    if (mloom_json_each_member(build->documents[i].section, warn_of_unknown_member, &walk) != 0) {
+      return MLOOM_E_MEMORY;
+    }
+  }
+  return MLOOM_OK;
 }
 
 static int is_shown(const mloom_settings *settings, const mloom_field *field) {
@@ -190,7 +221,7 @@ static int32_t read_layers(mloom_settings_build *build, mloom_error *error) {
   struct stat status;
   const char *mount = build->sources->secrets_path;
   build->secrets_mounted = mount != NULL && mount[0] == '/' && stat(mount, &status) == 0 && S_ISDIR(status.st_mode);
-  if (find_section(build) != MLOOM_OK) {
+  if (find_sections(build) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
   for (size_t i = 0; i < settings->count; i++) {
@@ -199,7 +230,7 @@ static int32_t read_layers(mloom_settings_build *build, mloom_error *error) {
       return code;
     }
   }
-  if (mloom_json_each_member(build->section, warn_of_unknown_member, build) != 0 || add_missing(settings) != MLOOM_OK) {
+  if (warn_of_unknown_members(build) != MLOOM_OK || add_missing(settings) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
   return MLOOM_OK;
@@ -225,7 +256,7 @@ int32_t mloom_settings_new(mloom_settings **out, const char *owner, const mloom_
       add_slots(settings, shared, shared_count) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  mloom_settings_build build = {settings, sources, NULL, 0};
+  mloom_settings_build build = {.settings = settings, .sources = sources};
   int32_t code = read_layers(&build, error);
   if (code == MLOOM_OK) {
     *out = MLOOM_STEAL(settings);

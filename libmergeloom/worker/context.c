@@ -59,6 +59,16 @@ static int32_t find_config(mloom_context *context, const char *given, mloom_erro
   return code != MLOOM_OK ? code : copy_path(&context->config_path, path, error);
 }
 
+static int32_t parse_settings(mloom_json **out, mloom_bytes text, const char *what, mloom_error *error) {
+  int32_t code = mloom_json_parse(out, text.data == NULL ? "" : text.data, text.size, what, error);
+  if (code == MLOOM_OK && mloom_json_kind(*out) != MLOOM_JSON_OBJECT) {
+    code = mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS,
+                           "write an object with the members \"worker\" and \"providers\"", "%s is not a JSON object",
+                           what);
+  }
+  return code;
+}
+
 static int32_t read_config(mloom_context *context, mloom_error *error) {
   if (context->config_path == NULL) {
     return MLOOM_OK;
@@ -75,21 +85,23 @@ static int32_t read_config(mloom_context *context, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer what = MLOOM_BUFFER_INIT;
   code = mloom_buffer_append_format(&what, "the configuration file %s", context->config_path);
   if (code == MLOOM_OK) {
-    code = mloom_json_parse(&context->config, text.data == NULL ? "" : text.data, text.size, mloom_buffer_string(&what),
-                            error);
+    code = parse_settings(&context->config, (mloom_bytes){text.data, text.size}, mloom_buffer_string(&what), error);
   }
   if (text.data != NULL) {
     mloom_secret_wipe(text.data, text.size);
   }
-  if (code != MLOOM_OK) {
-    return code;
+  return code;
+}
+
+static int32_t read_given_settings(mloom_context *context, const mloom_context_options *options, mloom_error *error) {
+  int32_t code = MLOOM_OK;
+  if (options->gateway_settings.data != NULL) {
+    code = parse_settings(&context->gateway_settings, options->gateway_settings, "the gateway's settings", error);
   }
-  if (mloom_json_kind(context->config) != MLOOM_JSON_OBJECT) {
-    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS,
-                           "write an object with the members \"worker\" and \"providers\"",
-                           "the configuration file %s is not a JSON object", context->config_path);
+  if (code == MLOOM_OK && options->stored_settings.data != NULL) {
+    code = parse_settings(&context->stored_settings, options->stored_settings, "the settings store", error);
   }
-  return MLOOM_OK;
+  return code;
 }
 
 /* The folders given, else those of MERGELOOM_PLUGIN_PATH and then the installed one. */
@@ -213,6 +225,8 @@ static int32_t read_settings(mloom_context *context, mloom_error *error) {
                                     .secrets_path = context->secrets_path,
                                     .config = context->config,
                                     .config_path = context->config_path,
+                                    .gateway = context->gateway_settings,
+                                    .stored = context->stored_settings,
                                     .redactor = context->redactor};
   size_t count = 0;
   const mloom_field *const *fields = mloom_worker_fields(&count);
@@ -325,6 +339,9 @@ static int32_t build(mloom_context *context, const mloom_context_options *option
     code = read_config(context, error);
   }
   if (code == MLOOM_OK) {
+    code = read_given_settings(context, options, error);
+  }
+  if (code == MLOOM_OK) {
     code = load_plugins(context, error);
   }
   if (code == MLOOM_OK) {
@@ -365,6 +382,11 @@ int32_t mloom_context_new(mloom_context **out, const mloom_context_options *opti
   return MLOOM_OK;
 }
 
+static void wipe_and_unref(mloom_json *settings) {
+  mloom_json_wipe(settings);
+  mloom_json_unref(settings);
+}
+
 void mloom_context_free(mloom_context *context) {
   if (context == NULL) {
     return;
@@ -382,7 +404,9 @@ void mloom_context_free(mloom_context *context) {
   mloom_registry_free(context->registry);
   mloom_http_client_free(context->http);
   mloom_crypto_engine_free(context->crypto);
-  mloom_json_unref(context->config);
+  wipe_and_unref(context->config);
+  wipe_and_unref(context->gateway_settings);
+  wipe_and_unref(context->stored_settings);
   free(context->config_path);
   free(context->secrets_path);
   free(context->supervise_path);

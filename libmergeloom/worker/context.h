@@ -22,8 +22,10 @@ struct mloom_context {
   char *config_path; /* NULL when there is none */
   char *secrets_path;
   char *supervise_path;
-  char *audit_path; /* NULL: no record is kept */
-  mloom_json *config;
+  char *audit_path;   /* NULL: no record is kept */
+  mloom_json *config; /* these three may hold secrets: wiped at the end */
+  mloom_json *gateway_settings;
+  mloom_json *stored_settings;
   mloom_http_client *http;
   mloom_crypto_engine *crypto;
   mloom_host_services host_services;

@@ -38,12 +38,17 @@ typedef struct mloom_context_options {
   /* Absolute path of mergeloom-supervise. NULL: MERGELOOM_SUPERVISE (ignored in a set-user-id program), else the
    * installed one. */
   const char *supervise_path;
+  /* Settings that a gateway gave (locked here) and settings that were written through a user interface (not locked), as
+   * JSON documents in the form of the configuration file. They are weaker than it, and stored ones are weaker than a
+   * gateway's. {NULL, 0}: none. Read during mloom_context_new only; the caller wipes what holds secrets. */
+  mloom_bytes gateway_settings;
+  mloom_bytes stored_settings;
 } mloom_context_options;
 
 /* Reads the configuration and loads the plugins. A plugin that fails to load is a warning in the log and in
  * mloom_context_each_plugin. options may be NULL. The caller owns *out.
- * MLOOM_E_INVALID: the configuration file is malformed; the message has its line. MLOOM_E_DENIED: a file is writable by
- * others: correct its mode. MLOOM_E_MEMORY. */
+ * MLOOM_E_INVALID: the configuration file or a document of settings is malformed; the message has its line.
+ * MLOOM_E_DENIED: a file is writable by others: correct its mode. MLOOM_E_MEMORY. */
 MLOOM_API int32_t mloom_context_new(mloom_context **out, const mloom_context_options *options, mloom_error *error);
 
 /* Shuts the plugins down and frees everything. No call may be running on it. NULL is allowed. */

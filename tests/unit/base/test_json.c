@@ -161,6 +161,24 @@ static void test_a_failed_builder_is_not_forgotten(void) {
 }
 
 /* Where the C library has such a locale: its decimal comma must not reach numbers. */
+static void test_wiping(void) {
+  static const char text[] =
+      "{\"a\": \"word\", \"b\": [1, {\"c\": \"a text that is longer than what is kept inline\"}], \"d\": \"\"}";
+  mloom_json *json = NULL;
+  CU_ASSERT_EQUAL_FATAL(mloom_json_parse(&json, text, sizeof text - 1, "it", NULL), MLOOM_OK);
+  mloom_bytes values[] = {mloom_json_text(mloom_json_member(json, "a")),
+                          mloom_json_text(mloom_json_member(mloom_json_at(mloom_json_member(json, "b"), 1), "c"))};
+  CU_ASSERT_EQUAL(values[1].size, 46);
+  mloom_json_wipe(json);
+  for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+    for (size_t j = 0; j < values[i].size; j++) {
+      CU_ASSERT_EQUAL(values[i].data[j], '\0');
+    }
+  }
+  mloom_json_unref(json);
+  mloom_json_wipe(NULL);
+}
+
 static void test_locale(void) {
   const char *found = setlocale(LC_NUMERIC, "de_DE.UTF-8");
   assert_round_trip("[2.5]", "[2.5]");
@@ -197,6 +215,7 @@ static const unit_test tests[] = {
     {"members come in order", test_members_in_order},
     {"trees are built", test_building},
     {"a failed builder fails the writing", test_a_failed_builder_is_not_forgotten},
+    {"strings are overwritten", test_wiping},
     {"numbers do not follow the locale", test_locale},
     {"the writer escapes", test_writer},
 };

@@ -61,23 +61,38 @@ static const mloom_field *const schema[] = {&text_field, &number,     &flag, &sh
 
 static mloom_redactor *redactor;
 
-static mloom_settings *build_with(const char *const *environment, const char *config) {
+static mloom_json *parse(const char *text) {
   mloom_error error = MLOOM_ERROR_INIT;
   mloom_json *json = NULL;
-  if (config != NULL) {
-    UNIT_ASSERT_CODE(mloom_json_parse(&json, config, strlen(config), "the configuration", &error), MLOOM_OK, &error);
+  if (text != NULL) {
+    UNIT_ASSERT_CODE(mloom_json_parse(&json, text, strlen(text), "the document", &error), MLOOM_OK, &error);
   }
+  return json;
+}
+
+static mloom_settings *build_with_documents(const char *const *environment, const char *config, const char *gateway,
+                                            const char *stored) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  mloom_json *documents[] = {parse(config), parse(gateway), parse(stored)};
   mloom_settings_sources sources = {.environment = environment,
                                     .secrets_path = folder[0] == '\0' ? "/nowhere" : folder,
-                                    .config = json,
+                                    .config = documents[0],
                                     .config_path = "/etc/test.json",
+                                    .gateway = documents[1],
+                                    .stored = documents[2],
                                     .redactor = redactor};
   mloom_settings *settings = NULL;
   UNIT_ASSERT_CODE(
       mloom_settings_new(&settings, "some-id", schema, sizeof schema / sizeof schema[0], 1, &sources, &error), MLOOM_OK,
       &error);
-  mloom_json_unref(json);
+  for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
+    mloom_json_unref(documents[i]);
+  }
   return settings;
+}
+
+static mloom_settings *build_with(const char *const *environment, const char *config) {
+  return build_with_documents(environment, config, NULL, NULL);
 }
 
 static mloom_setting get(const mloom_settings *settings, const char *name) {
@@ -137,6 +152,33 @@ static void test_layers_of_a_string(void) {
   CU_ASSERT_PTR_NULL(mloom_settings_problem_of(settings, "text"));
   mloom_settings_unref(settings);
   remove_folder();
+}
+
+static void test_documents_of_a_gateway_and_a_store(void) {
+#define ONE(value) "{\"providers\": {\"some-id\": {\"text\": " value "}}}"
+  static const struct {
+    const char *config, *gateway, *stored, *value, *origin_name;
+    uint32_t origin, locked;
+  } cases[] = {
+      {ONE("\"c\""), ONE("\"g\""), ONE("\"s\""), "c", "/etc/test.json", MLOOM_ORIGIN_CONFIG_FILE, 1},
+      {ONE("\"\""), ONE("\"g\""), ONE("\"s\""), "g", "the gateway", MLOOM_ORIGIN_GATEWAY, 1},
+      {NULL, ONE("null"), ONE("\"s\""), "s", "the settings store", MLOOM_ORIGIN_STORE, 0},
+      {NULL, NULL, ONE("\"\""), "fallback", "default", MLOOM_ORIGIN_DEFAULT, 0},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    mloom_settings *settings =
+        build_with_documents(ENVIRONMENT("A=b"), cases[i].config, cases[i].gateway, cases[i].stored);
+    check(settings, "text", cases[i].value, cases[i].origin, cases[i].origin_name, cases[i].locked);
+    mloom_settings_unref(settings);
+  }
+  mloom_settings *settings = build_with_documents(ENVIRONMENT("JCA_TEST_KEY=" KEY), NULL, NULL,
+                                                  "{\"providers\": {\"some-id\": {\"key\": \"weaker\", \"txt\": 1}}}");
+  check(settings, "key", KEY, MLOOM_ORIGIN_ENVIRONMENT, "JCA_TEST_KEY", 1);
+  CU_ASSERT_EQUAL_FATAL(mloom_settings_problem_count(settings), 1);
+  UNIT_ASSERT_STRING(mloom_settings_problem_at(settings, 0)->message,
+                     "some-id has no setting txt, but the settings store sets it");
+  mloom_settings_unref(settings);
+#undef ONE
 }
 
 static void test_empty_counts_as_unset(void) {
@@ -642,6 +684,7 @@ static const unit_test tests[] = {
     {"files with odd contents", test_files_with_odd_contents},
     {"kinds", test_kinds},
     {"misplaced secrets stay hidden", test_misplaced_secrets_stay_hidden},
+    {"documents of a gateway and of a store", test_documents_of_a_gateway_and_a_store},
     {"kinds in the configuration file", test_config_kinds},
     {"wrong kinds in the configuration file", test_wrong_config_kinds},
     {"mistakes in the configuration file", test_config_mistakes},

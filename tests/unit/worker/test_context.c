@@ -133,6 +133,31 @@ static void test_old_options(void) {
   CU_ASSERT_PTR_NULL(context);
 }
 
+static void test_given_settings(void) {
+  static const char *const environment[] = {"JCA_WORKER_MAX_TURNS=5", NULL};
+  static const char *const no_plugins[] = {"/nonexistent/plugins", NULL};
+#define WORKER(members) "{\"worker\": {" members "}}"
+  static const char gateway[] = WORKER("\"max_turns\": 6, \"max_repair_attempts\": 7");
+  static const char stored[] = WORKER("\"max_repair_attempts\": 8, \"command_timeout_seconds\": 9");
+  mloom_context_options options = {.size = sizeof(options),
+                                   .plugin_paths = no_plugins,
+                                   .secrets_path = "/nonexistent/secrets",
+                                   .environment = environment,
+                                   .gateway_settings = {gateway, sizeof gateway - 1},
+                                   .stored_settings = {stored, sizeof stored - 1}};
+  mloom_context *context = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(mloom_context_new(&context, &options, &error), MLOOM_OK, &error);
+  CU_ASSERT_EQUAL(context->rules.max_turns, 5);
+  CU_ASSERT_EQUAL(context->rules.max_repair_attempts, 7);
+  CU_ASSERT_EQUAL(context->rules.command_timeout_ms, 9000);
+  mloom_context_free(context);
+  options.stored_settings = (mloom_bytes){"[1]", 3};
+  UNIT_ASSERT_CODE(mloom_context_new(&context, &options, &error), MLOOM_E_INVALID, &error);
+  UNIT_ASSERT_STRING(error.message, "the settings store is not a JSON object");
+#undef WORKER
+}
+
 static void test_describe(void) {
   mloom_context *context = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
@@ -175,6 +200,7 @@ static const unit_test tests[] = {{"defaults", test_defaults},
                                   {"misspelt limits", test_misspelt_limits},
                                   {"configuration file", test_config},
                                   {"options of an older program", test_old_options},
+                                  {"settings of a gateway and of a store", test_given_settings},
                                   {"describe and check without providers", test_describe},
                                   {"lists of strings", test_strings}};
 

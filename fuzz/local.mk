@@ -87,3 +87,11 @@ fuzz_fuzz_responses_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_responses_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_responses_decode_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_token_answer
+fuzz_fuzz_token_answer_SOURCES = fuzz/fuzz_token_answer.c
+fuzz_fuzz_token_answer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_token_answer_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_token_answer_LDADD = plugins/libwire.la $(fuzz_libs)
+endif

@@ -84,3 +84,8 @@ plugins_libwire_la_SOURCES += \
 plugins_libwire_la_SOURCES += \
   plugins/wire/jwt.c \
   plugins/wire/jwt.h
+
+# What identities of Google and Azure share.
+plugins_libwire_la_SOURCES += \
+  plugins/wire/token_answer.c \
+  plugins/wire/token_answer.h

@@ -62,3 +62,12 @@ tests_unit_wire_jwt_sign_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 tests_unit_wire_jwt_sign_LDADD = plugins/libwire.la libmergeloom/libcore.la
 TESTS += tests/unit/wire/test_jwt.py
 EXTRA_DIST += tests/unit/wire/test_jwt.py
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_token_answer
+TESTS += tests/unit/wire/test_token_answer
+tests_unit_wire_test_token_answer_SOURCES = tests/unit/wire/test_token_answer.c
+tests_unit_wire_test_token_answer_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_token_answer_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_token_answer_LDADD = plugins/libwire.la $(unit_libs)
+endif

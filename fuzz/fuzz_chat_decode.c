@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Answers of a chat-completions service: the first byte chooses status and pieces, the rest is the answer. A turn that
- * was accepted must encode into a body that is JSON.
+ * was accepted must encode into a body that is JSON. Without what it remembers of the event before, and fed byte by
+ * byte, the decoder must come to the same.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "wire/chat.h"
@@ -11,12 +13,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void on_event(const mloom_event *event, void *userdata) {
-  volatile char *last = userdata;
+  mloom_buffer *seen = userdata;
   mloom_bytes texts[] = {event->text, event->id, event->name};
+  mloom_buffer_append_format(seen, "%u", event->kind);
   for (size_t i = 0; i < 3; i++) {
-    if (texts[i].size > 0) {
-      *last = texts[i].data[texts[i].size - 1];
-    }
+    mloom_buffer_append_format(seen, ":%zu:", texts[i].size);
+    mloom_buffer_append(seen, texts[i].data, texts[i].size);
   }
 }
 
@@ -44,30 +46,49 @@ static void check_body(const mloom_chat_answer *answer) {
   mloom_chat_request_free(&request);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static int32_t decode(mloom_buffer *seen, int32_t http_status, const char *answer, size_t size, size_t step,
+                      int forget) {
   static const char *const tool_names[] = {"read_file", "add", NULL};
   static const mloom_service_names service = {
       .model = "m", .base_url = "http://s", .models_url = "http://s/models", .environment_prefix = "JCA_X_"};
-  if (size == 0) {
-    return 0;
-  }
-  char last = 0;
-  mloom_event_sink sink = {.size = sizeof(sink), .userdata = &last, .event = on_event};
-  mloom_exchange_end end = {.size = sizeof(end), .http_status = (data[0] & 1) != 0 ? 200 : 400};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
+  mloom_exchange_end end = {.size = sizeof(end), .http_status = http_status};
   mloom_turn_result result = {.size = sizeof(result)};
   mloom_error error = MLOOM_ERROR_INIT;
   mloom_chat_decoder decoder;
-  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
-  const char *answer = (const char *)data + 1;
   int32_t code = MLOOM_OK;
   mloom_chat_decoder_init(&decoder, tool_names);
-  for (size_t at = 0; code == MLOOM_OK && at < size - 1; at += step) {
-    size_t piece = size - 1 - at < step ? size - 1 - at : step;
+  for (size_t at = 0; code == MLOOM_OK && at < size; at += step) {
+    size_t piece = size - at < step ? size - at : step;
+    if (forget) {
+      mloom_json_template_clear(&decoder.pattern);
+    }
     code = mloom_chat_decoder_feed(&decoder, answer + at, piece, &sink, &error);
   }
-  if (code == MLOOM_OK && mloom_chat_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) == MLOOM_OK) {
+  code = code == MLOOM_OK ? mloom_chat_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) : code;
+  if (code == MLOOM_OK) {
     check_body(&decoder.answer);
+    mloom_buffer_append_format(seen, "%u %u", result.stop, result.tool_call_count);
   }
   mloom_chat_decoder_free(&decoder);
+  return code;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size == 0) {
+    return 0;
+  }
+  mloom_buffer seen = MLOOM_BUFFER_INIT;
+  mloom_buffer again = MLOOM_BUFFER_INIT;
+  int32_t http_status = (data[0] & 1) != 0 ? 200 : 400;
+  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
+  const char *answer = (const char *)data + 1;
+  int32_t code = decode(&seen, http_status, answer, size - 1, step, 0);
+  if (decode(&again, http_status, answer, size - 1, 1, 1) != code || seen.size != again.size ||
+      memcmp(mloom_buffer_string(&seen), mloom_buffer_string(&again), seen.size) != 0) {
+    abort();
+  }
+  mloom_buffer_free(&seen);
+  mloom_buffer_free(&again);
   return 0;
 }

@@ -15,6 +15,11 @@ fuzz_fuzz_json_reader_SOURCES = fuzz/fuzz_json_reader.c
 fuzz_fuzz_json_reader_CFLAGS = $(fuzz_cflags) $(JSONC_CFLAGS)
 fuzz_fuzz_json_reader_LDADD = $(fuzz_libs) $(JSONC_LIBS) -lm
 
+noinst_PROGRAMS += fuzz/fuzz_json_template
+fuzz_fuzz_json_template_SOURCES = fuzz/fuzz_json_template.c
+fuzz_fuzz_json_template_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_json_template_LDADD = $(fuzz_libs)
+
 noinst_PROGRAMS += fuzz/fuzz_text
 fuzz_fuzz_text_SOURCES = fuzz/fuzz_text.c
 fuzz_fuzz_text_CFLAGS = $(fuzz_cflags)

@@ -462,6 +462,17 @@ static int read_raw_string(mloom_json_reader *reader, mloom_bytes *raw, int *esc
   return 1;
 }
 
+int32_t mloom_json_unquote(mloom_bytes raw, mloom_buffer *scratch, mloom_bytes *out) {
+  *out = (mloom_bytes){raw.data + 1, raw.size - 2};
+  if (memchr(out->data, '\\', out->size) == NULL) {
+    return MLOOM_OK;
+  }
+  mloom_buffer_clear(scratch);
+  int32_t code = append_unescaped(scratch, *out);
+  *out = code == MLOOM_OK ? (mloom_bytes){scratch->data, scratch->size} : (mloom_bytes){NULL, 0};
+  return code;
+}
+
 int mloom_json_reader_string(mloom_json_reader *reader, mloom_buffer *scratch, mloom_bytes *out) {
   mloom_bytes raw;
   int escaped;

@@ -51,6 +51,9 @@ int mloom_json_reader_boolean(mloom_json_reader *reader, int *out);
 void mloom_json_reader_skip(mloom_json_reader *reader);
 /* Skips the next value and gives its text. */
 int mloom_json_reader_raw(mloom_json_reader *reader, mloom_bytes *out);
+/* What the string says that mloom_json_reader_raw gave, quotes and all. out points into it, or into scratch when it had
+ * escapes. MLOOM_E_MEMORY. */
+int32_t mloom_json_unquote(mloom_bytes raw, mloom_buffer *scratch, mloom_bytes *out);
 /* MLOOM_OK when the whole text was one well-formed value and has been read. UTF-8 is checked too; duplicate members are
  * not. */
 int32_t mloom_json_reader_end(mloom_json_reader *reader);

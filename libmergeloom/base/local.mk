@@ -5,6 +5,7 @@ libmergeloom_libportable_la_SOURCES += \
   libmergeloom/base/error.c \
   libmergeloom/base/file.c \
   libmergeloom/base/json_reader.c \
+  libmergeloom/base/json_template.c \
   libmergeloom/base/json_writer.c \
   libmergeloom/base/text.c \
   libmergeloom/base/timestamp.c
@@ -23,6 +24,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/base/json.c \
   libmergeloom/base/json.h \
   libmergeloom/base/json_reader.h \
+  libmergeloom/base/json_template.h \
   libmergeloom/base/json_writer.h \
   libmergeloom/base/library.c \
   libmergeloom/base/log.c \

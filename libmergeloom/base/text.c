@@ -40,6 +40,13 @@ static size_t character_size(const unsigned char *data, size_t size, size_t *bad
 
 static size_t ascii_prefix(const char *data, size_t size) {
   size_t i = 0;
+  for (; size - i >= 32; i += 32) {
+    uint64_t words[4];
+    memcpy(words, data + i, sizeof(words));
+    if (((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) != 0) {
+      break;
+    }
+  }
   for (; size - i >= 8; i += 8) {
     uint64_t word;
     memcpy(&word, data + i, sizeof(word));

@@ -48,6 +48,13 @@ tests_unit_base_test_json_reader_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_test_json_reader_CFLAGS = $(unit_cflags)
 tests_unit_base_test_json_reader_LDADD = $(unit_libs)
 
+check_PROGRAMS += tests/unit/base/test_json_template
+TESTS += tests/unit/base/test_json_template
+tests_unit_base_test_json_template_SOURCES = tests/unit/base/test_json_template.c
+tests_unit_base_test_json_template_CPPFLAGS = $(unit_cppflags)
+tests_unit_base_test_json_template_CFLAGS = $(unit_cflags)
+tests_unit_base_test_json_template_LDADD = $(unit_libs)
+
 check_PROGRAMS += tests/unit/base/test_text
 TESTS += tests/unit/base/test_text
 tests_unit_base_test_text_SOURCES = tests/unit/base/test_text.c

@@ -64,7 +64,9 @@ typedef struct outcome {
   mloom_error error;
 } outcome;
 
-static outcome decode(record *seen, const char *body, size_t size, size_t step, int32_t status, int32_t ended) {
+/* forget: without the template of the event before. */
+static outcome decode_with(record *seen, const char *body, size_t size, size_t step, int32_t status, int32_t ended,
+                           int forget) {
   mloom_chat_decoder decoder;
   mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
   mloom_exchange_end end = {.size = sizeof(end), .outcome = ended, .http_status = status};
@@ -78,6 +80,9 @@ static outcome decode(record *seen, const char *body, size_t size, size_t step, 
     size_t piece = size - at < step ? size - at : step;
     char *copy = malloc(piece);
     memcpy(copy, body + at, piece);
+    if (forget) {
+      mloom_json_template_clear(&decoder.pattern);
+    }
     out.code = mloom_chat_decoder_feed(&decoder, copy, piece, &sink, &out.error);
     free(copy);
   }
@@ -86,6 +91,10 @@ static outcome decode(record *seen, const char *body, size_t size, size_t step, 
   }
   mloom_chat_decoder_free(&decoder);
   return out;
+}
+
+static outcome decode(record *seen, const char *body, size_t size, size_t step, int32_t status, int32_t ended) {
+  return decode_with(seen, body, size, step, status, ended, 0);
 }
 
 typedef struct stream_case {
@@ -274,6 +283,57 @@ static const stream_case streams[] = {
     {"the whole message once more after the deltas",
      TEXT("a") "data: {\"choices\":[{\"delta\":{},\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n",
      MLOOM_OK, "a", "", MLOOM_STOP_END},
+    /* Events that are like the one before but for little. */
+    {"escapes in the second piece", TEXT("a") TEXT("\\n\\u00fc") TEXT("\\\"") TEXT("") TEXT("b") FINISH("stop"),
+     MLOOM_OK, "a\n\xc3\xbc\"b", "", MLOOM_STOP_END},
+    {"bad UTF-8 in the second piece", TEXT("a") TEXT("\xff\xc3") TEXT("b") FINISH("stop"), MLOOM_OK,
+     "a\xef\xbf\xbd\xef\xbf\xbd"
+     "b",
+     "", MLOOM_STOP_END},
+    {"the second piece is broken", TEXT("a") TEXT("b\\") FINISH("stop"), MLOOM_E_PROTOCOL, "a", "", 0},
+    {"the end of the second event is broken",
+     TEXT("a") "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}}]\n\n" FINISH("stop"), MLOOM_E_PROTOCOL,
+     "ab", "", 0},
+    {"the second event has more behind its end",
+     TEXT("a") "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}}\n\n" FINISH("stop"),
+     MLOOM_E_PROTOCOL, "ab", "", 0},
+    {"one byte of the envelope differs",
+     TEXT("a") "data: {\"choices\":[{\"index\":0,\"delta\":{\"contend\":\"b\"}}]}\n\n" TEXT("c") FINISH("stop"),
+     MLOOM_OK, "ac", "", MLOOM_STOP_END},
+    {"content is null, a list, text again",
+     TEXT("a") "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":null}}]}\n\n"
+               "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"text\":\"b\"}]}}]}\n\n" TEXT("c")
+                   FINISH("stop"),
+     MLOOM_OK, "abc", "", MLOOM_STOP_END},
+    {"a reason to stop each time the same",
+     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}\n\n"
+     "data: {\"choices\":[{\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}\n\n",
+     MLOOM_OK, "ab", "", MLOOM_STOP_END},
+    {"padding of many lengths",
+     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"obfuscation\":\"xyz\"}\n\n"
+     "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}],\"obfuscation\":\"\"}\n\n"
+     "data: {\"choices\":[{\"delta\":{\"content\":\"c\"}}],\"obfuscation\":\"x\"}\n\n"
+     "data: {\"choices\":[{\"delta\":{\"content\":\"d\"}}],\"obfuscation\":\"x\",\"error\":\"e\"}\n\n",
+     MLOOM_E_UNAVAILABLE, "abcd", "", 0},
+    {"two texts in one event",
+     "data: {\"choices\":[{\"delta\":{\"content\":\"a\",\"content\":\"b\"}}]}\n\n"
+     "data: {\"choices\":[{\"delta\":{\"content\":\"c\",\"content\":\"d\"}}]}\n\n" FINISH("stop"),
+     MLOOM_OK, "abcd", "", MLOOM_STOP_END},
+    {"arguments of two calls in turn",
+     CALLS("{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"add\"}}")
+         CALLS("{\"index\":1,\"id\":\"c2\",\"function\":{\"name\":\"add\"}}")
+             CALLS("{\"index\":0,\"function\":{\"arguments\":\"{\"}}")
+                 CALLS("{\"index\":0,\"function\":{\"arguments\":\"\\\"a\\\":\"}}")
+                     CALLS("{\"index\":1,\"function\":{\"arguments\":\"{\\\"b\\\"\"}}")
+                         CALLS("{\"index\":1,\"function\":{\"arguments\":\":2}\"}}")
+                             CALLS("{\"index\":0,\"function\":{\"arguments\":\"1}\"}}") FINISH("tool_calls"),
+     MLOOM_OK, "", "c1:add:{\"a\":1};c2:add:{\"b\":2};", MLOOM_STOP_TOOL_CALLS},
+    {"an empty call behind the arguments",
+     CALLS("{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"add\"}}")
+         CALLS("{\"index\":1,\"id\":\"c2\",\"function\":{\"name\":\"add\"}}")
+             CALLS("{\"index\":0,\"function\":{\"arguments\":\"{\"}},{\"index\":1}")
+                 CALLS("{\"index\":0,\"function\":{\"arguments\":\"}\"}},{\"index\":1}") FINISH("tool_calls"),
+     MLOOM_OK, "", "c1:add:{};c2:add:{};", MLOOM_STOP_TOOL_CALLS},
     /* Whole documents, though a stream was asked for. */
     {"document",
      "{\"id\":\"x\",\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
@@ -298,9 +358,9 @@ static const stream_case streams[] = {
     {"a web page", "<!DOCTYPE html><html><body>Welcome</body></html>", MLOOM_E_PROTOCOL, "", "", 0},
 };
 
-static void check_stream(const stream_case *c, size_t step) {
+static void check_stream(const stream_case *c, size_t step, int forget) {
   record seen;
-  outcome out = decode(&seen, c->body, strlen(c->body), step, 200, MLOOM_OK);
+  outcome out = decode_with(&seen, c->body, strlen(c->body), step, 200, MLOOM_OK, forget);
   int right = out.code == c->code && strcmp(mloom_buffer_string(&seen.text), c->text) == 0 &&
               strcmp(mloom_buffer_string(&seen.calls), c->calls) == 0 &&
               (c->code != MLOOM_OK || out.result.stop == c->stop) &&
@@ -315,9 +375,10 @@ static void check_stream(const stream_case *c, size_t step) {
 
 static void test_streams(void) {
   for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
-    check_stream(&streams[i], strlen(streams[i].body) + 1);
-    check_stream(&streams[i], 1);
-    check_stream(&streams[i], 7);
+    check_stream(&streams[i], strlen(streams[i].body) + 1, 0);
+    check_stream(&streams[i], 1, 0);
+    check_stream(&streams[i], 7, 0);
+    check_stream(&streams[i], 1, 1);
   }
 }
 
@@ -497,6 +558,24 @@ static void test_limits(void) {
   record_free(&seen);
 }
 
+/* That it is used is told by what it does not do: keep the text of the second event. */
+static void test_template_is_used(void) {
+  static const char first[] = "data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}],\"obfuscation\":\"abc\"}\n\n";
+  static const char second[] = "data: {\"choices\":[{\"delta\":{\"content\":\"two\"}}],\"obfuscation\":\"\"}\n\n";
+  static const char call[] = CALLS("{\"index\":0,\"function\":{\"arguments\":\"{\"}}");
+  static const char more[] = CALLS("{\"index\":0,\"function\":{\"arguments\":\"}\"}}");
+  mloom_chat_decoder decoder;
+  mloom_chat_decoder_init(&decoder, tool_names);
+  CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, first, sizeof(first) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, second, sizeof(second) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pattern.text), "one"));
+  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.text), "onetwo");
+  CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, call, sizeof(call) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, more, sizeof(more) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pattern.text), "\"{\""));
+  mloom_chat_decoder_free(&decoder);
+}
+
 /* A decoder that is used again knows nothing of the turn before. */
 static void test_reset(void) {
   static const char first[] = TEXT("one") "data: {\"error\":{\"message\":\"x\"}}\n\ndata: {";
@@ -525,5 +604,6 @@ static const unit_test tests[] = {
     {"broken connection", test_broken_connection},
     {"limits", test_limits},
     {"reset", test_reset},
+    {"a template is used", test_template_is_used},
 };
 UNIT_MAIN("wire: chat answers", tests)

@@ -12,21 +12,31 @@ wire_chat_sources = \
   plugins/wire/chat_calls.c \
   plugins/wire/chat_decode.c \
   plugins/wire/chat_document.c \
+  plugins/wire/chat_dialect.c \
   plugins/wire/chat_encode.c \
   plugins/wire/chat_internal.h \
   plugins/wire/chat_text_call.c \
+  plugins/wire/dialect.h \
+  plugins/wire/endpoint.c \
+  plugins/wire/endpoint.h \
   plugins/wire/model_list.c \
   plugins/wire/model_list.h \
+  plugins/wire/provider_settings.c \
+  plugins/wire/provider_settings.h \
   plugins/wire/responses.h \
   plugins/wire/responses_decode.c \
+  plugins/wire/responses_dialect.c \
   plugins/wire/responses_encode.c \
   plugins/wire/responses_event.c \
   plugins/wire/responses_internal.h \
+  plugins/wire/service.c \
+  plugins/wire/service.h \
   plugins/wire/service_error.c \
   plugins/wire/service_error.h
 wire_messages_sources = \
   plugins/wire/messages.h \
   plugins/wire/messages_decode.c \
+  plugins/wire/messages_dialect.c \
   plugins/wire/messages_encode.c \
   plugins/wire/messages_error.c \
   plugins/wire/messages_event.c \

@@ -128,7 +128,9 @@ int32_t mloom_answer_report_cut(const mloom_answer_reader *reader, const mloom_a
                                                                      : "sent an event that is malformed JSON");
   }
   if (!cut->has_begun) {
-    return mloom_answer_broken(error, service, cut->wrong_address, cut->nothing);
+    char remedy[256];
+    snprintf(remedy, sizeof(remedy), "set %s to %s", mloom_service_words_of(service).address, cut->right_address);
+    return mloom_answer_broken(error, service, remedy, cut->nothing);
   }
   return mloom_answer_broken(error, service, retry, cut->cut);
 }

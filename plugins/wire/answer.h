@@ -51,7 +51,7 @@ typedef struct mloom_answer_cut {
   int has_begun;
   int malformed;
   int32_t outcome;
-  const char *wrong_address; /* the remedy when nothing of the format was seen */
+  const char *right_address; /* what the address has to be, said when nothing of the format was seen */
   const char *nothing;       /* "gave an answer that holds no message" */
   const char *cut;           /* "cut the stream before the end of its answer" */
 } mloom_answer_cut;

@@ -91,7 +91,7 @@ static int32_t check_complete(const mloom_chat_decoder *decoder, int32_t outcome
       .has_begun = decoder->has_choice,
       .malformed = decoder->malformed,
       .outcome = outcome,
-      .wrong_address = "set base_url to the address of a chat-completions API, often ending with /v1",
+      .right_address = "the address of a chat-completions API, often ending with /v1",
       .nothing = "gave an answer that holds no chat completion",
       .cut = "cut the stream before the end of its answer",
   };

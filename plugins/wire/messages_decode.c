@@ -75,7 +75,7 @@ static int32_t check_complete(const mloom_messages_decoder *decoder, int32_t out
       .has_begun = decoder->started,
       .malformed = decoder->malformed,
       .outcome = outcome,
-      .wrong_address = "set base_url to the address of a Messages API, the part before /v1/messages",
+      .right_address = "the address of a Messages API, the part before /v1/messages",
       .nothing = "gave an answer that holds no message",
       .cut = "cut the stream before the end of its answer",
   };

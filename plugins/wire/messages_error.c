@@ -128,16 +128,16 @@ static void judge_bad_request(verdict *v, const mloom_service_error *error, cons
 }
 
 static void judge(verdict *v, int32_t status, const mloom_service_error *error, const mloom_service_names *names) {
-  const char *prefix = names->environment_prefix;
+  mloom_service_words words = mloom_service_words_of(names);
   if (status == 402 || ((status == 400 || status == 403 || status == 429) && is_spent(error))) {
     v->code = MLOOM_E_QUOTA;
     REMEDY(v, "the account has nothing left: add credit or raise its spend limit; waiting does not help");
   } else if (status == 401) {
     v->code = MLOOM_E_UNAUTHENTICATED;
     if (names->has_key) {
-      REMEDY(v, "the key was refused: set api_key (%sAPI_KEY) to a valid one for %s", prefix, names->base_url);
+      REMEDY(v, "the key was refused: set %s to a valid one for %s", words.credential, names->base_url);
     } else {
-      REMEDY(v, "set api_key (%sAPI_KEY): %s wants one", prefix, names->base_url);
+      REMEDY(v, "set %s: %s wants one", words.credential, names->base_url);
     }
   } else if (status == 403) {
     v->code = MLOOM_E_DENIED;
@@ -147,8 +147,7 @@ static void judge(verdict *v, int32_t status, const mloom_service_error *error, 
     if (has(error->message, "model")) {
       REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
     } else {
-      REMEDY(v, "correct base_url (%sBASE_URL), now %s: it is the address before /v1/messages", prefix,
-             names->base_url);
+      REMEDY(v, "correct %s, now %s: it is the address before /v1/messages", words.address, names->base_url);
     }
   } else if (status == 408 || status == 504) {
     v->code = MLOOM_E_TIMEOUT;
@@ -182,10 +181,8 @@ int32_t mloom_messages_failure_report(const mloom_messages_failure *failure, int
   verdict v = {MLOOM_E_PROTOCOL, 0, ""};
   int inside = http_status < 400;
   if (said->html && inside) {
-    REMEDY(&v,
-           "base_url points at a web page: set base_url (%sBASE_URL) to the address of the API, the part before "
-           "/v1/messages",
-           service->environment_prefix);
+    REMEDY(&v, "%s points at a web page: set it to the address of the API, the part before /v1/messages",
+           mloom_service_words_of(service).address);
   } else {
     judge(&v, inside ? status_of(said) : http_status, said, service);
   }

@@ -7,8 +7,14 @@
 #include "base/json_reader.h"
 #include "base/text.h"
 
+static int is_clean(const mloom_buffer *text) {
+  return text->size > 0 && text->size <= 512 && memchr(text->data, '\0', text->size) == NULL &&
+         mloom_text_is_utf8(text->data, text->size);
+}
+
 static void report_model(mloom_json_reader *reader, const mloom_probe_sink *sink) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer id = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer title = MLOOM_BUFFER_INIT;
   int64_t context = 0;
   mloom_bytes key;
   if (!mloom_json_reader_object(reader)) {
@@ -18,15 +24,18 @@ static void report_model(mloom_json_reader *reader, const mloom_probe_sink *sink
     if (mloom_text_equal(key, "id") || (mloom_text_equal(key, "name") && id.size == 0)) {
       mloom_buffer_clear(&id);
       mloom_json_reader_append_string(reader, &id);
-    } else if (mloom_text_equal(key, "max_model_len") || mloom_text_equal(key, "context_length")) {
+    } else if (mloom_text_equal(key, "display_name")) {
+      mloom_buffer_clear(&title);
+      mloom_json_reader_append_string(reader, &title);
+    } else if (mloom_text_equal(key, "max_model_len") || mloom_text_equal(key, "context_length") ||
+               mloom_text_equal(key, "max_input_tokens")) {
       mloom_json_reader_integer(reader, &context);
     } else {
       mloom_json_reader_skip(reader);
     }
   }
-  if (id.size > 0 && id.size <= 512 && memchr(id.data, '\0', id.size) == NULL && mloom_text_is_utf8(id.data, id.size) &&
-      sink->model != NULL) {
-    sink->model(id.data, id.data, context > 0 ? (uint64_t)context : 0, sink->userdata);
+  if (is_clean(&id) && sink->model != NULL) {
+    sink->model(id.data, is_clean(&title) ? title.data : id.data, context > 0 ? (uint64_t)context : 0, sink->userdata);
   }
 }
 

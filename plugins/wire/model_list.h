@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The list of models as OpenAI and the servers that follow it give it.
+ * The list of models as OpenAI, Anthropic and the servers that follow them give it.
  */
 #ifndef MLOOM_WIRE_MODEL_LIST_H
 #define MLOOM_WIRE_MODEL_LIST_H

@@ -155,7 +155,7 @@ static int32_t check_complete(const mloom_responses_decoder *decoder, int32_t ou
       .has_begun = decoder->has_response,
       .malformed = decoder->malformed,
       .outcome = outcome,
-      .wrong_address = "set base_url to the address of a service that speaks the Responses API, often ending with /v1",
+      .right_address = "the address of a service that speaks the Responses API, often ending with /v1",
       .nothing = "gave an answer that holds no response",
       .cut = decoder->terminal ? "ended its answer within an item" : "closed the stream before response.completed",
   };

@@ -65,7 +65,7 @@ int32_t mloom_responses_request_init(mloom_responses_request *request, const mlo
   }
   add_reasoning(&status, out, options);
   add_option(&status, out, "service_tier", options->service_tier);
-  add_option(&status, out, "prompt_cache_key", options->prompt_cache_key);
+  add_option(&status, out, "prompt_cache_key", options->prompt_cache ? args->session_id : NULL);
   if (args->instructions.size > 0) {
     mloom_body_add_string(&status, out, "instructions", args->instructions);
   }

@@ -217,13 +217,13 @@ static void judge_bad_request(verdict *v, const mloom_service_error *failure, co
 
 static void judge_status(verdict *v, int32_t status, const mloom_service_error *failure,
                          const mloom_service_names *names) {
+  mloom_service_words words = mloom_service_words_of(names);
   if (status == 401) {
     v->code = MLOOM_E_UNAUTHENTICATED;
     if (names->has_key) {
-      REMEDY(v, "the key was refused: set api_key (%sAPI_KEY) to a valid one for %s", names->environment_prefix,
-             names->base_url);
+      REMEDY(v, "the key was refused: set %s to a valid one for %s", words.credential, names->base_url);
     } else {
-      REMEDY(v, "set api_key (%sAPI_KEY): %s wants one", names->environment_prefix, names->base_url);
+      REMEDY(v, "set %s: %s wants one", words.credential, names->base_url);
     }
   } else if (status == 402) {
     v->code = MLOOM_E_QUOTA;
@@ -236,9 +236,8 @@ static void judge_status(verdict *v, int32_t status, const mloom_service_error *
     if (is_model_missing(failure) && status == 404) {
       REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
     } else {
-      REMEDY(v, "correct base_url (%sBASE_URL), now %s: it is the address before %s and often ends with /v1",
-             names->environment_prefix, names->base_url,
-             names->operation == NULL ? "/chat/completions" : names->operation);
+      REMEDY(v, "correct %s, now %s: it is the address before %s and often ends with /v1", words.address,
+             names->base_url, names->operation == NULL ? "/chat/completions" : names->operation);
     }
   } else if (status == 408) {
     v->code = MLOOM_E_TIMEOUT;
@@ -293,9 +292,8 @@ int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t h
   int inside = http_status < 400;
   int32_t status = inside ? status_of_code(failure) : http_status;
   if (failure->html && inside) {
-    REMEDY(&v,
-           "base_url points at a web page: set base_url (%sBASE_URL) to the address of the API, often ending with /v1",
-           service->environment_prefix);
+    REMEDY(&v, "%s points at a web page: set it to the address of the API, often ending with /v1",
+           mloom_service_words_of(service).address);
   } else if (status != 401 && status != 403 && status < 500 && is_context_full(failure)) {
     v.code = MLOOM_E_CONTEXT_FULL;
     REMEDY(&v, "use a model or server setting with a larger context, or a smaller ticket");
@@ -324,4 +322,27 @@ int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t h
     error->retryable = v.retryable;
   }
   return v.code;
+}
+
+int32_t mloom_service_error_report_body(const char *body, size_t size, int32_t http_status,
+                                        const mloom_service_names *service, mloom_error *error) {
+  mloom_service_error failure;
+  mloom_service_error_read_body(&failure, body, size);
+  return mloom_service_error_report(&failure, http_status, service, error);
+}
+
+mloom_service_words mloom_service_words_of(const mloom_service_names *service) {
+  mloom_service_words words;
+  const char *prefix = service->environment_prefix;
+  if (service->address_field != NULL) {
+    snprintf(words.address, sizeof(words.address), "%s", service->address_field);
+  } else {
+    snprintf(words.address, sizeof(words.address), "base_url (%sBASE_URL)", prefix);
+  }
+  if (service->credential_field != NULL) {
+    snprintf(words.credential, sizeof(words.credential), "%s", service->credential_field);
+  } else {
+    snprintf(words.credential, sizeof(words.credential), "api_key (%sAPI_KEY)", prefix);
+  }
+  return words;
 }

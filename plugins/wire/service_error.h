@@ -23,6 +23,10 @@ typedef struct mloom_service_names {
   const char *environment_prefix; /* "JCA_OPENAI_COMPATIBLE_" */
   int has_key;                    /* a key was sent */
   const char *operation;          /* the path below base_url that was asked; NULL: "/chat/completions" */
+  /* How remedies call what holds the address and the credential, with the variable in parentheses; NULL: base_url and
+   * api_key of environment_prefix. */
+  const char *address_field;
+  const char *credential_field;
 } mloom_service_names;
 
 /* Reads a body of any shape: {"error":{...}}, {"error":"..."}, {"detail":...}, {"message":...}, {"object":"error",...},
@@ -33,5 +37,15 @@ void mloom_service_error_read_value(mloom_service_error *out, mloom_json_reader 
 /* Fills error from an error answer and returns its code. http_status is 200 for an error inside an answer. */
 int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t http_status,
                                    const mloom_service_names *service, mloom_error *error);
+/* Reads the body of an error answer and reports it. */
+int32_t mloom_service_error_report_body(const char *body, size_t size, int32_t http_status,
+                                        const mloom_service_names *service, mloom_error *error);
+
+/* "base_url (JCA_..._BASE_URL)" and "api_key (JCA_..._API_KEY)", or what service calls them. */
+typedef struct mloom_service_words {
+  char address[96];
+  char credential[96];
+} mloom_service_words;
+mloom_service_words mloom_service_words_of(const mloom_service_names *service);
 
 #endif

@@ -495,7 +495,7 @@ static void test_error_answers(void) {
       {503, "[{\"error\":{\"message\":\"in a list\"}}]", MLOOM_E_UNAVAILABLE, 1, "in a list"},
       {529, "data: {\"error\":{\"message\":\"in a stream\"}}\n\n", MLOOM_E_UNAVAILABLE, 1, "in a stream"},
       {500, "\xff\xfe\x01", MLOOM_E_UNAVAILABLE, 1, "HTTP 500"},
-      {200, "<html><title>Login</title></html>", MLOOM_E_PROTOCOL, 0, "base_url points at a web page"},
+      {200, "<html><title>Login</title></html>", MLOOM_E_PROTOCOL, 0, "points at a web page"},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     for (size_t step = 1; step <= 4096; step += 4095) {

@@ -310,9 +310,13 @@ static void test_members(void) {
                                    .reasoning_summary = "auto",
                                    .verbosity = "high",
                                    .service_tier = "flex",
-                                   .prompt_cache_key = "job-1"};
-  mloom_session_args args = {
-      .size = sizeof(args), .model = "m", .instructions = {"Be brief.", 9}, .tools = tools, .tool_count = 1};
+                                   .prompt_cache = 1};
+  mloom_session_args args = {.size = sizeof(args),
+                             .session_id = "job-1",
+                             .model = "m",
+                             .instructions = {"Be brief.", 9},
+                             .tools = tools,
+                             .tool_count = 1};
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
   size_t fixed = 0;
   CU_ASSERT_EQUAL_FATAL(mloom_responses_request_init(&request, &given, "m", &args), MLOOM_OK);

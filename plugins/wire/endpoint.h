@@ -13,13 +13,10 @@ char *mloom_endpoint_join(const char *url, size_t url_size, const char *path);
 size_t mloom_endpoint_trimmed_size(const char *url);
 /* Bytes of scheme and authority, "https://host:port": what a credential is meant for. */
 size_t mloom_endpoint_origin_size(const char *url);
-/* The host within url, not ended by a NUL, and its size; without brackets for an IPv6 address. */
-const char *mloom_endpoint_host(const char *url, size_t *size);
 /* Is the host of url domain or below it? Case does not matter. */
 int mloom_endpoint_host_is_in(const char *url, const char *domain);
 /* Does text end with end? Case does not matter. */
 int mloom_endpoint_ends_with(const char *text, const char *end);
-int mloom_endpoint_is_loopback(const char *url);
 /* http to another machine: what is sent can be read on the way. */
 int mloom_endpoint_is_unencrypted(const char *url);
 

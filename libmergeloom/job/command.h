@@ -21,6 +21,7 @@ typedef struct mloom_command_runner {
   char *home;
   char *temporary;
   char *git_dir;
+  char *wrapper;
   mloom_text_list environment;
   mloom_text_list git_environment;
   mloom_text_list read_paths;
@@ -40,6 +41,11 @@ typedef struct mloom_command_outcome {
 int32_t mloom_command_runner_open(mloom_command_runner *out, const mloom_job_rules *rules,
                                   const mloom_workspace *workspace, mloom_git_metadata *metadata, mloom_error *error);
 void mloom_command_runner_close(mloom_command_runner *runner);
+
+/* Writes a program into the scratch folder that takes a command line for bash and runs it as a command of the job: same
+ * sandbox, same environment. For programs of the operator that are confined themselves and run commands of a model.
+ * The path is borrowed from the runner. */
+int32_t mloom_command_runner_make_wrapper(mloom_command_runner *runner, const char **out, mloom_error *error);
 
 /* 1 when the bare name is on the worker's list. */
 int mloom_command_is_allowed(const mloom_job_rules *rules, const char *name);

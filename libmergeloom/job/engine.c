@@ -13,6 +13,10 @@
 #define FINAL_DIFF_MS 60000
 #define FINAL_DIFF_CANCELLED_MS 1200
 
+int mloom_run_is_agent(const mloom_run *run) {
+  return mloom_provider_get_entry(run->args->provider)->descriptor.shape == MLOOM_SHAPE_AGENT;
+}
+
 void mloom_run_emit(mloom_run *run, uint32_t kind, uint32_t state, const char *name, const char *text,
                     int64_t duration_ms) {
   mloom_emitter_emit(&run->emitter, kind, state, name, (mloom_bytes){text, text == NULL ? 0 : strlen(text)},
@@ -143,16 +147,27 @@ static int32_t open_places(mloom_run *run, mloom_error *error) {
   return MLOOM_OK;
 }
 
+/* What a program has to know that works in the workspace by itself. */
+static int32_t describe_places(mloom_run *run, mloom_session_args *session, mloom_error *error) {
+  session->flags = run->tools.read_only ? MLOOM_SESSION_READ_ONLY : 0;
+  session->working_directory = run->workspace.path;
+  session->scratch_directory = run->runner.scratch;
+  session->command_environment = (const char *const *)run->runner.environment.items;
+  session->allowed_commands = run->rules.allowed_commands;
+  session->read_paths = (const char *const *)run->runner.read_paths.items;
+  return mloom_command_runner_make_wrapper(&run->runner, &session->command_wrapper, error);
+}
+
 static int32_t open_session(mloom_run *run, mloom_error *error) {
   const mloom_job_run_args *args = run->args;
-  int is_agent = mloom_provider_get_entry(args->provider)->descriptor.shape == MLOOM_SHAPE_AGENT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer instructions = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer ticket = MLOOM_BUFFER_INIT;
   if (mloom_prompt_instructions(run, &instructions) != MLOOM_OK || mloom_prompt_ticket(run, &ticket) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  int32_t code =
-      mloom_tool_set_make(&run->tool_set, run->tools.read_only != 0, args->extra_tools, args->extra_tool_count, error);
+  int32_t code = mloom_run_is_agent(run) ? mloom_tool_set_make_result(&run->tool_set, error)
+                                         : mloom_tool_set_make(&run->tool_set, run->tools.read_only != 0,
+                                                               args->extra_tools, args->extra_tool_count, error);
   if (code != MLOOM_OK) {
     return code;
   }
@@ -161,8 +176,13 @@ static int32_t open_session(mloom_run *run, mloom_error *error) {
                                 .model = args->model,
                                 .instructions = {instructions.data, instructions.size},
                                 .tools = run->tool_set.tools,
-                                .tool_count = run->tool_set.count,
-                                .working_directory = is_agent ? run->workspace.path : NULL};
+                                .tool_count = run->tool_set.count};
+  if (mloom_run_is_agent(run)) {
+    code = describe_places(run, &session, error);
+    if (code != MLOOM_OK) {
+      return code;
+    }
+  }
   code = mloom_session_new(&run->session, args->provider, &session, error);
   mloom_redactor_apply_known(args->redactor, &ticket);
   return code == MLOOM_OK ? mloom_session_append_user(run->session, mloom_buffer_string(&ticket), ticket.size, error)

@@ -3,6 +3,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/job/changes.c \
   libmergeloom/job/changes.h \
   libmergeloom/job/command.c \
+  libmergeloom/job/command_wrapper.c \
   libmergeloom/job/command.h \
   libmergeloom/job/command_line.c \
   libmergeloom/job/document.c \

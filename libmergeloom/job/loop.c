@@ -108,6 +108,7 @@ static void count_turn(mloom_run *run, const mloom_turn *turn) {
   run->emitter.output_tokens += turn->output_tokens;
   run->cache_write_tokens += turn->cache_write_tokens;
   run->reasoning_tokens += turn->reasoning_tokens;
+  run->cost_millionths += turn->cost_millionths;
   run->attempts += turn->attempts;
   run->provider_ms += turn->duration_ms;
   if (turn->request_id[0] != '\0' && mloom_json_count(run->request_ids) < 1000) {
@@ -419,7 +420,12 @@ static void remind(mloom_run *run) {
                "the model ended without submitting a result");
     return;
   }
-  say(run, "Nothing is handed in yet. Go on with the work, or call submit_result when it is done or cannot be done.");
+  say(run,
+      mloom_run_is_agent(run)
+          ? "Your last message is not the result that was asked for. Go on with the work, and end with the result as "
+            "one JSON object when it is done or cannot be done."
+          : "Nothing is handed in yet. Go on with the work, or call submit_result when it is done or cannot be "
+            "done.");
 }
 
 static void handle_cut(mloom_run *run, const mloom_turn *turn) {
@@ -504,7 +510,7 @@ static int within_limits(mloom_run *run) {
 }
 
 void mloom_loop_run(mloom_run *run) {
-  int is_agent = mloom_provider_get_entry(run->args->provider)->descriptor.shape == MLOOM_SHAPE_AGENT;
+  int is_agent = mloom_run_is_agent(run);
   uint32_t pauses = 0;
   while (!run->ended && within_limits(run)) {
     MLOOM_AUTO(mloom_turn_free) mloom_turn turn = {0};

@@ -172,6 +172,9 @@ static mloom_json *usage_json(const mloom_run *run) {
   char text[40];
   int64_t cost = mloom_provider_cost(run->args->provider, run->emitter.input_tokens, run->emitter.cached_input_tokens,
                                      run->emitter.output_tokens);
+  if (cost < 0 && run->cost_millionths > 0 && run->cost_millionths < INT64_MAX) {
+    cost = (int64_t)run->cost_millionths; /* no price is set, but the provider told it */
+  }
   snprintf(text, sizeof text, "%" PRId64 ".%06" PRId64, cost / 1000000, cost % 1000000);
   mloom_json_set_string(json, "cost_estimate", cost < 0 ? NULL : text);
   return json;

@@ -33,6 +33,7 @@ typedef struct mloom_run {
   mloom_text_list agent_tampered;   /* of the last turn of an agent */
   uint64_t cache_write_tokens;
   uint64_t reasoning_tokens;
+  uint64_t cost_millionths; /* as providers say it themselves */
   uint64_t attempts; /* exchanges with the provider, retries included */
   uint64_t tool_calls;
   uint64_t failed_tool_calls;
@@ -56,6 +57,9 @@ void mloom_run_emit(mloom_run *run, uint32_t kind, uint32_t state, const char *n
                     int64_t duration_ms);
 /* Adds a line to the result's warnings and tells the listener. */
 void mloom_run_warn(mloom_run *run, const char *code, const char *text);
+
+/* 1 when the provider is a program that does the whole job by its own tools. */
+int mloom_run_is_agent(const mloom_run *run);
 
 /* The texts for the model. */
 int32_t mloom_prompt_instructions(const mloom_run *run, mloom_buffer *out);

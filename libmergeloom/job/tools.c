@@ -127,7 +127,7 @@ static int32_t append_parameter(mloom_buffer *out, const parameter *item) {
   return code == MLOOM_OK ? mloom_buffer_append_char(out, '}') : code;
 }
 
-static int32_t append_schema(mloom_buffer *out, const parameter *parameters) {
+static int32_t append_schema(mloom_buffer *out, const parameter *parameters, int all_required) {
   int32_t code = mloom_buffer_append_string(out, "{\"type\":\"object\",\"properties\":{");
   for (const parameter *item = parameters; item->name != NULL && code == MLOOM_OK; item++) {
     code = append_parameter(out, item);
@@ -135,7 +135,7 @@ static int32_t append_schema(mloom_buffer *out, const parameter *parameters) {
   code = code == MLOOM_OK ? mloom_buffer_append_string(out, "},\"required\":[") : code;
   int first = 1;
   for (const parameter *item = parameters; item->name != NULL && code == MLOOM_OK; item++) {
-    if (item->required) {
+    if (item->required || all_required) {
       code = mloom_buffer_append_format(out, "%s\"%s\"", first ? "" : ",", item->name);
       first = 0;
     }
@@ -143,8 +143,8 @@ static int32_t append_schema(mloom_buffer *out, const parameter *parameters) {
   return code == MLOOM_OK ? mloom_buffer_append_string(out, "],\"additionalProperties\":false}") : code;
 }
 
-int32_t mloom_tool_set_make(mloom_tool_set *out, int read_only, const mloom_tool *const *extra, size_t extra_count,
-                            mloom_error *error) {
+/* Room for the built-in tools and extra_count more. */
+static int32_t open_set(mloom_tool_set *out, size_t extra_count, mloom_error *error) {
   memset(out, 0, sizeof *out);
   out->tools = calloc(TOOL_COUNT + extra_count, sizeof *out->tools);
   out->own = calloc(TOOL_COUNT, sizeof *out->own);
@@ -153,20 +153,38 @@ int32_t mloom_tool_set_make(mloom_tool_set *out, int read_only, const mloom_tool
     mloom_tool_set_free(out);
     return mloom_error_memory(error);
   }
-  for (size_t i = 0; i < TOOL_COUNT; i++) {
-    if (read_only && tools[i].changes_files) {
-      continue;
+  return MLOOM_OK;
+}
+
+static int32_t add_tool(mloom_tool_set *out, const tool *item, int all_required, mloom_error *error) {
+  mloom_buffer *schema = &out->schemas[out->own_count];
+  if (append_schema(schema, item->parameters, all_required) != MLOOM_OK) {
+    mloom_tool_set_free(out);
+    return mloom_error_memory(error);
+  }
+  out->own[out->own_count] = (mloom_tool){.size = sizeof(mloom_tool),
+                                          .name = item->name,
+                                          .description = item->description,
+                                          .parameters = {schema->data, schema->size}};
+  out->tools[out->count++] = &out->own[out->own_count++];
+  return MLOOM_OK;
+}
+
+int32_t mloom_tool_set_make_result(mloom_tool_set *out, mloom_error *error) {
+  int32_t code = open_set(out, 0, error);
+  return code == MLOOM_OK ? add_tool(out, find_tool("submit_result"), 1, error) : code;
+}
+
+int32_t mloom_tool_set_make(mloom_tool_set *out, int read_only, const mloom_tool *const *extra, size_t extra_count,
+                            mloom_error *error) {
+  int32_t code = open_set(out, extra_count, error);
+  for (size_t i = 0; i < TOOL_COUNT && code == MLOOM_OK; i++) {
+    if (!(read_only && tools[i].changes_files)) {
+      code = add_tool(out, &tools[i], 0, error);
     }
-    mloom_buffer *schema = &out->schemas[out->own_count];
-    if (append_schema(schema, tools[i].parameters) != MLOOM_OK) {
-      mloom_tool_set_free(out);
-      return mloom_error_memory(error);
-    }
-    out->own[out->own_count] = (mloom_tool){.size = sizeof(mloom_tool),
-                                            .name = tools[i].name,
-                                            .description = tools[i].description,
-                                            .parameters = {schema->data, schema->size}};
-    out->tools[out->count++] = &out->own[out->own_count++];
+  }
+  if (code != MLOOM_OK) {
+    return code;
   }
   for (size_t i = 0; i < extra_count; i++) {
     out->tools[out->count++] = extra[i];

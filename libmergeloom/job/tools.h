@@ -37,6 +37,9 @@ typedef struct mloom_tool_set {
 
 int32_t mloom_tool_set_make(mloom_tool_set *out, int read_only, const mloom_tool *const *extra, size_t extra_count,
                             mloom_error *error);
+/* For a program with tools of its own: submit_result alone, whose schema is that of the result. Every member is
+ * required, as strict servers want it. */
+int32_t mloom_tool_set_make_result(mloom_tool_set *out, mloom_error *error);
 void mloom_tool_set_free(mloom_tool_set *set);
 
 /* Parses and checks the arguments of a built-in tool: an object of known members of the right kinds. The error is

@@ -14,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,14 +43,16 @@ typedef struct process_run {
   int error_output;
   int status;
   int control;
+  int typed; /* what a person types is read from here; not closed */
   pid_t supervisor;
   mloom_buffer facts; /* lines of the supervisor, as they come */
   char *chunk;
   int64_t started_ms;
   int64_t last_output_ms;
-  int64_t kill_at_ms; /* the supervisor itself; INT64_MAX: no reason */
-  uint32_t cause;     /* why the end was asked for, CAUSE_NONE: it was not */
-  int32_t code;       /* of the sink, or of the call */
+  int64_t kill_at_ms;     /* the supervisor itself; INT64_MAX: no reason */
+  int64_t complete_at_ms; /* INT64_MAX: the receiver waits for more */
+  uint32_t cause;         /* why the end was asked for, CAUSE_NONE: it was not */
+  int32_t code;           /* of the sink, or of the call */
 } process_run;
 
 static void free_run(process_run *run) {
@@ -131,11 +135,38 @@ static int open_input(const mloom_bytes *input) {
   return fd;
 }
 
+static int open_outputs(process_run *run, far_ends *ends) {
+  return open_pipe(&run->output, &ends->output) != 0 || open_pipe(&run->error_output, &ends->error_output) != 0 ||
+                 (ends->input = open_input(run->plan->input)) < 0 || fcntl(run->error_output, F_SETFL, O_NONBLOCK) != 0
+             ? -1
+             : 0;
+}
+
+/* What is typed is not shown again, and lines are wide: a program that breaks them would break addresses. */
+static int open_terminal(process_run *run, far_ends *ends) {
+  char name[64];
+  struct winsize window = {.ws_row = 50, .ws_col = 2000};
+  struct termios modes;
+  run->output = raise_fd(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (run->output < 0 || grantpt(run->output) != 0 || unlockpt(run->output) != 0 ||
+      ptsname_r(run->output, name, sizeof(name)) != 0) {
+    return -1;
+  }
+  ends->input = raise_fd(open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ends->output = ends->input < 0 ? -1 : fcntl(ends->input, F_DUPFD_CLOEXEC, SUPERVISE_LAST_FD + 1);
+  ends->error_output = ends->input < 0 ? -1 : fcntl(ends->input, F_DUPFD_CLOEXEC, SUPERVISE_LAST_FD + 1);
+  if (ends->output < 0 || ends->error_output < 0 || ioctl(ends->input, TIOCSWINSZ, &window) != 0 ||
+      tcgetattr(ends->input, &modes) != 0) {
+    return -1;
+  }
+  modes.c_lflag &= (tcflag_t) ~(unsigned)ECHO;
+  return tcsetattr(ends->input, TCSANOW, &modes);
+}
+
 static int32_t open_ends(process_run *run, far_ends *ends, mloom_error *error) {
-  if (open_pipe(&run->output, &ends->output) != 0 || open_pipe(&run->error_output, &ends->error_output) != 0 ||
+  if ((run->plan->terminal ? open_terminal(run, ends) : open_outputs(run, ends)) != 0 ||
       open_pipe(&run->status, &ends->status) != 0 || open_pipe(&ends->control, &run->control) != 0 ||
-      (ends->input = open_input(run->plan->input)) < 0 || fcntl(run->output, F_SETFL, O_NONBLOCK) != 0 ||
-      fcntl(run->error_output, F_SETFL, O_NONBLOCK) != 0 || fcntl(run->status, F_SETFL, O_NONBLOCK) != 0) {
+      fcntl(run->output, F_SETFL, O_NONBLOCK) != 0 || fcntl(run->status, F_SETFL, O_NONBLOCK) != 0) {
     return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_PROCESS, "raise the limit of open files or of memory",
                                  "cannot open the pipes for %s", run->plan->argv[0]);
   }
@@ -201,6 +232,9 @@ static int32_t make_arguments(supervisor_arguments *arguments, const mloom_proce
   add_number(arguments, 2, "--memory", plan->limits.memory_bytes);
   add_number(arguments, 3, "--file-size", plan->limits.file_bytes);
   add_number(arguments, 4, "--open-files", plan->limits.open_files);
+  if (plan->terminal) {
+    add_pair(arguments, "--terminal", "yes");
+  }
   add_pair(arguments, "--directory", plan->working_directory != NULL ? plan->working_directory : "/");
   arguments->values[arguments->count++] = "--";
   memcpy(arguments->values + arguments->count, plan->argv, command * sizeof(*plan->argv));
@@ -308,6 +342,25 @@ static void deliver(process_run *run, int is_error, const char *data, size_t siz
     ask_to_end(run, MLOOM_PROCESS_CANCELLED);
   } else if (limit != 0 && run->report->output_bytes > limit) {
     ask_to_end(run, MLOOM_PROCESS_OUTPUT_LIMIT);
+  } else if (code == MLOOM_COMPLETE && run->complete_at_ms == INT64_MAX) {
+    uint64_t grace = run->plan->limits.complete_grace_ms;
+    run->complete_at_ms = run->last_output_ms + (grace < INT32_MAX ? (int64_t)grace : INT32_MAX);
+  }
+}
+
+/* Hands on what a person types. The end of it is not the end of the program. */
+static void carry_typed(process_run *run) {
+  char data[1024];
+  ssize_t got = read(run->typed, data, sizeof(data));
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+    run->typed = -1;
+  }
+  for (ssize_t done = 0; done < got;) {
+    ssize_t written = write(run->output, data + done, (size_t)(got - done));
+    if (written < 0 && errno != EINTR) {
+      break; /* a terminal that nobody reads from */
+    }
+    done += written > 0 ? written : 0;
   }
 }
 
@@ -351,11 +404,18 @@ static int64_t keep_time(process_run *run) {
     }
     return run->kill_at_ms;
   }
-  if (limits->total_timeout_ms > 0 && limits->total_timeout_ms < INT64_MAX / 2) {
-    next = run->started_ms + (int64_t)limits->total_timeout_ms;
+  if (run->complete_at_ms != INT64_MAX) {
+    next = run->complete_at_ms;
     if (now >= next) {
+      ask_to_end(run, MLOOM_PROCESS_COMPLETE);
+    }
+  }
+  if (limits->total_timeout_ms > 0 && limits->total_timeout_ms < INT64_MAX / 2) {
+    int64_t total_at = run->started_ms + (int64_t)limits->total_timeout_ms;
+    if (now >= total_at) {
       ask_to_end(run, MLOOM_PROCESS_TIMED_OUT);
     }
+    next = total_at < next ? total_at : next;
   }
   if (limits->idle_timeout_ms > 0 && limits->idle_timeout_ms < INT64_MAX / 2) {
     int64_t idle_at = run->last_output_ms + (int64_t)limits->idle_timeout_ms;
@@ -382,16 +442,20 @@ static void carry_all(process_run *run) {
     int64_t left = next == INT64_MAX ? INT64_MAX : next - now_ms();
     int wait = left == INT64_MAX ? -1 : left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
     int cancel = run->cause == CAUSE_NONE && run->call != NULL ? mloom_cancel_fd(run->call->cancel) : -1;
-    struct pollfd fds[4] = {{.fd = run->status, .events = POLLIN},
+    struct pollfd fds[5] = {{.fd = run->status, .events = POLLIN},
                             {.fd = run->output, .events = POLLIN},
                             {.fd = run->error_output, .events = POLLIN},
-                            {.fd = cancel, .events = POLLIN}};
-    if (poll(fds, 4, wait) <= 0) {
+                            {.fd = cancel, .events = POLLIN},
+                            {.fd = run->typed, .events = POLLIN}};
+    if (poll(fds, 5, wait) <= 0) {
       continue;
     }
     if (cancel >= 0 && fds[3].revents != 0) {
       run->code = MLOOM_E_CANCELLED;
       ask_to_end(run, MLOOM_PROCESS_CANCELLED);
+    }
+    if (run->typed >= 0 && run->output >= 0 && fds[4].revents != 0) {
+      carry_typed(run);
     }
     if (run->output >= 0 && fds[1].revents != 0) {
       carry(run, &run->output, 0);
@@ -549,10 +613,12 @@ int32_t mloom_process_run(const mloom_call *call, const mloom_process_plan *plan
                      .error_output = -1,
                      .status = -1,
                      .control = -1,
+                     .typed = plan->terminal && plan->typed != NULL ? *plan->typed : -1,
                      .facts = MLOOM_BUFFER_INIT,
                      .started_ms = now,
                      .last_output_ms = now,
                      .kill_at_ms = INT64_MAX,
+                     .complete_at_ms = INT64_MAX,
                      .cause = CAUSE_NONE,
                      .code = MLOOM_OK};
   int32_t code = mloom_call_check(call, error);

@@ -19,16 +19,19 @@
 #define MLOOM_PROCESS_OUTPUT_LIMIT 5u
 #define MLOOM_PROCESS_CANCELLED 6u
 #define MLOOM_PROCESS_NOT_STARTED 7u
+#define MLOOM_PROCESS_COMPLETE 8u /* its receiver had all it needs, and the program went on for longer than the grace \
+                                   */
 
 typedef struct mloom_process_limits {
   uint64_t total_timeout_ms; /* 0: the call's deadline only */
   uint64_t idle_timeout_ms;
-  uint64_t grace_ms;     /* between SIGTERM and SIGKILL; at most 1500 */
-  uint64_t output_bytes; /* of stdout and stderr together; 0: none. More ends the process */
-  uint64_t memory_bytes; /* RLIMIT_AS of each process; 0: none */
-  uint64_t file_bytes;   /* RLIMIT_FSIZE; 0: none */
-  uint64_t processes;    /* of the whole tree; 0: none */
-  uint64_t open_files;   /* 0: none */
+  uint64_t grace_ms;          /* between SIGTERM and SIGKILL; at most 1500 */
+  uint64_t output_bytes;      /* of stdout and stderr together; 0: none. More ends the process */
+  uint64_t memory_bytes;      /* RLIMIT_AS of each process; 0: none */
+  uint64_t file_bytes;        /* RLIMIT_FSIZE; 0: none */
+  uint64_t processes;         /* of the whole tree; 0: none */
+  uint64_t open_files;        /* 0: none */
+  uint64_t complete_grace_ms; /* after output returned MLOOM_COMPLETE */
 } mloom_process_limits;
 
 typedef struct mloom_process_plan {
@@ -39,6 +42,10 @@ typedef struct mloom_process_plan {
   const mloom_bytes *input;     /* NULL: /dev/null */
   const mloom_sandbox *sandbox; /* NULL: unconfined, for programs of the host's own choice only */
   mloom_process_limits limits;
+  uint32_t terminal; /* 1: the three standard descriptors are a terminal of its own; input is not used */
+  uint32_t reserved;
+  /* With terminal: readable when a person has typed something, which is handed on; NULL: nobody types. */
+  const int *typed;
 } mloom_process_plan;
 
 typedef struct mloom_process_report {
@@ -55,7 +62,8 @@ typedef struct mloom_process_report {
 } mloom_process_report;
 
 /* Blocking. MLOOM_OK whenever the command was started and everything of it has ended, however; report says how. sink's
- * output functions get bytes as they come and may be NULL; a negative return ends the process and is returned.
+ * output functions get bytes as they come and may be NULL; a negative return ends the process and is returned,
+ * MLOOM_COMPLETE lets it go on for complete_grace_ms.
  * MLOOM_E_NOT_FOUND, MLOOM_E_DENIED: not started. MLOOM_E_UNSUPPORTED: the sandbox is required and cannot be had.
  * MLOOM_E_CANCELLED and MLOOM_E_TIMEOUT (the call's own) after everything has ended. Thread-safe. */
 int32_t mloom_process_run(const mloom_call *call, const mloom_process_plan *plan, const mloom_process_sink *sink,

@@ -5,6 +5,7 @@
 #include "process/supervise.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -103,6 +104,7 @@ static void add_path(const char **paths, size_t *count, const char *path, int ne
 
 static void parse_option(supervise_plan *plan, const char *name, const char *value) {
   static const char *const networks[] = {"deny", "allow", NULL};
+  static const char *const answers[] = {"no", "yes", NULL};
   static const char *const sandboxes[] = {"none", "best-effort", "require", NULL};
   if (strcmp(name, "--read") == 0) {
     add_path(plan->read_paths, &plan->read_count, value, 0);
@@ -114,6 +116,8 @@ static void parse_option(supervise_plan *plan, const char *name, const char *val
     int choice = parse_choice(name, value, sandboxes);
     plan->confined = choice > 0;
     plan->required = choice == 2;
+  } else if (strcmp(name, "--terminal") == 0) {
+    plan->terminal = (uint32_t)parse_choice(name, value, answers);
   } else if (strcmp(name, "--grace") == 0) {
     plan->grace_ms = parse_number(name, value);
   } else if (strcmp(name, "--processes") == 0) {
@@ -152,9 +156,24 @@ static void parse_plan(supervise_plan *plan, int argc, char **argv) {
   plan->command = argv + i + 1;
 }
 
+/* "--confine OPTIONS -- COMMAND". Failures are told on the standard error output; without --directory the command runs
+ * where this was started. */
+static int confine_here(int argc, char **argv) {
+  char folder[PATH_MAX];
+  if (dup3(STDERR_FILENO, SUPERVISE_STATUS_FD, O_CLOEXEC) < 0) {
+    return 125;
+  }
+  supervise_plan plan = {.directory = getcwd(folder, sizeof(folder)) != NULL ? folder : "/", .confined = 1};
+  parse_plan(&plan, argc, argv);
+  supervise_confine_here(&plan);
+}
+
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "--attack") == 0) {
     return supervise_attack(argc - 2, argv + 2);
+  }
+  if (argc > 1 && strcmp(argv[1], "--confine") == 0) {
+    return confine_here(argc - 1, argv + 1);
   }
   struct stat status;
   if (fstat(SUPERVISE_STATUS_FD, &status) != 0 || fstat(SUPERVISE_CONTROL_FD, &status) != 0) {

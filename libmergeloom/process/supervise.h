@@ -21,6 +21,7 @@ typedef struct supervise_plan {
   uint32_t confined; /* 0: no sandbox at all */
   uint32_t required; /* no Landlock or no system call filter: do not run */
   uint32_t network;  /* 1: allowed */
+  uint32_t terminal; /* 1: descriptor 0 is to be the terminal of the command's session */
   uint64_t grace_ms;
   uint64_t processes;
   uint64_t memory;
@@ -74,6 +75,10 @@ int supervise_open_guard(const supervise_plan *plan, const supervise_state *stat
 int supervise_next_question(int guard, supervise_question *out);
 /* error_number 0 lets the call pass. */
 void supervise_answer(int guard, const supervise_question *question, int error_number);
+
+/* Becomes the command, confined, within whatever sandbox holds already: for commands of a program that is confined
+ * itself. No namespaces, no limits, nobody who watches: that is the outer supervisor's. */
+__attribute__((noreturn)) void supervise_confine_here(const supervise_plan *plan);
 
 /* Waits until the command ends or has to, ends all that it left behind, and reports. */
 void supervise_watch(const supervise_plan *plan, supervise_state *state);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -171,6 +172,9 @@ static uint32_t confine(const supervise_plan *plan, const supervise_state *state
 
 __attribute__((noreturn)) static void run_command(const supervise_plan *plan, const supervise_state *state, int fd) {
   setsid();
+  if (plan->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
+    give_up(fd, "internal", errno, "cannot use the terminal");
+  }
   umask(022);
   apply_limits(plan, fd);
   if (chdir(plan->directory) != 0) {
@@ -195,6 +199,29 @@ __attribute__((noreturn)) static void run_command(const supervise_plan *plan, co
   reset_signals();
   execve(plan->command[0], plan->command, environ);
   give_up(fd, "command", errno, "");
+}
+
+void supervise_confine_here(const supervise_plan *plan) {
+  /* What the outer sandbox shows of /proc is right here too; the rules of both hold. */
+  supervise_state state = {.landlock = supervise_landlock_abi(), .layers = SUPERVISE_PRIVATE_PROC, .guard = -1};
+  if (plan->required && state.landlock < 1) {
+    supervise_fail("sandbox", ENOSYS, "the kernel has no Landlock");
+  }
+  if (chdir(plan->directory) != 0) {
+    supervise_fail("directory", errno, "%s", plan->directory);
+  }
+  int error_number = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? errno : supervise_restrict_files(plan, &state);
+  error_number = error_number != 0 ? error_number : supervise_drop_capabilities(&state);
+  if (error_number != 0) {
+    supervise_fail("sandbox", error_number, "Landlock or capabilities");
+  }
+  error_number = supervise_filter_calls(plan, &state);
+  if (error_number != 0 && plan->required) {
+    supervise_fail("sandbox", error_number, "the system call filter");
+  }
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  execve(plan->command[0], plan->command, environ);
+  supervise_fail("command", errno, "%s", plan->command[0]);
 }
 
 /* Receives one message; a descriptor that comes with it goes to the state. 0 at the end. */

@@ -37,6 +37,7 @@ void mloom_turn_clear(mloom_turn *turn) {
   turn->cache_write_tokens = 0;
   turn->output_tokens = 0;
   turn->reasoning_tokens = 0;
+  turn->cost_millionths = 0;
   turn->stop = MLOOM_STOP_END;
 }
 
@@ -213,6 +214,7 @@ static void take_other(mloom_turn_collector *collector, const mloom_event *event
     turn->cache_write_tokens = event->cache_write_tokens;
     turn->output_tokens = event->output_tokens;
     turn->reasoning_tokens = event->reasoning_tokens;
+    turn->cost_millionths = event->cost_millionths;
   } else if (event->kind == MLOOM_EVENT_RESULT) {
     mloom_buffer_clear(&turn->result);
     if (mloom_buffer_append(&turn->result, whole.text.data, whole.text.size) != MLOOM_OK) {

@@ -11,10 +11,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "plugin/abi.h"
-#include "process/process.h"
-
-#define ERROR_OUTPUT_LIMIT 4096u
-#define PROCESS_CEILING 1024u
 
 void mloom_exchange_run_free(mloom_exchange_run *run) {
   mloom_authorized_headers_free(&run->authorized);
@@ -56,8 +52,7 @@ static int32_t on_header(const char *name, const char *value, void *userdata) {
   return run->header == NULL ? MLOOM_OK : run->header(run->end.http_status, name, value, run->userdata, &run->reason);
 }
 
-static int32_t on_body(const char *data, size_t size, void *userdata) {
-  mloom_exchange_run *run = userdata;
+int32_t mloom_exchange_take_body(mloom_exchange_run *run, const char *data, size_t size) {
   run->received += size;
   if (run->received > MLOOM_ANSWER_LIMIT) {
     return mloom_error_set(&run->reason, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER,
@@ -65,6 +60,10 @@ static int32_t on_body(const char *data, size_t size, void *userdata) {
                            "the answer is larger than %llu MB", (unsigned long long)(MLOOM_ANSWER_LIMIT >> 20));
   }
   return run->body(data, size, run->userdata, &run->reason);
+}
+
+static int32_t on_body(const char *data, size_t size, void *userdata) {
+  return mloom_exchange_take_body(userdata, data, size);
 }
 
 /* The headers of a request as the host knows the struct, those of the settings in place of the plugin's own. */
@@ -221,139 +220,13 @@ int32_t mloom_exchange_check_redirect(const mloom_exchange_run *run, mloom_error
   return MLOOM_E_PROTOCOL;
 }
 
-/* ---- Programs ---- */
-
-static int32_t on_error_output(const char *data, size_t size, void *userdata) {
-  mloom_exchange_run *run = userdata;
-  if (size > ERROR_OUTPUT_LIMIT) {
-    data += size - ERROR_OUTPUT_LIMIT;
-    size = ERROR_OUTPUT_LIMIT;
-  }
-  if (mloom_buffer_append(&run->error_output, data, size) != MLOOM_OK) {
-    return MLOOM_E_MEMORY;
-  }
-  if (run->error_output.size > ERROR_OUTPUT_LIMIT) {
-    mloom_buffer_consume(&run->error_output, run->error_output.size - ERROR_OUTPUT_LIMIT);
-  }
-  return MLOOM_OK;
-}
-
-static int has_variable(const char *const *list, const char *assignment) {
-  size_t size = strcspn(assignment, "=") + 1;
-  for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
-    if (strncasecmp(list[i], assignment, size) == 0) {
-      return 1;
-    }
-  }
-  return 0;
-}
-
-/* The plugin's environment and the proxy variables that it says nothing of. The array is the caller's. */
-static const char **program_environment(const char *const *own, const char *const *outer) {
-  static const char *const names[] = {"http_proxy=", "https_proxy=", "all_proxy=", "no_proxy="};
-  size_t count = 0;
-  size_t outer_count = 0;
-  while (own != NULL && own[count] != NULL) {
-    count++;
-  }
-  while (outer != NULL && outer[outer_count] != NULL) {
-    outer_count++;
-  }
-  const char **list = calloc(count + outer_count + 1, sizeof(*list));
-  for (size_t i = 0; list != NULL && i < count; i++) {
-    list[i] = own[i];
-  }
-  for (size_t i = 0; list != NULL && i < outer_count; i++) {
-    for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
-      if (strncasecmp(outer[i], names[j], strlen(names[j])) == 0 && !has_variable(own, outer[i])) {
-        list[count++] = outer[i];
-      }
-    }
-  }
-  return list;
-}
-
-/* The last line of a program's stderr, for the error's message. */
-static void last_line(const mloom_buffer *output, mloom_buffer *out) {
-  mloom_bytes text = mloom_text_trim((mloom_bytes){mloom_buffer_string(output), output->size});
-  size_t start = text.size;
-  while (start > 0 && text.data[start - 1] != '\n') {
-    start--;
-  }
-  size_t size = text.size - start > 300 ? 300 : text.size - start;
-  (void)mloom_text_append_printable(out, text.data + start, size, 0);
-}
-
-static void judge_program(mloom_exchange_run *run, const mloom_process_report *report, const char *program) {
-  run->end.exit_code = report->exit_code;
-  run->end.signal = report->signal;
-  if (report->ended == MLOOM_PROCESS_TIMED_OUT || report->ended == MLOOM_PROCESS_IDLE) {
-    run->end.outcome = mloom_error_set(
-        &run->reason, MLOOM_E_TIMEOUT, MLOOM_DOMAIN_PROVIDER,
-        "raise the provider's time-outs, or look why the program does not get on", "%s was ended: %s", program,
-        report->ended == MLOOM_PROCESS_IDLE ? "it was silent for too long" : "it ran for too long");
-  } else if (report->ended == MLOOM_PROCESS_OUTPUT_LIMIT || report->ended == MLOOM_PROCESS_TOO_MANY) {
-    run->end.outcome = mloom_error_set(&run->reason, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER,
-                                       "look at what the program does", "%s was ended: it passed a limit", program);
-  } else if (report->ended == MLOOM_PROCESS_SIGNALLED || report->exit_code != 0) {
-    /* Not an outcome of the exchange: the plugin judges the exit status. Kept in case it has nothing to say. */
-    MLOOM_AUTO(mloom_buffer_free) mloom_buffer line = MLOOM_BUFFER_INIT;
-    last_line(&run->error_output, &line);
-    mloom_error_set(&run->reason, MLOOM_E_UNAVAILABLE, MLOOM_DOMAIN_PROVIDER,
-                    "run the program by hand with the same settings", "%s ended with %s %d%s%s", program,
-                    report->ended == MLOOM_PROCESS_SIGNALLED ? "signal" : "status",
-                    (int)(report->ended == MLOOM_PROCESS_SIGNALLED ? report->signal : report->exit_code),
-                    line.size == 0 ? "" : ": ", mloom_buffer_string(&line));
-  }
-}
-
-static int32_t perform_process(mloom_exchange_run *run, mloom_error *error) {
-  mloom_process_request request;
-  int32_t code =
-      mloom_abi_import(&request, sizeof(request), run->exchange->process, "the program of the exchange", error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  if (request.argv == NULL || request.argv[0] == NULL) {
-    return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PROVIDER, "report it to the author of the plugin",
-                           "provider %s asks for a program without a name", run->instance->entry->descriptor.id);
-  }
-  MLOOM_AUTO(mloom_auto_free)
-  const char **environment = program_environment(request.environment, run->instance->services->environment);
-  if (environment == NULL) {
-    return mloom_error_memory(error);
-  }
-  mloom_process_plan plan = {.supervise_path = run->instance->services->supervise_path,
-                             .argv = request.argv,
-                             .environment = environment,
-                             .working_directory = request.working_directory,
-                             .input = request.input,
-                             .limits = {.total_timeout_ms = request.total_timeout_ms,
-                                        .idle_timeout_ms = request.idle_timeout_ms,
-                                        .grace_ms = 1000,
-                                        .output_bytes = MLOOM_ANSWER_LIMIT,
-                                        .processes = PROCESS_CEILING}};
-  mloom_process_sink sink = {
-      .size = (uint32_t)sizeof(sink), .userdata = run, .output = on_body, .error_output = on_error_output};
-  mloom_process_report report;
-  memset(&report, 0, sizeof(report));
-  mloom_error reason = MLOOM_ERROR_INIT;
-  run->end.outcome = mloom_process_run(run->call, &plan, &sink, &report, &reason);
-  if (run->end.outcome == MLOOM_OK) {
-    judge_program(run, &report, request.argv[0]);
-  } else if (run->reason.message[0] == '\0') {
-    mloom_error_copy(&run->reason, &reason);
-  }
-  return MLOOM_OK;
-}
-
 int32_t mloom_exchange_perform(mloom_exchange_run *run, mloom_error *error) {
   run->end.size = (uint32_t)sizeof(run->end);
   if (run->exchange->kind == MLOOM_EXCHANGE_HTTP && run->exchange->http != NULL) {
     return perform_http(run, error);
   }
   if (run->exchange->kind == MLOOM_EXCHANGE_PROCESS && run->exchange->process != NULL) {
-    return perform_process(run, error);
+    return mloom_exchange_perform_program(run, error);
   }
   return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PROVIDER, "report it to the author of the plugin",
                          "provider %s described no exchange", run->instance->entry->descriptor.id);

@@ -68,6 +68,7 @@ typedef struct mloom_exchange_run {
   int32_t (*header)(int32_t status, const char *name, const char *value, void *userdata, mloom_error *error);
   int32_t (*body)(const char *data, size_t size, void *userdata, mloom_error *error);
   void *userdata;
+  const int *typed; /* of a program on a terminal: what a person types; else NULL */
   /* Filled. */
   mloom_exchange_end end;
   mloom_answer_headers headers;
@@ -82,6 +83,9 @@ typedef struct mloom_exchange_run {
  * code with error when it could not begin. mloom_exchange_run_free in both cases. */
 int32_t mloom_exchange_perform(mloom_exchange_run *run, mloom_error *error);
 void mloom_exchange_run_free(mloom_exchange_run *run);
+/* For the two kinds of exchange: the part of perform that is a program, and what counts and hands on what comes. */
+int32_t mloom_exchange_perform_program(mloom_exchange_run *run, mloom_error *error);
+int32_t mloom_exchange_take_body(mloom_exchange_run *run, const char *data, size_t size);
 
 /* MLOOM_E_PROTOCOL with what to set instead, when the answer was a redirect; else MLOOM_OK. */
 int32_t mloom_exchange_check_redirect(const mloom_exchange_run *run, mloom_error *error);

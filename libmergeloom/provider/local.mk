@@ -3,6 +3,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/provider/exchange.c \
   libmergeloom/provider/internal.h \
   libmergeloom/provider/price.c \
+  libmergeloom/provider/program.c \
   libmergeloom/provider/provider.c \
   libmergeloom/provider/provider.h \
   libmergeloom/provider/transport.c \

@@ -19,6 +19,8 @@ typedef struct mloom_provider_services {
   const mloom_log *log;
   mloom_redactor *redactor;
   const char *supervise_path;
+  uint32_t sandbox_mode; /* MLOOM_SANDBOX_..., for programs that run confined */
+  uint32_t reserved;
   const char *const *environment; /* for programs that a process exchange starts: proxy variables */
 } mloom_provider_services;
 
@@ -65,7 +67,8 @@ typedef struct mloom_turn {
   uint64_t cache_write_tokens;
   uint64_t output_tokens;
   uint64_t reasoning_tokens;
-  int64_t first_delta_ms; /* from the start of the turn; -1 when none came */
+  uint64_t cost_millionths; /* what the provider itself says; 0: nothing */
+  int64_t first_delta_ms;   /* from the start of the turn; -1 when none came */
   int64_t duration_ms;
   char request_id[128];
 } mloom_turn;

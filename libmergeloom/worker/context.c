@@ -359,6 +359,7 @@ static int32_t build(mloom_context *context, const mloom_context_options *option
                                                          .log = &context->log,
                                                          .redactor = context->redactor,
                                                          .supervise_path = context->supervise_path,
+                                                         .sandbox_mode = context->rules.sandbox_mode,
                                                          .environment = (const char *const *)context->environment};
   return code;
 }

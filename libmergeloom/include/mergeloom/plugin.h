@@ -85,16 +85,43 @@ typedef struct mloom_http_sink {
   int32_t (*body)(const char *data, size_t data_size, void *userdata);
 } mloom_http_sink;
 
-/* One process, run without a shell, stdin closed after its bytes. The environment is exactly the one given. */
-typedef struct mloom_process_request {
+/* A file that the host writes for a program, readable and executable for this user only. */
+typedef struct mloom_process_file {
   uint32_t size;
   uint32_t flags;
+  const char *path; /* absolute, directly in the session's scratch_directory */
+  mloom_bytes content;
+} mloom_process_file;
+
+/* The program runs in the host's sandbox, with the network: it reads the system, its own folder and read_paths, and
+ * changes write_paths only. */
+#define MLOOM_PROCESS_CONFINED 1u
+/* The program runs on a terminal of its own; what it writes to either output arrives as output. */
+#define MLOOM_PROCESS_TERMINAL 2u
+
+/* One process, run without a shell, stdin closed after its bytes. The environment is exactly the one given, and the
+ * host's proxy variables where it says nothing of them. */
+typedef struct mloom_process_request {
+  uint32_t size;
+  uint32_t flags;                 /* MLOOM_PROCESS_... */
   const char *const *argv;        /* ends with NULL; argv[0] is an absolute path. Never put a secret here */
   const char *const *environment; /* NAME=value strings, ends with NULL */
   const char *working_directory;  /* absolute */
   const mloom_bytes *input;       /* NULL: empty stdin */
   uint64_t idle_timeout_ms;       /* 0: none */
   uint64_t total_timeout_ms;      /* 0: until the call's deadline */
+  /* How long the program may go on after feed said MLOOM_COMPLETE, before it is ended; 0: one second. */
+  uint64_t complete_grace_ms;
+  /* Environment variables that hold secrets: the host appends them to environment and wipes them. */
+  const mloom_header *const *variables;
+  size_t variable_count;
+  const mloom_process_file *const *files; /* written before the start, removed after the end */
+  size_t file_count;
+  const char *const *read_paths;  /* for MLOOM_PROCESS_CONFINED; absolute, ends with NULL */
+  const char *const *write_paths; /* the same; each has to exist */
+  /* A folder that one program at a time may use: the host holds a lock in it from before the start to after the end,
+   * and waits for it. NULL: none. */
+  const char *lock_directory;
 } mloom_process_request;
 
 typedef struct mloom_process_sink {
@@ -220,7 +247,7 @@ typedef struct mloom_tool {
 
 typedef struct mloom_session_args {
   uint32_t size;
-  uint32_t flags;
+  uint32_t flags;         /* MLOOM_SESSION_READ_ONLY */
   const char *session_id; /* stable for one conversation; usable as a prompt-cache key */
   const char *model;
   mloom_bytes instructions; /* the system text */
@@ -228,7 +255,17 @@ typedef struct mloom_session_args {
   size_t tool_count;
   uint64_t max_output_tokens;    /* 0: the provider's default */
   const char *working_directory; /* agent shape: absolute path of the workspace; else NULL */
+  /* The members below are for the agent shape. A private folder of the job, absolute; what is written there goes when
+   * the job ends. Programs of the job may change its folders home and tmp. */
+  const char *scratch_directory;
+  /* A program that takes one argument, a command line for bash, and runs it in the sandbox of the job's commands. */
+  const char *command_wrapper;
+  const char *const *command_environment; /* of the job's commands: NAME=value, ends with NULL */
+  const char *const *allowed_commands;    /* names of programs, ends with NULL */
+  const char *const *read_paths;          /* what commands may read besides the system and the workspace */
 } mloom_session_args;
+
+#define MLOOM_SESSION_READ_ONLY 1u /* a flag: nothing of the workspace may be changed */
 
 #define MLOOM_ROLE_USER 0u
 #define MLOOM_ROLE_TOOL_RESULT 1u
@@ -306,6 +343,7 @@ typedef struct mloom_event {
   uint64_t cache_write_tokens;
   uint64_t output_tokens; /* reasoning included */
   uint64_t reasoning_tokens;
+  uint64_t cost_millionths; /* of a US dollar, where the program itself says what the turn cost; 0: unknown */
 } mloom_event;
 
 /* Receives events, in order, during feed and finish. */
@@ -343,6 +381,10 @@ typedef struct mloom_turn_result {
 /* What probe asks for. */
 #define MLOOM_PROBE_REACH 1u  /* any cheap answer of the endpoint proves that it is reached */
 #define MLOOM_PROBE_MODELS 2u /* the list of models */
+/* Of the agent shape: a program is run, and its exit status stands in for the HTTP status. */
+#define MLOOM_PROBE_PROGRAM 3u /* it starts and says its version: check "cli" */
+#define MLOOM_PROBE_LOGIN 4u   /* it says whether it is logged in: check "login" */
+#define MLOOM_PROBE_SANDBOX 5u /* its own sandbox withstands an attack: check "confinement" */
 
 /* Receives what a check or probe found. */
 typedef struct mloom_probe_sink {
@@ -394,7 +436,16 @@ typedef struct mloom_provider {
   /* Reads the whole answer to a probe. MLOOM_E_UNAUTHENTICATED, MLOOM_E_NOT_FOUND, ... as for finish. Optional. */
   int32_t (*probe_result)(void *instance, uint32_t kind, int32_t http_status, const char *body, size_t body_size,
                           const mloom_probe_sink *sink, mloom_error *error);
+  /* Describes how a person logs in: a program to run, kind MLOOM_EXCHANGE_PROCESS. secret is the API key for
+   * MLOOM_LOGIN_API_KEY and else NULL; it goes to the program's input. MLOOM_E_UNSUPPORTED for a kind that the
+   * program has not. Optional. */
+  int32_t (*login)(void *instance, uint32_t kind, const mloom_secret *secret, mloom_exchange *out, mloom_error *error);
 } mloom_provider;
+
+#define MLOOM_LOGIN_DEVICE 1u  /* a code, typed in on a page that is opened on any machine */
+#define MLOOM_LOGIN_BROWSER 2u /* a page that is opened in a browser; it may answer with a code to be typed in here */
+#define MLOOM_LOGIN_API_KEY 3u
+#define MLOOM_LOGIN_OUT 4u
 
 /* ---- Credential-source role ---- */
 

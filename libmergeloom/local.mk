@@ -28,4 +28,5 @@ mergeloominclude_HEADERS = \
   libmergeloom/include/mergeloom/plugin.h \
   libmergeloom/include/mergeloom/readiness.h \
   libmergeloom/include/mergeloom/resolution.h \
+  libmergeloom/include/mergeloom/seal.h \
   libmergeloom/include/mergeloom/types.h

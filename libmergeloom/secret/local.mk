@@ -7,5 +7,6 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/secret/lookalike.h \
   libmergeloom/secret/redactor.c \
   libmergeloom/secret/redactor.h \
+  libmergeloom/secret/seal.c \
   libmergeloom/secret/secret.c \
   libmergeloom/secret/secret.h

@@ -11,6 +11,7 @@
 #include <mergeloom/job.h>
 #include <mergeloom/readiness.h>
 #include <mergeloom/resolution.h>
+#include <mergeloom/seal.h>
 #include <mergeloom/types.h>
 
 #endif

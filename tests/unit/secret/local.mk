@@ -15,4 +15,10 @@ tests_unit_secret_test_crypto_SOURCES = tests/unit/secret/test_crypto.c
 tests_unit_secret_test_crypto_CPPFLAGS = $(unit_cppflags)
 tests_unit_secret_test_crypto_CFLAGS = $(unit_cflags)
 tests_unit_secret_test_crypto_LDADD = $(unit_libs)
+check_PROGRAMS += tests/unit/secret/test_seal
+TESTS += tests/unit/secret/test_seal
+tests_unit_secret_test_seal_SOURCES = tests/unit/secret/test_seal.c
+tests_unit_secret_test_seal_CPPFLAGS = $(unit_cppflags)
+tests_unit_secret_test_seal_CFLAGS = $(unit_cflags)
+tests_unit_secret_test_seal_LDADD = $(unit_libs)
 endif

@@ -65,7 +65,7 @@ mergeloom_openai_compatible_la_LIBADD = plugins/libwire.la libmergeloom/libporta
 mergeloom_credential_static_la_SOURCES = plugins/credential-static/credential_static.c
 mergeloom_credential_static_la_CPPFLAGS = $(plugin_cppflags)
 mergeloom_credential_static_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
-mergeloom_credential_static_la_LIBADD =
+mergeloom_credential_static_la_LIBADD = libmergeloom/libportable.la
 
 include plugins/claude-api/local.mk
 include plugins/codex-api/local.mk

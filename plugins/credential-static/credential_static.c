@@ -1,72 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The credential source "static": the field api_key of the provider that asks.
+ * Credential sources for what the provider that asks keeps in a field: "static" in api_key, "static-bearer-token" in
+ * bearer_token, "static-access-token" in access_token.
  */
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include <mergeloom/plugin.h>
 
-static int32_t source_open(const mloom_open_args *args, void **out_instance, mloom_error *error) {
-  (void)error;
-  /* There is nothing to keep but the host; its table outlives the instance. */
-  union {
-    const mloom_host *host;
-    void *instance;
-  } cast = {.host = args->host};
-  *out_instance = cast.instance;
+typedef struct instance {
+  const mloom_host *host;
+  const char *field;
+} instance;
+
+static int32_t open_for(const char *field, const mloom_open_args *args, void **out_instance, mloom_error *error) {
+  instance *self = calloc(1, sizeof(*self));
+  if (self == NULL) {
+    return mloom_error_memory(error);
+  }
+  self->host = args->host;
+  self->field = field;
+  *out_instance = self;
   return MLOOM_OK;
 }
 
-static void source_close(void *instance) {
-  (void)instance;
+static int32_t open_api_key(const mloom_open_args *args, void **out_instance, mloom_error *error) {
+  return open_for("api_key", args, out_instance, error);
 }
 
-static int find_key(const mloom_host *host, const mloom_credential_args *args, mloom_setting *out) {
+static int32_t open_bearer_token(const mloom_open_args *args, void **out_instance, mloom_error *error) {
+  return open_for("bearer_token", args, out_instance, error);
+}
+
+static int32_t open_access_token(const mloom_open_args *args, void **out_instance, mloom_error *error) {
+  return open_for("access_token", args, out_instance, error);
+}
+
+static void source_close(void *instance_pointer) {
+  free(instance_pointer);
+}
+
+static int find_value(const instance *self, const mloom_credential_args *args, mloom_setting *out) {
   memset(out, 0, sizeof(*out));
   out->size = (uint32_t)sizeof(*out);
-  return host->setting_get(host->ctx, args->settings, "api_key", out) == MLOOM_OK && out->secret != NULL;
+  return self->host->setting_get(self->host->ctx, args->settings, self->field, out) == MLOOM_OK && out->secret != NULL;
 }
 
-static int32_t source_probe(void *instance, const mloom_credential_args *args, mloom_error *error) {
+static int32_t source_probe(void *instance_pointer, const mloom_credential_args *args, mloom_error *error) {
   (void)error;
   mloom_setting setting;
-  return find_key(instance, args, &setting) ? MLOOM_OK : MLOOM_E_NOT_APPLICABLE;
+  return find_value(instance_pointer, args, &setting) ? MLOOM_OK : MLOOM_E_NOT_APPLICABLE;
 }
 
-static int32_t source_fetch(void *instance, mloom_call *call, const mloom_credential_args *args, mloom_credential *out,
-                            mloom_error *error) {
+static int32_t source_fetch(void *instance_pointer, mloom_call *call, const mloom_credential_args *args,
+                            mloom_credential *out, mloom_error *error) {
   (void)call;
   (void)error;
-  const mloom_host *host = instance;
+  const instance *self = instance_pointer;
+  const mloom_host *host = self->host;
   mloom_setting setting;
-  if (!find_key(host, args, &setting)) {
+  if (!find_value(self, args, &setting)) {
     return MLOOM_E_NOT_APPLICABLE;
   }
   host->secret_ref(host->ctx, setting.secret);
   out->kind = MLOOM_CREDENTIAL_VALUE;
   out->secret = setting.secret;
   out->expires_wall_ms = -1;
-  snprintf(out->description, sizeof(out->description), "api_key from %s",
+  snprintf(out->description, sizeof(out->description), "%s from %s", self->field,
            setting.origin_name == NULL ? "the settings" : setting.origin_name);
   return MLOOM_OK;
 }
 
-static const mloom_credential_source source = {
-    .size = (uint32_t)sizeof(mloom_credential_source),
-    .id = "static",
-    .title = "API key",
-    .description = "The key in the provider's api_key setting: variable, file, mounted secret or store",
-    .threads = MLOOM_THREADS_PARALLEL,
-    .open = source_open,
-    .close = source_close,
-    .probe = source_probe,
-    .fetch = source_fetch,
-};
+#define SOURCE(variable, source_id, source_title, what)                                                               \
+  static const mloom_credential_source source_##variable = {                                                          \
+      .size = (uint32_t)sizeof(mloom_credential_source),                                                              \
+      .id = (source_id),                                                                                              \
+      .title = (source_title),                                                                                        \
+      .description = "The " what " in the provider's " #variable " setting: variable, file, mounted secret or store", \
+      .threads = MLOOM_THREADS_PARALLEL,                                                                              \
+      .open = open_##variable,                                                                                        \
+      .close = source_close,                                                                                          \
+      .probe = source_probe,                                                                                          \
+      .fetch = source_fetch,                                                                                          \
+  }
 
-static const mloom_credential_source *const sources[] = {&source};
+SOURCE(api_key, "static", "API key", "key");
+SOURCE(bearer_token, "static-bearer-token", "Bearer token", "token");
+SOURCE(access_token, "static-access-token", "Access token", "token");
+
+static const mloom_credential_source *const sources[] = {&source_api_key, &source_bearer_token, &source_access_token};
 
 static const mloom_plugin plugin = {
     .size = (uint32_t)sizeof(mloom_plugin),
@@ -76,7 +102,7 @@ static const mloom_plugin plugin = {
     .version = PACKAGE_VERSION,
     .description = "Credential source for keys that are kept in settings",
     .credential_sources = sources,
-    .credential_source_count = 1,
+    .credential_source_count = sizeof(sources) / sizeof(sources[0]),
 };
 
 const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {

@@ -99,3 +99,10 @@ plugins_libwire_la_SOURCES += \
 plugins_libwire_la_SOURCES += \
   plugins/wire/token_answer.c \
   plugins/wire/token_answer.h
+
+# Where Google's credentials are, for identities and for providers that want to know the project.
+plugins_libwire_la_SOURCES += \
+  plugins/wire/google_adc.c \
+  plugins/wire/google_adc.h
+
+include plugins/credential-google/local.mk

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a token of Google is got: what the parts of this plugin share.
+ */
+#ifndef MLOOM_CREDENTIAL_GOOGLE_GOOGLE_H
+#define MLOOM_CREDENTIAL_GOOGLE_GOOGLE_H
+
+#include "key_file.h"
+
+#define GOOGLE_DOMAIN MLOOM_DOMAIN_CREDENTIAL
+#define GOOGLE_LOGIN "run: gcloud auth application-default login"
+
+/* One fetch. */
+typedef struct google_job {
+  const mloom_host *host;
+  mloom_call *call;
+  const mloom_settings *settings;
+  const char *scope; /* scopes with blanks between them */
+} google_job;
+
+typedef struct google_token {
+  const mloom_secret *secret;
+  int64_t expires_wall_ms;
+  char who[120]; /* safe to show */
+} google_token;
+
+/* The settings of the provider; 0 when it has no such field or no value. */
+int google_setting(const mloom_host *host, const mloom_settings *settings, const char *name, mloom_setting *out);
+int google_flag(const mloom_host *host, const mloom_settings *settings, const char *name);
+
+/* ---- exchange.c ---- */
+
+/* What is asked for, which decides what a refusal means. */
+#define GOOGLE_GRANT_ASSERTION 0u
+#define GOOGLE_GRANT_REFRESH 1u
+#define GOOGLE_GRANT_SUBJECT 2u
+#define GOOGLE_GRANT_IMPERSONATION 3u
+
+typedef struct google_exchange {
+  uint32_t grant;
+  uint32_t reserved;
+  const char *url;
+  const char *member;       /* of the document that named the URL, for messages */
+  const char *content_type; /* of body */
+  mloom_bytes body;
+  const mloom_secret *bearer;
+  const mloom_secret *basic;
+  const char *quota_project; /* NULL: none */
+} google_exchange;
+
+/* Asks a token endpoint. The URL must be Google's, one that the settings allow, or of this machine. */
+int32_t google_exchange_perform(const google_job *job, const google_exchange *exchange, google_token *out,
+                                mloom_error *error);
+/* Appends "name=value" to a form; NULL is left out. MLOOM_E_MEMORY. */
+int32_t google_form_text(mloom_buffer *form, const char *name, const char *value);
+int32_t google_form_secret(mloom_buffer *form, const mloom_host *host, const char *name, const mloom_secret *value);
+/* "id:secret" in base64, or NULL in *out when the document has no client. */
+int32_t google_basic(const mloom_secret **out, const google_key_file *file, mloom_error *error);
+
+/* ---- One for each type of document ---- */
+
+int32_t google_service_account(const google_job *job, const google_key_file *file, google_token *out,
+                               mloom_error *error);
+int32_t google_user(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error);
+int32_t google_external_account(const google_job *job, const google_key_file *file, google_token *out,
+                                mloom_error *error);
+int32_t google_impersonated(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error);
+/* The token for the service account of url, asked for with the token of its caller. */
+int32_t google_impersonate(const google_job *job, const google_key_file *file, const mloom_secret *caller,
+                           google_token *out, mloom_error *error);
+/* Whatever the type is. */
+int32_t google_fetch(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error);
+
+/* The token of an external account's own identity provider, read anew each time. */
+int32_t google_subject_token(const google_job *job, const google_key_file *file, const mloom_secret **out,
+                             mloom_error *error);
+
+#endif

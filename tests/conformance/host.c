@@ -172,6 +172,13 @@ static const void *host_get_interface(void *ctx, const char *name) {
   return NULL;
 }
 
+/* An empty one. */
+static const char *host_environment_get(void *ctx, const char *name) {
+  (void)name;
+  note(ctx, "environment_get", 0);
+  return NULL;
+}
+
 /* ---- Settings ---- */
 
 static const char *given_value(const small_host *host, const char *name) {
@@ -281,6 +288,7 @@ void small_host_init(small_host *host, const char *const *given) {
       .call_cancelled = host_call_cancelled,
       .call_deadline_ms = host_call_deadline_ms,
       .get_interface = host_get_interface,
+      .environment_get = host_environment_get,
   };
 }
 

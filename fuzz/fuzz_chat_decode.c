@@ -4,23 +4,11 @@
  * was accepted must encode into a body that is JSON. Without what it remembers of the event before, and fed byte by
  * byte, the decoder must come to the same.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/json.h"
+#include "decoded.h"
 #include "wire/chat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void on_event(const mloom_event *event, void *userdata) {
-  mloom_buffer *seen = userdata;
-  mloom_bytes texts[] = {event->text, event->id, event->name};
-  mloom_buffer_append_format(seen, "%u", event->kind);
-  for (size_t i = 0; i < 3; i++) {
-    mloom_buffer_append_format(seen, ":%zu:", texts[i].size);
-    mloom_buffer_append(seen, texts[i].data, texts[i].size);
-  }
-}
 
 static void check_body(const mloom_chat_answer *answer) {
   mloom_chat_request request;
@@ -46,24 +34,23 @@ static void check_body(const mloom_chat_answer *answer) {
   mloom_chat_request_free(&request);
 }
 
-static int32_t decode(mloom_buffer *seen, int32_t http_status, const char *answer, size_t size, size_t step,
-                      int forget) {
+static int32_t decode(mloom_buffer *seen, int32_t http_status, mloom_bytes answer, size_t step, int forget) {
   static const char *const tool_names[] = {"read_file", "add", NULL};
   static const mloom_service_names service = {
       .model = "m", .base_url = "http://s", .models_url = "http://s/models", .environment_prefix = "JCA_X_"};
-  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = decoded_add};
   mloom_exchange_end end = {.size = sizeof(end), .http_status = http_status};
   mloom_turn_result result = {.size = sizeof(result)};
   mloom_error error = MLOOM_ERROR_INIT;
   mloom_chat_decoder decoder;
   int32_t code = MLOOM_OK;
   mloom_chat_decoder_init(&decoder, tool_names);
-  for (size_t at = 0; code == MLOOM_OK && at < size; at += step) {
-    size_t piece = size - at < step ? size - at : step;
+  for (size_t at = 0; code == MLOOM_OK && at < answer.size; at += step) {
+    size_t piece = answer.size - at < step ? answer.size - at : step;
     if (forget) {
-      mloom_json_template_clear(&decoder.pattern);
+      mloom_pieces_forget(&decoder.pieces);
     }
-    code = mloom_chat_decoder_feed(&decoder, answer + at, piece, &sink, &error);
+    code = mloom_chat_decoder_feed(&decoder, answer.data + at, piece, &sink, &error);
   }
   code = code == MLOOM_OK ? mloom_chat_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) : code;
   if (code == MLOOM_OK) {
@@ -82,13 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mloom_buffer again = MLOOM_BUFFER_INIT;
   int32_t http_status = (data[0] & 1) != 0 ? 200 : 400;
   size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
-  const char *answer = (const char *)data + 1;
-  int32_t code = decode(&seen, http_status, answer, size - 1, step, 0);
-  if (decode(&again, http_status, answer, size - 1, 1, 1) != code || seen.size != again.size ||
-      memcmp(mloom_buffer_string(&seen), mloom_buffer_string(&again), seen.size) != 0) {
-    abort();
-  }
-  mloom_buffer_free(&seen);
-  mloom_buffer_free(&again);
+  mloom_bytes answer = {(const char *)data + 1, size - 1};
+  int32_t code = decode(&seen, http_status, answer, step, 0);
+  decoded_compare(&seen, code, &again, decode(&again, http_status, answer, 1, 1));
   return 0;
 }

@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Answers of a Responses service: the first byte chooses status and pieces, the rest is the answer. A turn that was
- * accepted must encode into a body that is JSON.
+ * accepted must encode into a body that is JSON. Without what it remembers of the event before, and fed byte by
+ * byte, the decoder must come to the same.
  */
-#include <stdlib.h>
-
 #include "base/json_reader.h"
+#include "decoded.h"
 #include "wire/responses.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void on_event(const mloom_event *event, void *userdata) {
-  volatile char *last = userdata;
-  mloom_bytes texts[] = {event->text, event->id, event->name};
-  for (size_t i = 0; i < 3; i++) {
-    if (texts[i].size > 0) {
-      *last = texts[i].data[texts[i].size - 1];
-    }
-  }
-}
 
 /* The items lie as deep in the body as they lay in the answer, less than the reader's limit. */
 static void check_body(const mloom_responses_answer *answer) {
@@ -43,30 +33,42 @@ static void check_body(const mloom_responses_answer *answer) {
   mloom_responses_request_free(&request);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static int32_t decode(mloom_buffer *seen, int32_t http_status, mloom_bytes answer, size_t step, int forget) {
   static const mloom_service_names service = {
       .model = "m", .base_url = "http://s", .models_url = "http://s/models", .environment_prefix = "JCA_X_"};
-  if (size == 0) {
-    return 0;
-  }
-  char last = 0;
-  mloom_event_sink sink = {.size = sizeof(sink), .userdata = &last, .event = on_event};
-  mloom_exchange_end end = {.size = sizeof(end), .http_status = (data[0] & 1) != 0 ? 200 : 400};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = decoded_add};
+  mloom_exchange_end end = {.size = sizeof(end), .http_status = http_status};
   mloom_turn_result result = {.size = sizeof(result)};
   mloom_error error = MLOOM_ERROR_INIT;
   mloom_responses_decoder decoder;
-  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
-  const char *answer = (const char *)data + 1;
   int32_t code = MLOOM_OK;
   mloom_responses_decoder_init(&decoder);
-  for (size_t at = 0; code == MLOOM_OK && at < size - 1; at += step) {
-    size_t piece = size - 1 - at < step ? size - 1 - at : step;
-    code = mloom_responses_decoder_feed(&decoder, answer + at, piece, &sink, &error);
+  for (size_t at = 0; code == MLOOM_OK && at < answer.size; at += step) {
+    size_t piece = answer.size - at < step ? answer.size - at : step;
+    if (forget) {
+      mloom_pieces_forget(&decoder.pieces);
+    }
+    code = mloom_responses_decoder_feed(&decoder, answer.data + at, piece, &sink, &error);
   }
-  if (code == MLOOM_OK &&
-      mloom_responses_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) == MLOOM_OK) {
+  code = code == MLOOM_OK ? mloom_responses_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) : code;
+  if (code == MLOOM_OK) {
     check_body(&decoder.answer);
+    mloom_buffer_append_format(seen, "%u %u", result.stop, result.tool_call_count);
   }
   mloom_responses_decoder_free(&decoder);
+  return code;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size == 0) {
+    return 0;
+  }
+  mloom_buffer seen = MLOOM_BUFFER_INIT;
+  mloom_buffer again = MLOOM_BUFFER_INIT;
+  int32_t http_status = (data[0] & 1) != 0 ? 200 : 400;
+  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
+  mloom_bytes answer = {(const char *)data + 1, size - 1};
+  int32_t code = decode(&seen, http_status, answer, step, 0);
+  decoded_compare(&seen, code, &again, decode(&again, http_status, answer, 1, 1));
   return 0;
 }

@@ -36,13 +36,13 @@ fuzz_fuzz_ticket_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_ticket_LDADD = $(fuzz_libs)
 
 noinst_PROGRAMS += fuzz/fuzz_chat_decode
-fuzz_fuzz_chat_decode_SOURCES = fuzz/fuzz_chat_decode.c
+fuzz_fuzz_chat_decode_SOURCES = fuzz/fuzz_chat_decode.c fuzz/decoded.h
 fuzz_fuzz_chat_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_chat_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_chat_decode_LDADD = plugins/libwire.la $(fuzz_libs)
 
 noinst_PROGRAMS += fuzz/fuzz_messages_decode
-fuzz_fuzz_messages_decode_SOURCES = fuzz/fuzz_messages_decode.c
+fuzz_fuzz_messages_decode_SOURCES = fuzz/fuzz_messages_decode.c fuzz/decoded.h
 fuzz_fuzz_messages_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_messages_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_messages_decode_LDADD = plugins/libwire.la $(fuzz_libs)
@@ -87,7 +87,7 @@ EXTRA_DIST += fuzz/seeds
 
 if FUZZERS
 noinst_PROGRAMS += fuzz/fuzz_responses_decode
-fuzz_fuzz_responses_decode_SOURCES = fuzz/fuzz_responses_decode.c
+fuzz_fuzz_responses_decode_SOURCES = fuzz/fuzz_responses_decode.c fuzz/decoded.h
 fuzz_fuzz_responses_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_responses_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_responses_decode_LDADD = plugins/libwire.la $(fuzz_libs)

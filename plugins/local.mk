@@ -21,6 +21,8 @@ wire_chat_sources = \
   plugins/wire/endpoint.h \
   plugins/wire/model_list.c \
   plugins/wire/model_list.h \
+  plugins/wire/pieces.c \
+  plugins/wire/pieces.h \
   plugins/wire/provider_settings.c \
   plugins/wire/provider_settings.h \
   plugins/wire/responses.h \

@@ -6,7 +6,7 @@
 #define MLOOM_WIRE_CHAT_H
 
 #include "answer.h"
-#include "base/json_template.h"
+#include "pieces.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -76,15 +76,6 @@ struct mloom_chat_answer {
   uint64_t reasoning_tokens;
 };
 
-/* What the document at hand says: one piece of text, reasoning or arguments and nothing else makes it a template for
- * those that follow. */
-typedef struct mloom_chat_saying {
-  mloom_bytes raw; /* the piece, as a string in the document */
-  uint32_t kind;   /* MLOOM_EVENT_TEXT, MLOOM_EVENT_REASONING, MLOOM_EVENT_TOOL_DELTA */
-  int64_t index;   /* of the call that arguments belong to */
-  int more;        /* it says something else too */
-} mloom_chat_saying;
-
 typedef struct mloom_chat_decoder {
   mloom_answer_reader reader;
   mloom_buffer scratch;
@@ -92,11 +83,7 @@ typedef struct mloom_chat_decoder {
   mloom_buffer call_id;
   mloom_buffer call_name;
   mloom_buffer call_arguments;
-  mloom_json_holes holes; /* of the document at hand */
-  mloom_chat_saying saying;
-  mloom_json_template pattern;      /* a document that only said one piece, */
-  mloom_chat_saying pattern_saying; /* what it said */
-  size_t pattern_hole;              /* and where */
+  mloom_pieces pieces;
   mloom_chat_answer answer;
   mloom_service_error failure; /* an error inside the answer */
   int has_failure;

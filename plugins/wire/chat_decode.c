@@ -20,7 +20,7 @@ void mloom_chat_decoder_init(mloom_chat_decoder *decoder, const char *const *too
 void mloom_chat_decoder_reset(mloom_chat_decoder *decoder) {
   mloom_answer_reader_reset(&decoder->reader);
   mloom_chat_answer_clear(&decoder->answer);
-  mloom_json_template_clear(&decoder->pattern);
+  mloom_pieces_forget(&decoder->pieces);
   memset(&decoder->failure, 0, sizeof(decoder->failure));
   decoder->has_failure = 0;
   decoder->done = 0;
@@ -39,7 +39,7 @@ void mloom_chat_decoder_free(mloom_chat_decoder *decoder) {
   mloom_buffer_free(&decoder->call_id);
   mloom_buffer_free(&decoder->call_name);
   mloom_buffer_free(&decoder->call_arguments);
-  mloom_json_template_free(&decoder->pattern);
+  mloom_pieces_free(&decoder->pieces);
   mloom_answer_reader_free(&decoder->reader);
 }
 

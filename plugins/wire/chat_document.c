@@ -20,23 +20,9 @@ static int32_t hand_on(mloom_chat_decoder *decoder, uint32_t kind, mloom_bytes t
   return status;
 }
 
-/* Reads a string and notes that the document says it. A value of another kind is skipped. */
-static int32_t read_saying(mloom_chat_decoder *decoder, mloom_json_reader *reader, uint32_t kind, mloom_bytes *text) {
+static int32_t read_piece(mloom_chat_decoder *decoder, mloom_json_reader *reader, uint32_t kind, mloom_bytes *text) {
   mloom_bytes document = {reader->data, reader->size};
-  mloom_bytes raw;
-  int is_string = mloom_json_reader_peek(reader) == MLOOM_JSON_STRING;
-  *text = (mloom_bytes){NULL, 0};
-  if (!mloom_json_reader_raw(reader, &raw) || !is_string) {
-    return MLOOM_OK;
-  }
-  int32_t status = mloom_json_unquote(raw, &decoder->scratch, text);
-  if (text->size > 0) {
-    decoder->saying.more |= decoder->saying.raw.size > 0;
-    decoder->saying.raw = raw;
-    decoder->saying.kind = kind;
-    mloom_json_holes_add(&decoder->holes, document, raw);
-  }
-  return status;
+  return mloom_pieces_read(&decoder->pieces, document, reader, kind, -1, &decoder->scratch, text);
 }
 
 /* A string, null, or a list of parts with texts, some of them thoughts. */
@@ -46,7 +32,7 @@ static int32_t read_content(mloom_chat_decoder *decoder, mloom_json_reader *read
   int next = mloom_json_reader_peek(reader);
   int32_t status = MLOOM_OK;
   if (next == MLOOM_JSON_STRING) {
-    status = read_saying(decoder, reader, kind, &text);
+    status = read_piece(decoder, reader, kind, &text);
     return status == MLOOM_OK ? hand_on(decoder, kind, text) : status;
   }
   if (depth >= PART_DEPTH || (next != MLOOM_JSON_ARRAY && next != MLOOM_JSON_OBJECT)) {
@@ -99,7 +85,7 @@ static int32_t read_function(mloom_chat_decoder *decoder, mloom_json_reader *rea
         piece->whole = 1;
         piece->arguments = raw;
       } else {
-        status = status == MLOOM_OK ? read_saying(decoder, reader, MLOOM_EVENT_TOOL_DELTA, &text) : status;
+        status = status == MLOOM_OK ? read_piece(decoder, reader, MLOOM_EVENT_TOOL_DELTA, &text) : status;
         if (status == MLOOM_OK && text.size > 0) {
           mloom_buffer_clear(arguments);
           status = mloom_buffer_append(arguments, text.data, text.size);
@@ -147,9 +133,9 @@ static int32_t read_call(mloom_chat_decoder *decoder, mloom_json_reader *reader,
     }
   }
   piece.id = (mloom_bytes){mloom_buffer_string(id), id->size};
-  decoder->saying.more |= piece.id.size > 0 || piece.name.size > 0 || piece.whole;
+  decoder->pieces.said.more |= piece.id.size > 0 || piece.name.size > 0 || piece.whole;
   if (piece.arguments.size > 0) {
-    decoder->saying.index = piece.index;
+    decoder->pieces.said.index = piece.index;
   }
   if (status != MLOOM_OK) {
     return status;
@@ -204,7 +190,7 @@ static int32_t read_message(mloom_chat_decoder *decoder, mloom_json_reader *read
         mloom_json_reader_skip(reader);
       }
     } else if (mloom_text_equal(key, "refusal")) {
-      decoder->saying.more |= mloom_json_reader_peek(reader) != MLOOM_JSON_NULL;
+      decoder->pieces.said.more |= mloom_json_reader_peek(reader) != MLOOM_JSON_NULL;
       mloom_json_reader_append_string(reader, &decoder->answer.refusal);
     } else {
       mloom_json_reader_skip(reader);
@@ -219,7 +205,7 @@ static void read_finish_reason(mloom_chat_decoder *decoder, mloom_json_reader *r
     return;
   }
   mloom_chat_answer *answer = &decoder->answer;
-  decoder->saying.more = 1;
+  decoder->pieces.said.more = 1;
   if (mloom_text_equal(reason, "error")) {
     decoder->has_failure = 1;
     return;
@@ -254,7 +240,7 @@ static int32_t read_choices(mloom_chat_decoder *decoder, mloom_json_reader *read
         status = read_message(decoder, reader, 1);
       } else if (status == MLOOM_OK && mloom_text_equal(key, "message") && decoder->answer.text.size == 0 &&
                  decoder->answer.call_count == 0) {
-        decoder->saying.more = 1;
+        decoder->pieces.said.more = 1;
         status = read_message(decoder, reader, 0);
       } else if (mloom_text_equal(key, "finish_reason")) {
         decoder->has_choice = 1;
@@ -296,7 +282,7 @@ static void read_usage(mloom_chat_decoder *decoder, mloom_json_reader *reader) {
   if (!mloom_json_reader_object(reader)) {
     return;
   }
-  decoder->saying.more = 1;
+  decoder->pieces.said.more = 1;
   while (mloom_json_reader_key(reader, &key)) {
     if (mloom_text_equal(key, "prompt_tokens")) {
       answer->input_tokens = read_count(reader, answer->input_tokens);
@@ -324,40 +310,30 @@ static void read_usage(mloom_chat_decoder *decoder, mloom_json_reader *reader) {
 
 /* Takes a document that fits the template: what it says stands in a hole. */
 static int32_t take_piece(mloom_chat_decoder *decoder, mloom_bytes raw) {
-  const mloom_chat_saying *saying = &decoder->pattern_saying;
+  const mloom_piece *kept = &decoder->pieces.kept;
   mloom_bytes text;
   int32_t status = mloom_json_unquote(raw, &decoder->scratch, &text);
   if (status != MLOOM_OK) {
     return status;
   }
   decoder->has_choice = 1;
-  if (saying->kind != MLOOM_EVENT_TOOL_DELTA) {
-    return hand_on(decoder, saying->kind, text);
+  if (kept->kind != MLOOM_EVENT_TOOL_DELTA) {
+    return hand_on(decoder, kept->kind, text);
   }
-  mloom_chat_call_piece piece = {.arguments = text, .index = saying->index};
+  mloom_chat_call_piece piece = {.arguments = text, .index = kept->index};
   return mloom_chat_add_call_piece(decoder, &piece);
 }
 
-static void keep_template(mloom_chat_decoder *decoder, mloom_bytes document) {
-  const mloom_chat_saying *saying = &decoder->saying;
-  if (saying->raw.size > 0 && !saying->more && mloom_json_template_set(&decoder->pattern, document, &decoder->holes)) {
-    decoder->pattern_hole = mloom_json_holes_find(&decoder->holes, document, saying->raw);
-    decoder->pattern_saying = *saying;
-  }
-}
-
 int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, size_t size) {
-  mloom_bytes values[MLOOM_JSON_TEMPLATE_HOLES];
   mloom_json_reader reader;
   mloom_bytes key;
+  mloom_bytes raw;
   int32_t status = MLOOM_OK;
   int is_error_object = 0;
-  if (mloom_json_template_fits(&decoder->pattern, (mloom_bytes){data, size}, values) &&
-      values[decoder->pattern_hole].size > 2) {
-    return take_piece(decoder, values[decoder->pattern_hole]);
+  if (mloom_pieces_fit(&decoder->pieces, (mloom_bytes){data, size}, &raw)) {
+    return take_piece(decoder, raw);
   }
-  decoder->holes = (mloom_json_holes){.count = 0};
-  decoder->saying = (mloom_chat_saying){.raw = {NULL, 0}};
+  mloom_pieces_begin(&decoder->pieces);
   if (!mloom_text_is_utf8(data, size)) {
     mloom_buffer_clear(&decoder->repaired);
     if (mloom_text_append_utf8(&decoder->repaired, data, size) != MLOOM_OK) {
@@ -378,7 +354,7 @@ int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, 
       read_usage(decoder, &reader);
     } else if (mloom_text_equal(key, "error")) {
       int kind = mloom_json_reader_peek(&reader);
-      decoder->saying.more |= kind != MLOOM_JSON_NULL;
+      decoder->pieces.said.more |= kind != MLOOM_JSON_NULL;
       mloom_service_error_read_value(&decoder->failure, &reader, &decoder->scratch);
       decoder->has_failure |=
           kind == MLOOM_JSON_OBJECT || (kind == MLOOM_JSON_STRING && decoder->failure.message[0] != '\0');
@@ -386,9 +362,9 @@ int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, 
       mloom_bytes object;
       is_error_object =
           mloom_json_reader_string(&reader, &decoder->scratch, &object) && mloom_text_equal(object, "error");
-      decoder->saying.more |= is_error_object;
+      decoder->pieces.said.more |= is_error_object;
     } else if (mloom_text_equal(key, "obfuscation")) { /* of another length each time, to hide that of the text */
-      mloom_json_holes_skip(&decoder->holes, &reader);
+      mloom_json_holes_skip(&decoder->pieces.holes, &reader);
     } else {
       mloom_json_reader_skip(&reader);
     }
@@ -403,7 +379,7 @@ int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, 
   if (end != MLOOM_OK) {
     decoder->malformed = 1;
   } else {
-    keep_template(decoder, (mloom_bytes){data, size});
+    mloom_pieces_keep(&decoder->pieces, (mloom_bytes){data, size});
   }
   if (is_error_object && !decoder->has_failure) {
     decoder->has_failure = 1;

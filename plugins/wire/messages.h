@@ -7,6 +7,7 @@
 #define MLOOM_WIRE_MESSAGES_H
 
 #include "answer.h"
+#include "pieces.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -106,6 +107,7 @@ typedef struct mloom_messages_decoder {
   mloom_answer_reader reader;
   mloom_buffer scratch;
   mloom_buffer repaired; /* an event whose UTF-8 was malformed */
+  mloom_pieces pieces;
   mloom_messages_answer answer;
   mloom_messages_failure failure; /* an error inside the answer */
   int has_failure;

@@ -19,6 +19,7 @@ void mloom_messages_decoder_init(mloom_messages_decoder *decoder) {
 void mloom_messages_decoder_reset(mloom_messages_decoder *decoder) {
   mloom_answer_reader_reset(&decoder->reader);
   mloom_messages_answer_clear(&decoder->answer);
+  mloom_pieces_forget(&decoder->pieces);
   memset(&decoder->failure, 0, sizeof(decoder->failure));
   decoder->has_failure = 0;
   decoder->started = 0;
@@ -31,6 +32,7 @@ void mloom_messages_decoder_free(mloom_messages_decoder *decoder) {
   free(decoder->answer.blocks);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->repaired);
+  mloom_pieces_free(&decoder->pieces);
   mloom_answer_reader_free(&decoder->reader);
 }
 

@@ -140,14 +140,17 @@ static int read_ending(mloom_messages_decoder *decoder, mloom_json_reader *reade
 
 /* ---- Blocks ---- */
 
+static uint32_t piece_kind(const mloom_messages_block *block) {
+  return block->kind == MLOOM_MESSAGES_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
+}
+
 static int32_t say(mloom_messages_decoder *decoder, mloom_messages_block *block, mloom_bytes text) {
   if (text.size == 0) {
     return MLOOM_OK;
   }
   int32_t status = mloom_buffer_append(&block->text, text.data, text.size);
   if (status == MLOOM_OK) {
-    uint32_t kind = block->kind == MLOOM_MESSAGES_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
-    mloom_answer_emit_text(decoder->sink, kind, text);
+    mloom_answer_emit_text(decoder->sink, piece_kind(block), text);
   }
   return status;
 }
@@ -268,8 +271,9 @@ static int32_t add_input(mloom_messages_decoder *decoder, mloom_messages_block *
 }
 
 /* Each kind of delta has one member of its own, which goes by its name; what the type says more is not needed. */
-static int32_t read_delta(mloom_messages_decoder *decoder, mloom_bytes delta, int64_t index) {
+static int32_t read_delta(mloom_messages_decoder *decoder, mloom_bytes event, mloom_bytes delta, int64_t index) {
   mloom_messages_block *block = find_block(&decoder->answer, index);
+  mloom_pieces *pieces = &decoder->pieces;
   mloom_json_reader reader;
   mloom_bytes key;
   mloom_bytes text = {NULL, 0};
@@ -282,15 +286,17 @@ static int32_t read_delta(mloom_messages_decoder *decoder, mloom_bytes delta, in
   while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
     if ((mloom_text_equal(key, "text") && block->kind == MLOOM_MESSAGES_TEXT) ||
         (mloom_text_equal(key, "thinking") && block->kind == MLOOM_MESSAGES_THINKING)) {
-      mloom_json_reader_string(&reader, &decoder->scratch, &text);
-      status = say(decoder, block, text);
+      status = mloom_pieces_read(pieces, event, &reader, piece_kind(block), index, &decoder->scratch, &text);
+      status = status == MLOOM_OK ? say(decoder, block, text) : status;
     } else if (mloom_text_equal(key, "partial_json")) {
-      mloom_json_reader_string(&reader, &decoder->scratch, &text);
-      status = add_input(decoder, block, text);
+      status = mloom_pieces_read(pieces, event, &reader, MLOOM_EVENT_TOOL_DELTA, index, &decoder->scratch, &text);
+      status = status == MLOOM_OK ? add_input(decoder, block, text) : status;
     } else if (mloom_text_equal(key, "signature")) {
+      pieces->said.more = 1;
       mloom_json_reader_string(&reader, &decoder->scratch, &text);
       status = set_buffer(&block->signature, text);
     } else if (mloom_text_equal(key, "citation") && mloom_json_reader_raw(&reader, &text)) {
+      pieces->said.more = 1;
       status = block->citations.size > 0 ? mloom_buffer_append_char(&block->citations, ',') : MLOOM_OK;
       status = status == MLOOM_OK ? mloom_buffer_append(&block->citations, text.data, text.size) : status;
     } else if (!mloom_text_equal(key, "citation")) {
@@ -396,15 +402,41 @@ static int is_type(const event_parts *event, mloom_bytes name, const char *type)
   return event->type.size == size + 2 && memcmp(event->type.data + 1, type, size) == 0;
 }
 
+/* Takes an event that is as the kept one but for the piece; 0 when the block it is for has changed since. */
+static int take_piece(mloom_messages_decoder *decoder, mloom_bytes raw, int32_t *status) {
+  const mloom_piece *kept = &decoder->pieces.kept;
+  mloom_messages_block *block = find_block(&decoder->answer, kept->index);
+  mloom_bytes text;
+  if (block == NULL || (kept->kind == MLOOM_EVENT_TEXT && block->kind != MLOOM_MESSAGES_TEXT) ||
+      (kept->kind == MLOOM_EVENT_REASONING && block->kind != MLOOM_MESSAGES_THINKING)) {
+    return 0;
+  }
+  *status = mloom_json_unquote(raw, &decoder->scratch, &text);
+  if (*status == MLOOM_OK) {
+    *status = kept->kind == MLOOM_EVENT_TOOL_DELTA ? add_input(decoder, block, text) : say(decoder, block, text);
+  }
+  return 1;
+}
+
 int32_t mloom_messages_read_event(mloom_messages_decoder *decoder, mloom_bytes name, mloom_bytes data) {
   event_parts event = {.index = -1};
-  int32_t status = repair(decoder, &data);
+  mloom_bytes raw;
+  int32_t status;
+  if (mloom_pieces_fit(&decoder->pieces, data, &raw) && take_piece(decoder, raw, &status)) {
+    return status;
+  }
+  mloom_pieces_begin(&decoder->pieces);
+  status = repair(decoder, &data);
   status = status == MLOOM_OK ? split(decoder, data, &event) : status;
   if (status != MLOOM_OK || decoder->malformed) {
     return status;
   }
   if (is_type(&event, name, "content_block_delta")) {
-    return read_delta(decoder, event.delta, event.index);
+    status = read_delta(decoder, data, event.delta, event.index);
+    if (status == MLOOM_OK && !decoder->malformed && event.type.size > 0) { /* the name is no part of a template */
+      mloom_pieces_keep(&decoder->pieces, data);
+    }
+    return status;
   }
   if (is_type(&event, name, "content_block_start")) {
     return begin_block(decoder, event.content_block, event.index);

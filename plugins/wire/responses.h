@@ -7,6 +7,7 @@
 #define MLOOM_WIRE_RESPONSES_H
 
 #include "answer.h"
+#include "pieces.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -83,6 +84,7 @@ typedef struct mloom_responses_decoder {
   mloom_answer_reader reader;
   mloom_buffer scratch;
   mloom_buffer text;
+  mloom_pieces pieces;
   mloom_responses_answer answer;
   mloom_service_error failure; /* an error inside the answer */
   int has_failure;

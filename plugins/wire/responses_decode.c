@@ -22,6 +22,7 @@ void mloom_responses_decoder_init(mloom_responses_decoder *decoder) {
 void mloom_responses_decoder_reset(mloom_responses_decoder *decoder) {
   mloom_answer_reader_reset(&decoder->reader);
   mloom_responses_answer_clear(&decoder->answer);
+  mloom_pieces_forget(&decoder->pieces);
   memset(&decoder->failure, 0, sizeof(decoder->failure));
   decoder->has_failure = 0;
   decoder->terminal = 0;
@@ -37,6 +38,7 @@ void mloom_responses_decoder_free(mloom_responses_decoder *decoder) {
   mloom_buffer_free(&decoder->answer.refusal);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->text);
+  mloom_pieces_free(&decoder->pieces);
   mloom_answer_reader_free(&decoder->reader);
 }
 

@@ -379,11 +379,17 @@ typedef struct event_parts {
   mloom_bytes response;
 } event_parts;
 
-static void read_parts(mloom_responses_decoder *decoder, mloom_json_reader *reader, event_parts *parts) {
+static int32_t read_parts(mloom_responses_decoder *decoder, mloom_json_reader *reader, event_parts *parts) {
+  mloom_bytes event = {reader->data, reader->size};
+  mloom_pieces *pieces = &decoder->pieces;
   mloom_bytes key;
   mloom_bytes text;
+  int32_t status = MLOOM_OK;
   mloom_json_reader_object(reader);
   while (mloom_json_reader_key(reader, &key)) {
+    if (status != MLOOM_OK) {
+      return status;
+    }
     if (mloom_text_equal(key, "type")) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
       if (text.size < sizeof(parts->type)) {
@@ -391,7 +397,7 @@ static void read_parts(mloom_responses_decoder *decoder, mloom_json_reader *read
         parts->type[text.size] = '\0';
       }
     } else if (mloom_text_equal(key, "delta")) {
-      mloom_json_reader_string(reader, &decoder->text, &parts->delta);
+      status = mloom_pieces_read(pieces, event, reader, 0, -1, &decoder->text, &parts->delta);
     } else if (mloom_text_equal(key, "output_index")) {
       mloom_json_reader_integer(reader, &parts->output_index);
     } else if (mloom_text_equal(key, "summary_index")) {
@@ -400,41 +406,63 @@ static void read_parts(mloom_responses_decoder *decoder, mloom_json_reader *read
       mloom_json_reader_raw(reader, &parts->item);
     } else if (mloom_text_equal(key, "response")) {
       mloom_json_reader_raw(reader, &parts->response);
+    } else if (mloom_text_equal(key, "sequence_number") || mloom_text_equal(key, "obfuscation")) {
+      mloom_json_holes_skip(&pieces->holes, reader); /* another one in each event */
     } else {
       mloom_json_reader_skip(reader);
     }
   }
+  return status != MLOOM_OK ? status : mloom_json_reader_end(reader);
 }
 
 static int is(const event_parts *parts, const char *type) {
   return strcmp(parts->type, type) == 0;
 }
 
+/* What an event's delta is a piece of, or 0 when it has none. */
+static uint32_t piece_kind(const event_parts *parts) {
+  if (is(parts, "response.output_text.delta")) {
+    return MLOOM_EVENT_TEXT;
+  }
+  if (is(parts, "response.reasoning_summary_text.delta") || is(parts, "response.reasoning_text.delta")) {
+    return MLOOM_EVENT_REASONING;
+  }
+  return is(parts, "response.function_call_arguments.delta") ? MLOOM_EVENT_TOOL_DELTA : 0;
+}
+
 /* A piece of an item, for display. */
-static int32_t read_delta(mloom_responses_decoder *decoder, const event_parts *parts) {
+static int32_t take_piece(mloom_responses_decoder *decoder, uint32_t kind, int64_t index, mloom_bytes text) {
   mloom_responses_item *item = NULL;
-  int32_t status = get_item(&decoder->answer, parts->output_index, &item);
+  int32_t status = get_item(&decoder->answer, index, &item);
   if (status != MLOOM_OK || item->complete) {
     return status;
   }
-  if (is(parts, "response.output_text.delta")) {
-    item->shown = 1;
-    hand_on(decoder, MLOOM_EVENT_TEXT, parts->delta);
-  } else if (is(parts, "response.reasoning_summary_text.delta") || is(parts, "response.reasoning_text.delta")) {
-    item->shown = 1;
-    hand_on(decoder, MLOOM_EVENT_REASONING, parts->delta);
-  } else if (is(parts, "response.reasoning_summary_part.added")) {
-    hand_on(decoder, MLOOM_EVENT_REASONING, mloom_text_bytes(parts->part_index > 0 ? "\n\n" : ""));
-  } else if (is(parts, "response.function_call_arguments.delta")) {
+  if (kind == MLOOM_EVENT_TOOL_DELTA) {
     mloom_answer_emit_delta(decoder->sink, &item->call_id, &item->name);
+  } else {
+    item->shown = 1;
+    hand_on(decoder, kind, text);
   }
   return MLOOM_OK;
 }
 
-static int is_delta(const event_parts *parts) {
-  return is(parts, "response.output_text.delta") || is(parts, "response.function_call_arguments.delta") ||
-         is(parts, "response.reasoning_summary_text.delta") || is(parts, "response.reasoning_text.delta") ||
-         is(parts, "response.reasoning_summary_part.added");
+/* A further part of a summary begins behind an empty line. */
+static int32_t begin_summary_part(mloom_responses_decoder *decoder, const event_parts *parts) {
+  mloom_responses_item *item = NULL;
+  int32_t status = get_item(&decoder->answer, parts->output_index, &item);
+  if (status == MLOOM_OK && !item->complete) {
+    hand_on(decoder, MLOOM_EVENT_REASONING, mloom_text_bytes(parts->part_index > 0 ? "\n\n" : ""));
+  }
+  return status;
+}
+
+static int32_t keep_piece(mloom_responses_decoder *decoder, mloom_bytes event, const event_parts *parts,
+                          uint32_t kind) {
+  mloom_piece *said = &decoder->pieces.said;
+  said->kind = kind;
+  said->index = parts->output_index;
+  mloom_pieces_keep(&decoder->pieces, event);
+  return take_piece(decoder, kind, parts->output_index, parts->delta);
 }
 
 static int32_t read_end(mloom_responses_decoder *decoder, const event_parts *parts) {
@@ -454,9 +482,17 @@ static int32_t read_end(mloom_responses_decoder *decoder, const event_parts *par
 int32_t mloom_responses_read_event(mloom_responses_decoder *decoder, const char *data, size_t size) {
   mloom_json_reader reader;
   event_parts parts = {.type = ""};
+  mloom_bytes event = {data, size};
+  mloom_bytes raw;
+  if (mloom_pieces_fit(&decoder->pieces, event, &raw)) {
+    const mloom_piece *kept = &decoder->pieces.kept;
+    mloom_bytes text;
+    int32_t code = mloom_json_unquote(raw, &decoder->text, &text);
+    return code == MLOOM_OK ? take_piece(decoder, kept->kind, kept->index, text) : code;
+  }
+  mloom_pieces_begin(&decoder->pieces);
   mloom_json_reader_init(&reader, data, size);
-  read_parts(decoder, &reader, &parts);
-  int32_t status = mloom_json_reader_end(&reader);
+  int32_t status = read_parts(decoder, &reader, &parts);
   if (status != MLOOM_OK) {
     decoder->malformed |= status != MLOOM_E_MEMORY;
     return status == MLOOM_E_MEMORY ? status : MLOOM_OK;
@@ -480,5 +516,9 @@ int32_t mloom_responses_read_event(mloom_responses_decoder *decoder, const char 
       is(&parts, "response.cancelled")) {
     return read_end(decoder, &parts);
   }
-  return is_delta(&parts) ? read_delta(decoder, &parts) : MLOOM_OK;
+  if (is(&parts, "response.reasoning_summary_part.added")) {
+    return begin_summary_part(decoder, &parts);
+  }
+  uint32_t kind = piece_kind(&parts);
+  return kind != 0 ? keep_piece(decoder, event, &parts, kind) : MLOOM_OK;
 }

@@ -81,7 +81,7 @@ static outcome decode_with(record *seen, const char *body, size_t size, size_t s
     char *copy = malloc(piece);
     memcpy(copy, body + at, piece);
     if (forget) {
-      mloom_json_template_clear(&decoder.pattern);
+      mloom_pieces_forget(&decoder.pieces);
     }
     out.code = mloom_chat_decoder_feed(&decoder, copy, piece, &sink, &out.error);
     free(copy);
@@ -305,10 +305,14 @@ static const stream_case streams[] = {
                "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"text\":\"b\"}]}}]}\n\n" TEXT("c")
                    FINISH("stop"),
      MLOOM_OK, "abc", "", MLOOM_STOP_END},
-    {"a reason to stop each time the same",
-     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}\n\n"
-     "data: {\"choices\":[{\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}\n\n",
-     MLOOM_OK, "ab", "", MLOOM_STOP_END},
+    {"a reason to stop with text, another one, the first again",
+     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}\n\n" FINISH(
+         "stop") "data: {\"choices\":[{\"delta\":{\"content\":\"b\"},\"finish_reason\":\"length\"}]}\n\n",
+     MLOOM_OK, "ab", "", MLOOM_STOP_LENGTH},
+    {"a whole message twice",
+     "data: {\"choices\":[{\"message\":{\"content\":\"a\"}}]}\n\n"
+     "data: {\"choices\":[{\"message\":{\"content\":\"b\"}}]}\n\n" FINISH("stop"),
+     MLOOM_OK, "a", "", MLOOM_STOP_END},
     {"padding of many lengths",
      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"obfuscation\":\"xyz\"}\n\n"
      "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}],\"obfuscation\":\"\"}\n\n"
@@ -385,6 +389,7 @@ static void test_streams(void) {
 static void test_usage_and_reasoning(void) {
   static const char body[] =
       "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"a\",\"reasoning\":\"a\"}}]}\n\n"
+      "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"\",\"reasoning\":\"a\"}}]}\n\n"
       "data: {\"choices\":[{\"delta\":{\"reasoning\":\"b\"}}]}\n\n"
       "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"c\",\"content\":\"\"}}]}\n\n" FINISH(
           "stop") "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":4,"
@@ -393,10 +398,13 @@ static void test_usage_and_reasoning(void) {
   static const char other[] = TEXT("a") FINISH("stop") "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,"
                                                        "\"prompt_cache_hit_tokens\":5,\"prompt_tokens_details\":null}"
                                                        "}\n\n";
+  static const char each[] =
+      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":9}}\n\n"
+      "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}],\"usage\":{\"prompt_tokens\":9}}\n\n" FINISH("stop");
   record seen;
   outcome out = decode(&seen, body, sizeof(body) - 1, 1, 200, MLOOM_OK);
   CU_ASSERT_EQUAL(out.code, MLOOM_OK);
-  UNIT_ASSERT_STRING(mloom_buffer_string(&seen.reasoning), "abc");
+  UNIT_ASSERT_STRING(mloom_buffer_string(&seen.reasoning), "aabc");
   CU_ASSERT_EQUAL(seen.usage_events, 1);
   CU_ASSERT_EQUAL(seen.usage.input_tokens, 10);
   CU_ASSERT_EQUAL(seen.usage.output_tokens, 4);
@@ -407,6 +415,10 @@ static void test_usage_and_reasoning(void) {
   out = decode(&seen, other, sizeof(other) - 1, 1, 200, MLOOM_OK);
   CU_ASSERT_EQUAL(out.code, MLOOM_OK);
   CU_ASSERT_EQUAL(seen.usage.cached_input_tokens, 5);
+  record_free(&seen);
+  out = decode(&seen, each, sizeof(each) - 1, 1, 200, MLOOM_OK);
+  CU_ASSERT_EQUAL(out.code, MLOOM_OK);
+  CU_ASSERT_EQUAL(seen.usage_events, 2);
   record_free(&seen);
 }
 
@@ -568,11 +580,11 @@ static void test_template_is_used(void) {
   mloom_chat_decoder_init(&decoder, tool_names);
   CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, first, sizeof(first) - 1, NULL, NULL), MLOOM_OK);
   CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, second, sizeof(second) - 1, NULL, NULL), MLOOM_OK);
-  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pattern.text), "one"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "one"));
   UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.text), "onetwo");
   CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, call, sizeof(call) - 1, NULL, NULL), MLOOM_OK);
   CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, more, sizeof(more) - 1, NULL, NULL), MLOOM_OK);
-  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pattern.text), "\"{\""));
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "\"{\""));
   mloom_chat_decoder_free(&decoder);
 }
 

@@ -62,12 +62,15 @@ typedef struct outcome {
   mloom_error error;
 } outcome;
 
+/* A step of 0: byte by byte, and without the template of the event before. */
 static outcome decode(record *seen, mloom_buffer *signature, const char *body, size_t step, int32_t status) {
   mloom_messages_decoder decoder;
   mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
   mloom_exchange_end end = {.size = sizeof(end), .http_status = status};
   outcome out = {.code = MLOOM_OK, .result = {.size = sizeof(out.result)}, .error = MLOOM_ERROR_INIT};
   size_t size = strlen(body);
+  int forget = step == 0;
+  step = forget ? 1 : step;
   memset(seen, 0, sizeof(*seen));
   mloom_messages_decoder_init(&decoder);
   for (size_t at = 0; out.code == MLOOM_OK && at < size; at += step) {
@@ -75,6 +78,9 @@ static outcome decode(record *seen, mloom_buffer *signature, const char *body, s
     size_t piece = size - at < step ? size - at : step;
     char *copy = malloc(piece);
     memcpy(copy, body + at, piece);
+    if (forget) {
+      mloom_pieces_forget(&decoder.pieces);
+    }
     out.code = mloom_messages_decoder_feed(&decoder, copy, piece, &sink, &out.error);
     free(copy);
   }
@@ -131,6 +137,32 @@ static const struct {
      START EVENT("odd", ",\"x\":1") BLOCK("0", "\"type\":\"odd\"") DELTA("0", "\"type\":\"odd_delta\",\"y\":{}")
          STOP("0") BLOCK("1", "\"type\":\"text\",\"text\":\"a\",\"odd\":[]") STOP("1") END("end_turn"),
      200, MLOOM_OK, MLOOM_STOP_END, "a", "", "", 0},
+    {"pieces of all kinds, one after the other",
+     START SAY("a") DELTA("0", "\"type\":\"text_delta\",\"text\":\"\\n\\u00e9\"")
+         DELTA("0", "\"type\":\"text_delta\",\"text\":\"\"") DELTA("0", "\"type\":\"text_delta\",\"text\":\"\xff\"")
+             DELTA("0", "\"type\":\"text_delta\",\"text\":\"z\"") STOP("0")
+                 BLOCK("1", "\"type\":\"thinking\",\"thinking\":\"\"")
+                     DELTA("1", "\"type\":\"thinking_delta\",\"thinking\":\"h\"")
+                         DELTA("1", "\"type\":\"thinking_delta\",\"thinking\":\"m\"") STOP("1") CALL_START("2")
+                             INPUT("2", "{\\\"a\\\"") INPUT("2", ":") INPUT("2", "1}") STOP("2") END("tool_use"),
+     200, MLOOM_OK, MLOOM_STOP_TOOL_CALLS, "a\n\xc3\xa9\xef\xbf\xbdz", "hm", "t2:n:{\"a\":1};", 0},
+    {"a text for a block that has become another",
+     START SAY("a") BLOCK("0", "\"type\":\"thinking\",\"thinking\":\"\"")
+         DELTA("0", "\"type\":\"text_delta\",\"text\":\"b\"") END("end_turn"),
+     200, MLOOM_OK, MLOOM_STOP_END, "a", "", "", 0},
+    {"the second piece is broken",
+     START SAY("a") "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{"
+                    "\"type\":\"text_delta\",\"text\":\"b\\\"}}\n\n" END("end_turn"),
+     200, MLOOM_E_PROTOCOL, 0, "a", "", "", 1},
+    {"the end of the second event is broken",
+     START SAY("a") "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{"
+                    "\"type\":\"text_delta\",\"text\":\"b\"}]\n\n" END("end_turn"),
+     200, MLOOM_E_PROTOCOL, 0, "a", "", "", 1},
+    {"the same bytes under another name",
+     START SAY("a") "event: content_block_delta\ndata: {\"index\":0,\"delta\":{\"text\":\"b\"}}\n\n"
+                    "event: content_block_delta\ndata: {\"index\":0,\"delta\":{\"text\":\"c\"}}\n\n"
+                    "event: odd\ndata: {\"index\":0,\"delta\":{\"text\":\"d\"}}\n\n" END("end_turn"),
+     200, MLOOM_OK, MLOOM_STOP_END, "abc", "", "", 0},
     {"max_tokens: a cut call is not run", START CALL_START("0") INPUT("0", "{\\\"a") END("max_tokens"), 200, MLOOM_OK,
      MLOOM_STOP_LENGTH, "", "", "", 0},
     {"pause_turn", START SAY("a") END("pause_turn"), 200, MLOOM_OK, MLOOM_STOP_PAUSED, "a", "", "", 0},
@@ -206,6 +238,7 @@ static void test_whole(void) {
 static void test_byte_by_byte(void) {
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     check_case(i, 1);
+    check_case(i, 0);
   }
 }
 
@@ -251,6 +284,19 @@ static void test_request_id(void) {
   record_free(&seen);
 }
 
+/* That it is used is told by what it does not do: keep the text of the second event. */
+static void test_template_is_used(void) {
+  static const char first[] = START SAY("one");
+  static const char second[] = DELTA("0", "\"type\":\"text_delta\",\"text\":\"two\"");
+  mloom_messages_decoder decoder;
+  mloom_messages_decoder_init(&decoder);
+  CU_ASSERT_EQUAL(mloom_messages_decoder_feed(&decoder, first, sizeof(first) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(mloom_messages_decoder_feed(&decoder, second, sizeof(second) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "one"));
+  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.blocks[0].text), "onetwo");
+  mloom_messages_decoder_free(&decoder);
+}
+
 static const unit_test tests[] = {
     {"whole", test_whole},
     {"byte by byte", test_byte_by_byte},
@@ -258,5 +304,6 @@ static const unit_test tests[] = {
     {"a signature replaces the one before", test_signature_replaces},
     {"a refusal is explained", test_refusal_is_explained},
     {"the request id of an error", test_request_id},
+    {"a template is used", test_template_is_used},
 };
 UNIT_MAIN("messages decode", tests)

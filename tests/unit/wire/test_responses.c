@@ -59,11 +59,14 @@ static void echo(record *seen, const mloom_responses_answer *answer) {
   mloom_responses_request_free(&request);
 }
 
+/* A step of 0: byte by byte, and without the template of the event before. */
 static void decode(record *seen, const char *body, size_t step, int32_t status) {
   size_t size = strlen(body);
+  int forget = step == 0;
   mloom_responses_decoder decoder;
   mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
   mloom_exchange_end end = {.size = sizeof(end), .http_status = status};
+  step = forget ? 1 : step;
   memset(seen, 0, sizeof(*seen));
   seen->result.size = sizeof(seen->result);
   seen->error = (mloom_error)MLOOM_ERROR_INIT;
@@ -74,6 +77,9 @@ static void decode(record *seen, const char *body, size_t step, int32_t status) 
     size_t piece = size - at < step ? size - at : step;
     char *copy = malloc(piece);
     memcpy(copy, body + at, piece);
+    if (forget) {
+      mloom_pieces_forget(&decoder.pieces);
+    }
     seen->code = mloom_responses_decoder_feed(&decoder, copy, piece, &sink, &seen->error);
     free(copy);
   }
@@ -91,6 +97,9 @@ static void decode(record *seen, const char *body, size_t step, int32_t status) 
 #define ADDED(index, item) EVENT("response.output_item.added", "\"output_index\":" #index ",\"item\":" item)
 #define ITEM(index, item) EVENT("response.output_item.done", "\"output_index\":" #index ",\"item\":" item)
 #define TEXT(index, t) EVENT("response.output_text.delta", "\"output_index\":" #index ",\"delta\":\"" t "\"")
+#define PIECE(kind, number, index, t, padding)                                                                 \
+  EVENT("response." kind ".delta", "\"sequence_number\":" #number ",\"output_index\":" index ",\"delta\":\"" t \
+                                   "\",\"logprobs\":[],\"obfuscation\":\"" padding "\"")
 #define COMPLETED(output) EVENT("response.completed", "\"response\":{\"status\":\"completed\",\"output\":" output "}")
 #define MESSAGE(t)                                                                          \
   "{\"type\":\"message\",\"id\":\"msg_1\",\"role\":\"assistant\",\"phase\":\"commentary\"," \
@@ -123,6 +132,21 @@ static const answer_case answers[] = {
      CREATED ADDED(0, "{\"type\":\"message\",\"id\":\"msg_1\"}") TEXT(0, "Hel") TEXT(0, "lo") ITEM(0, MESSAGE("Hello"))
          COMPLETED("[]"),
      MLOOM_OK, "Hello", "", "", MLOOM_STOP_END, MESSAGE("Hello")},
+    {"pieces with numbers and padding, of two items in turn",
+     CREATED PIECE("output_text", 1, "0", "a", "xyz") PIECE("output_text", 2, "0", "\\n", "")
+         PIECE("output_text", 13, "0", "", "q") PIECE("output_text", 14, "0", "b", "q")
+             PIECE("reasoning_text", 15, "1", "h", "q") PIECE("reasoning_text", 16, "1", "m", "qr")
+                 PIECE("output_text", 17, "0", "c", "q") ITEM(0, MESSAGE("a")) PIECE("output_text", 18, "0", "d", "q")
+                     ITEM(1, SEARCH) COMPLETED("[]"),
+     MLOOM_OK, "a\nbc", "hm", "", MLOOM_STOP_END, MESSAGE("a") "," SEARCH},
+    {"the number of the second piece is broken",
+     CREATED PIECE("output_text", 1, "0", "a", "xyz") PIECE("output_text", 02, "0", "b", "xyz") COMPLETED("[]"),
+     MLOOM_E_PROTOCOL, "a", "", "", 0, ""},
+    {"the end of the second event is broken",
+     CREATED TEXT(
+         0,
+         "a") "data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"b\"]\n\n" COMPLETED("[]"),
+     MLOOM_E_PROTOCOL, "a", "", "", 0, ""},
     {"no deltas: the item is shown", CREATED ITEM(0, MESSAGE("Hello")) COMPLETED("[]") "data: [DONE]\n\n", MLOOM_OK,
      "Hello", "", "", MLOOM_STOP_END, MESSAGE("Hello")},
     {"items are sent back in their order, reasoning without id",
@@ -175,8 +199,8 @@ static const answer_case answers[] = {
 
 static void test_answers(void) {
   for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-    static const size_t steps[] = {1, 7, 1000000};
-    for (size_t s = 0; s < 3; s++) {
+    static const size_t steps[] = {0, 1, 7, 1000000};
+    for (size_t s = 0; s < 4; s++) {
       const answer_case *expected = &answers[i];
       record seen;
       decode(&seen, expected->body, steps[s], 200);
@@ -376,9 +400,20 @@ static void test_prefix(void) {
   mloom_responses_request_free(&request);
 }
 
-static const unit_test tests[] = {{"answers", test_answers},
-                                  {"failures", test_failures},
-                                  {"usage", test_usage},
-                                  {"members", test_members},
-                                  {"prefix", test_prefix}};
+/* That it is used is told by what it does not do: keep the text of the second event. */
+static void test_template_is_used(void) {
+  static const char first[] = CREATED PIECE("output_text", 8, "0", "one", "abc");
+  static const char second[] = PIECE("output_text", 9, "0", "two", "");
+  mloom_responses_decoder decoder;
+  mloom_responses_decoder_init(&decoder);
+  CU_ASSERT_EQUAL(mloom_responses_decoder_feed(&decoder, first, sizeof(first) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(mloom_responses_decoder_feed(&decoder, second, sizeof(second) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "one"));
+  CU_ASSERT_EQUAL(decoder.malformed, 0);
+  mloom_responses_decoder_free(&decoder);
+}
+
+static const unit_test tests[] = {{"answers", test_answers}, {"failures", test_failures},
+                                  {"usage", test_usage},     {"members", test_members},
+                                  {"prefix", test_prefix},   {"a template is used", test_template_is_used}};
 UNIT_MAIN("wire: responses", tests)

@@ -18,3 +18,5 @@ EXTRA_DIST += \
   docs/settings.md \
   docs/simulator.md \
   docs/threads.md
+
+EXTRA_DIST += docs/credentials/azure.md

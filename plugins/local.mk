@@ -108,3 +108,5 @@ plugins_libwire_la_SOURCES += \
   plugins/wire/google_adc.h
 
 include plugins/credential-google/local.mk
+
+include plugins/credential-azure/local.mk

@@ -124,7 +124,7 @@ int32_t mloom_fetch(mloom_fetch_answer *answer, const mloom_host *host, mloom_ca
   uint64_t timeout_ms = options == NULL || options->timeout_ms == 0 ? DEFAULT_TIMEOUT_MS : options->timeout_ms;
   uint32_t attempts = options == NULL || options->attempts == 0 ? DEFAULT_ATTEMPTS : options->attempts;
   uint64_t pause_ms = options == NULL || options->pause_ms == 0 ? DEFAULT_PAUSE_MS : options->pause_ms;
-  bounded.connect_timeout_ms = timeout_ms;
+  bounded.connect_timeout_ms = request->connect_timeout_ms == 0 ? timeout_ms : request->connect_timeout_ms;
   bounded.first_byte_timeout_ms = timeout_ms;
   bounded.idle_timeout_ms = timeout_ms;
   bounded.total_timeout_ms = timeout_ms;

@@ -13,6 +13,7 @@ import pathlib
 import shutil
 import signal
 import socketserver
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -102,7 +103,7 @@ def node_modules():
         reason = "Node.js is not installed: ./dev setup installs it"
     elif not all((modules / name).is_dir() for name in (
             "@anthropic-ai/bedrock-sdk", "@anthropic-ai/sdk", "@anthropic-ai/vertex-sdk", "@aws-sdk/client-bedrock-runtime",
-            "@copilotkit/aimock", "@google/genai", "google-auth-library", "openai")):
+            "@azure/identity", "@copilotkit/aimock", "@google/genai", "google-auth-library", "openai")):
         reason = f"npm packages are not in {modules}: ./dev setup installs them"
     if reason and os.environ.get("CI") == "true":
         raise Failure(reason)
@@ -248,10 +249,11 @@ class _Threaded(socketserver.ThreadingMixIn, http.server.HTTPServer):
 class Recorder:
     """Passes requests on to upstream, or answers by itself, and keeps their heads and exact bodies.
 
-    answer(method, path, headers, body) gives (status, headers, body) instead of asking upstream.
+    answer(method, path, headers, body) gives (status, headers, body) instead of asking upstream. certificate: the paths
+    of a PEM certificate for localhost and its key; it then speaks https.
     """
 
-    def __init__(self, upstream=None, answer=None):
+    def __init__(self, upstream=None, answer=None, certificate=None):
         recorder = self
         self.requests = []
 
@@ -285,7 +287,12 @@ class Recorder:
 
         self.server = _Threaded(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.url = f"https://localhost:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
 
     def bodies(self, path_end="/chat/completions"):

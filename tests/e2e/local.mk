@@ -21,3 +21,10 @@ installcheck-local:
 	installed_cflags='$(SANITIZER_CFLAGS)'; export installed_cflags; \
 	CC='$(CC)'; export CC; \
 	python3 -B '$(srcdir)/tests/e2e/test_installed.py'
+
+# Asks one credential source, for the tests that compare it with the vendors' own clients.
+check_PROGRAMS += tests/e2e/credential_fetch
+tests_e2e_credential_fetch_SOURCES = tests/e2e/credential_fetch.c
+tests_e2e_credential_fetch_LDADD = libmergeloom/libcore.la
+TESTS += tests/e2e/test_azure_identity.py
+EXTRA_DIST += tests/e2e/test_azure_identity.py tests/e2e/azure_client.mjs

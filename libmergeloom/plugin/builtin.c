@@ -10,9 +10,8 @@
 const mloom_plugin *mloom_builtin_claude_api(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_codex_api(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_aws(const mloom_host *host, char *error_text, size_t error_size);
-const mloom_plugin *mloom_builtin_credential_google(const mloom_host *host, char *error_text, size_t error_size);
-
 const mloom_plugin *mloom_builtin_credential_azure(const mloom_host *host, char *error_text, size_t error_size);
+const mloom_plugin *mloom_builtin_credential_google(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_static(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_openai_compatible(const mloom_host *host, char *error_text, size_t error_size);
 #endif
@@ -23,9 +22,8 @@ const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
       mloom_builtin_claude_api,
       mloom_builtin_codex_api,
       mloom_builtin_credential_aws,
-      mloom_builtin_credential_google,
-
       mloom_builtin_credential_azure,
+      mloom_builtin_credential_google,
       mloom_builtin_credential_static,
       mloom_builtin_openai_compatible,
 #endif

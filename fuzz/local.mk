@@ -100,3 +100,11 @@ fuzz_fuzz_token_answer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_token_answer_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_token_answer_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_converse_decode
+fuzz_fuzz_converse_decode_SOURCES = fuzz/fuzz_converse_decode.c
+fuzz_fuzz_converse_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcdir)/tests/unit/wire
+fuzz_fuzz_converse_decode_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_converse_decode_LDADD = plugins/libwire.la $(fuzz_libs)
+endif

@@ -80,6 +80,12 @@ uninstall-hook:
 
 # What services of AWS share.
 plugins_libwire_la_SOURCES += \
+  plugins/wire/converse.h \
+  plugins/wire/converse_decode.c \
+  plugins/wire/converse_encode.c \
+  plugins/wire/converse_error.c \
+  plugins/wire/converse_event.c \
+  plugins/wire/converse_internal.h \
   plugins/wire/event_stream.c \
   plugins/wire/event_stream.h \
   plugins/wire/sigv4.c \

@@ -16,6 +16,7 @@ mergeloom_sim_SOURCES = \
   sim/template.c \
   sim/template.h \
   sim/wire/chat.c \
+  sim/wire/converse.c \
   sim/wire/messages.c \
   sim/wire/minimal.c \
   sim/wire/responses.c \

@@ -7,7 +7,13 @@
 #include "base/error.h"
 #include "wire/wire.h"
 
-const sim_wire *const sim_wires[] = {&sim_wire_messages, &sim_wire_chat, &sim_wire_minimal, &sim_wire_responses, NULL};
+const sim_wire *const sim_wires[] = {&sim_wire_converse,
+                                     &sim_wire_converse_profiles,
+                                     &sim_wire_messages,
+                                     &sim_wire_chat,
+                                     &sim_wire_minimal,
+                                     &sim_wire_responses,
+                                     NULL};
 
 static int32_t respond(sim_response *response, int32_t status, const char *content_type, const mloom_buffer *body) {
   response->status = status;

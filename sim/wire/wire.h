@@ -30,6 +30,8 @@ typedef struct sim_wire {
 extern const sim_wire *const sim_wires[];
 
 extern const sim_wire sim_wire_chat;
+extern const sim_wire sim_wire_converse;
+extern const sim_wire sim_wire_converse_profiles;
 extern const sim_wire sim_wire_messages;
 extern const sim_wire sim_wire_minimal;
 extern const sim_wire sim_wire_responses;

@@ -28,3 +28,5 @@ tests_e2e_credential_fetch_SOURCES = tests/e2e/credential_fetch.c
 tests_e2e_credential_fetch_LDADD = libmergeloom/libcore.la
 TESTS += tests/e2e/test_azure_identity.py
 EXTRA_DIST += tests/e2e/test_azure_identity.py tests/e2e/azure_client.mjs
+TESTS += tests/e2e/test_aws_bedrock.py
+EXTRA_DIST += tests/e2e/test_aws_bedrock.py tests/e2e/bedrock_client.mjs

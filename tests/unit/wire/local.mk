@@ -71,3 +71,17 @@ tests_unit_wire_test_token_answer_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugin
 tests_unit_wire_test_token_answer_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_token_answer_LDADD = plugins/libwire.la $(unit_libs)
 endif
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_converse_decode tests/unit/wire/test_converse_encode
+TESTS += tests/unit/wire/test_converse_decode tests/unit/wire/test_converse_encode
+tests_unit_wire_test_converse_decode_SOURCES = tests/unit/wire/test_converse_decode.c \
+  tests/unit/wire/event_stream_frames.h
+tests_unit_wire_test_converse_decode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins -I$(srcdir)/tests/unit/wire
+tests_unit_wire_test_converse_decode_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_converse_decode_LDADD = plugins/libwire.la $(unit_libs)
+tests_unit_wire_test_converse_encode_SOURCES = tests/unit/wire/test_converse_encode.c
+tests_unit_wire_test_converse_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_converse_encode_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_converse_encode_LDADD = plugins/libwire.la $(unit_libs)
+endif

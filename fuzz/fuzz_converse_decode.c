@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Answers of Converse: the first byte chooses status, pieces and form, the rest is the answer: as it stands, or lines
+ * of text made into messages with right checksums. A turn that was accepted must encode into a body that is JSON.
+ */
+#include <stdlib.h>
+
+#include "base/json_reader.h"
+#include "event_stream_frames.h"
+#include "wire/converse.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void on_event(const mloom_event *event, void *userdata) {
+  volatile char *last = userdata;
+  mloom_bytes texts[] = {event->text, event->id, event->name};
+  for (size_t i = 0; i < 3; i++) {
+    if (texts[i].size > 0) {
+      *last = texts[i].data[texts[i].size - 1];
+    }
+  }
+}
+
+static void check_body(const mloom_converse_answer *answer) {
+  static const mloom_tool tool = {.size = sizeof(tool), .name = "t"};
+  static const mloom_tool *const tools[] = {&tool};
+  mloom_converse_request request;
+  mloom_converse_options options = {.cache = 1};
+  mloom_session_args args = {.size = sizeof(args), .model = "m", .tools = tools, .tool_count = answer->block_count % 2};
+  mloom_buffer body = MLOOM_BUFFER_INIT;
+  const mloom_bytes *segments = NULL;
+  size_t count = 0;
+  if (mloom_converse_request_init(&request, &options, &args) != MLOOM_OK ||
+      mloom_converse_request_append_answer(&request, answer) != MLOOM_OK ||
+      mloom_converse_request_segments(&request, &segments, &count) != MLOOM_OK) {
+    abort();
+  }
+  for (size_t i = 0; i < count; i++) {
+    mloom_buffer_append(&body, segments[i].data, segments[i].size);
+  }
+  /* Not the strict parser: members that a service sends twice go back to it as they came. */
+  mloom_json_reader reader;
+  mloom_json_reader_init(&reader, body.data, body.size);
+  mloom_json_reader_skip(&reader);
+  if (mloom_json_reader_end(&reader) != MLOOM_OK) {
+    abort();
+  }
+  mloom_buffer_free(&body);
+  mloom_converse_request_free(&request);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const mloom_service_names service = {
+      .model = "m", .base_url = "http://s", .models_url = "http://s/models", .environment_prefix = "JCA_X_"};
+  if (size == 0) {
+    return 0;
+  }
+  char last = 0;
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = &last, .event = on_event};
+  mloom_exchange_end end = {.size = sizeof(end), .http_status = (data[0] & 1) != 0 ? 200 : 400};
+  mloom_turn_result result = {.size = sizeof(result)};
+  mloom_error error = MLOOM_ERROR_INIT;
+  mloom_converse_decoder decoder;
+  mloom_buffer answer = MLOOM_BUFFER_INIT;
+  if ((data[0] & 4) != 0) {
+    frames_from_text(&answer, (const char *)data + 1, size - 1);
+  } else {
+    mloom_buffer_append(&answer, (const char *)data + 1, size - 1);
+  }
+  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 3) + 16;
+  int32_t code = MLOOM_OK;
+  mloom_converse_decoder_init(&decoder);
+  for (size_t at = 0; code >= 0 && at < answer.size; at += step) {
+    size_t piece = answer.size - at < step ? answer.size - at : step;
+    code = mloom_converse_decoder_feed(&decoder, answer.data + at, piece, &sink, &error);
+  }
+  if (code >= 0 && mloom_converse_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) == MLOOM_OK) {
+    check_body(&decoder.answer);
+  }
+  mloom_converse_decoder_free(&decoder);
+  mloom_buffer_free(&answer);
+  return 0;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "converse.h"
+
+#include <string.h>
+
+#include "base/json_reader.h"
+#include "base/text.h"
+#include "body.h"
+
+#define ROLE_NONE 0u
+#define ROLE_USER 1u
+#define ROLE_ASSISTANT 2u
+
+/* A block of its own, behind what is to be kept. */
+static void add_cache_point(int32_t *status, mloom_buffer *out, const char *ttl) {
+  mloom_body_add(status, out, "{\"cachePoint\":{\"type\":\"default\"");
+  if (ttl != NULL) {
+    mloom_body_add_string(status, out, "ttl", mloom_text_bytes(ttl));
+  }
+  mloom_body_add(status, out, "}}");
+}
+
+/* ---- Head ---- */
+
+static void add_tools(int32_t *status, mloom_buffer *out, const mloom_converse_options *options,
+                      const mloom_session_args *args) {
+  mloom_body_add_name(status, out, "toolConfig");
+  mloom_body_add(status, out, "{\"tools\":[");
+  for (size_t i = 0; i < args->tool_count; i++) {
+    const mloom_tool *tool = args->tools[i];
+    mloom_body_add(status, out, i == 0 ? "{\"toolSpec\":{" : ",{\"toolSpec\":{");
+    mloom_body_add_string(status, out, "name", mloom_text_bytes(tool->name));
+    if (tool->description != NULL && tool->description[0] != '\0') {
+      mloom_body_add_string(status, out, "description", mloom_text_bytes(tool->description));
+    }
+    mloom_body_add_name(status, out, "inputSchema");
+    mloom_body_add(status, out, "{");
+    mloom_body_add_raw(status, out, "json", mloom_body_parameters(tool));
+    mloom_body_add(status, out, "}}}");
+  }
+  if (options->cache) {
+    mloom_body_add(status, out, ",");
+    add_cache_point(status, out, options->cache_ttl);
+  }
+  mloom_body_add(status, out, "]}");
+}
+
+static void add_instructions(int32_t *status, mloom_buffer *out, const mloom_converse_options *options,
+                             mloom_bytes instructions) {
+  if (mloom_body_is_blank(instructions)) {
+    return; /* an empty text is refused */
+  }
+  mloom_body_add_name(status, out, "system");
+  mloom_body_add(status, out, "[{");
+  mloom_body_add_string(status, out, "text", instructions);
+  mloom_body_add(status, out, "}");
+  if (options->cache) {
+    mloom_body_add(status, out, ",");
+    add_cache_point(status, out, options->cache_ttl);
+  }
+  mloom_body_add(status, out, "]");
+}
+
+/* What the model takes besides what all models do. Settings of its own win over more_fields. */
+static void add_model_fields(int32_t *status, mloom_buffer *out, const mloom_converse_options *options) {
+  mloom_json_reader reader;
+  mloom_bytes name;
+  mloom_bytes value = {NULL, 0};
+  size_t before = out->size;
+  mloom_body_add_name(status, out, "additionalModelRequestFields");
+  mloom_body_add(status, out, "{");
+  size_t empty = out->size;
+  if (options->thinking != NULL) {
+    mloom_body_add_name(status, out, "thinking");
+    mloom_body_add(status, out, "{");
+    mloom_body_add_string(status, out, "type", mloom_text_bytes(options->thinking));
+    if (strcmp(options->thinking, "enabled") == 0) {
+      mloom_body_add_number(status, out, "budget_tokens", options->thinking_budget);
+    }
+    mloom_body_add(status, out, "}");
+  }
+  mloom_json_reader_init(&reader, options->more_fields.data == NULL ? "" : options->more_fields.data,
+                         options->more_fields.size);
+  if (options->more_fields.size > 0 && mloom_json_reader_object(&reader)) {
+    while (mloom_json_reader_key(&reader, &name)) {
+      if (mloom_json_reader_raw(&reader, &value) &&
+          (options->thinking == NULL || !mloom_text_equal(name, "thinking"))) {
+        mloom_body_add(status, out, out->size == empty ? "\"" : ",\"");
+        mloom_body_add_bytes(status, out, name);
+        mloom_body_add(status, out, "\":");
+        mloom_body_add_bytes(status, out, value);
+      }
+    }
+  }
+  if (out->size == empty && *status == MLOOM_OK) {
+    mloom_buffer_truncate(out, before);
+  } else {
+    mloom_body_add(status, out, "}");
+  }
+}
+
+static void add_member_object(int32_t *status, mloom_buffer *out, const char *name, const char *member,
+                              const char *value) {
+  if (value != NULL) {
+    mloom_body_add_name(status, out, name);
+    mloom_body_add(status, out, "{");
+    mloom_body_add_string(status, out, member, mloom_text_bytes(value));
+    mloom_body_add(status, out, "}");
+  }
+}
+
+int32_t mloom_converse_request_init(mloom_converse_request *request, const mloom_converse_options *options,
+                                    const mloom_session_args *args) {
+  memset(request, 0, sizeof(*request));
+  request->cache = options->cache;
+  request->cache_ttl = options->cache_ttl;
+  request->has_tools = args->tool_count > 0;
+  mloom_buffer *out = &request->head;
+  int32_t status = MLOOM_OK;
+  mloom_body_add(&status, out, "{");
+  if (options->max_output_tokens > 0) {
+    mloom_body_add_name(&status, out, "inferenceConfig");
+    mloom_body_add(&status, out, "{");
+    mloom_body_add_number(&status, out, "maxTokens", options->max_output_tokens);
+    mloom_body_add(&status, out, "}");
+  }
+  add_model_fields(&status, out, options);
+  add_member_object(&status, out, "outputConfig", "effort", options->effort);
+  add_member_object(&status, out, "performanceConfig", "latency", options->latency);
+  if (request->has_tools) {
+    add_tools(&status, out, options, args);
+  }
+  add_instructions(&status, out, options, args->instructions);
+  mloom_body_add_name(&status, out, "messages");
+  mloom_body_add(&status, out, "[");
+  if (status != MLOOM_OK) {
+    mloom_converse_request_free(request);
+  }
+  return status;
+}
+
+/* ---- Messages ---- */
+
+/* What an append may change, to go back to when it fails. */
+typedef struct position {
+  size_t messages;
+  size_t texts;
+  uint32_t role;
+} position;
+
+static position here(const mloom_converse_request *request) {
+  return (position){request->messages.size, request->texts.size, request->role};
+}
+
+static int32_t settle(int32_t status, mloom_converse_request *request, position before) {
+  if (status != MLOOM_OK) {
+    mloom_buffer_truncate(&request->messages, before.messages);
+    mloom_buffer_truncate(&request->texts, before.texts);
+    request->role = before.role;
+  }
+  return status;
+}
+
+/* Begins the place of another block in a message of role; turns of one role become one message, as roles must
+ * alternate and all results of a turn must stand in one message. */
+static void begin_block(int32_t *status, mloom_converse_request *request, uint32_t role) {
+  mloom_buffer *out = &request->messages;
+  if (request->role == role) {
+    mloom_body_add(status, out, ",");
+  } else {
+    mloom_body_add(status, out, request->role == ROLE_NONE ? "" : "]},");
+    mloom_body_add(status, out,
+                   role == ROLE_USER ? "{\"role\":\"user\",\"content\":[" : "{\"role\":\"assistant\",\"content\":[");
+  }
+  request->role = role;
+}
+
+static void add_text(int32_t *status, mloom_buffer *out, mloom_bytes text, const char *instead) {
+  mloom_body_add(status, out, "{");
+  mloom_body_add_string(status, out, "text", mloom_body_is_blank(text) ? mloom_text_bytes(instead) : text);
+  mloom_body_add(status, out, "}");
+}
+
+/* What the user said in the open turn takes its place behind the results of tools. texts holds blocks, one after the
+ * other, as messages wants them. */
+static void settle_texts(int32_t *status, mloom_converse_request *request) {
+  if (request->texts.size == 0) {
+    return;
+  }
+  position before = here(request);
+  begin_block(status, request, ROLE_USER);
+  mloom_body_add_bytes(status, &request->messages, mloom_body_bytes(&request->texts));
+  settle(*status, request, before);
+  if (*status == MLOOM_OK) {
+    mloom_buffer_clear(&request->texts);
+  }
+}
+
+static void add_result(int32_t *status, mloom_converse_request *request, const mloom_message *message) {
+  mloom_buffer *out = &request->messages;
+  int failed = (message->flags & MLOOM_MESSAGE_ERROR) != 0;
+  /* A result without content is refused, and with it the whole conversation from then on. */
+  const char *instead = failed ? "the tool failed" : "(no output)";
+  begin_block(status, request, ROLE_USER);
+  if (!request->has_tools) {
+    add_text(status, out, message->text, instead);
+    return;
+  }
+  mloom_body_add(status, out, "{\"toolResult\":{");
+  mloom_body_add_string(status, out, "toolUseId",
+                        mloom_text_bytes(message->tool_call_id == NULL ? "" : message->tool_call_id));
+  mloom_body_add_name(status, out, "content");
+  mloom_body_add(status, out, "[");
+  add_text(status, out, message->text, instead);
+  /* Success is what every model takes the result for; not every one knows the member. */
+  mloom_body_add(status, out, failed ? "],\"status\":\"error\"}}" : "]}}");
+}
+
+int32_t mloom_converse_request_append(mloom_converse_request *request, const mloom_message *message) {
+  int32_t status = MLOOM_OK;
+  position before = here(request);
+  if (message->role == MLOOM_ROLE_TOOL_RESULT) {
+    add_result(&status, request, message);
+  } else if (message->role == MLOOM_ROLE_USER) {
+    mloom_body_add(&status, &request->texts, request->texts.size == 0 ? "" : ",");
+    add_text(&status, &request->texts, message->text, "(nothing)");
+  } else {
+    return MLOOM_E_UNSUPPORTED;
+  }
+  return settle(status, request, before);
+}
+
+static void add_reasoning(int32_t *status, mloom_buffer *out, const mloom_converse_block *block) {
+  mloom_body_add(status, out, "{\"reasoningContent\":{");
+  if (block->kind == MLOOM_CONVERSE_REDACTED) {
+    mloom_body_add_string(status, out, "redactedContent", mloom_body_bytes(&block->signature));
+  } else {
+    mloom_body_add_name(status, out, "reasoningText");
+    mloom_body_add(status, out, "{");
+    mloom_body_add_string(status, out, "text", mloom_body_bytes(&block->text));
+    mloom_body_add_string(status, out, "signature", mloom_body_bytes(&block->signature));
+    mloom_body_add(status, out, "}");
+  }
+  mloom_body_add(status, out, "}}");
+}
+
+static void add_call(int32_t *status, mloom_buffer *out, const mloom_converse_block *block, int has_tools) {
+  if (!has_tools) {
+    MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+    mloom_body_add(status, &text, "(called ");
+    mloom_body_add_bytes(status, &text, mloom_body_bytes(&block->name));
+    mloom_body_add(status, &text, " with ");
+    mloom_body_add_bytes(status, &text, mloom_body_bytes(&block->input));
+    mloom_body_add(status, &text, ")");
+    add_text(status, out, mloom_body_bytes(&text), "");
+    return;
+  }
+  mloom_body_add(status, out, "{\"toolUse\":{");
+  mloom_body_add_string(status, out, "toolUseId", mloom_body_bytes(&block->id));
+  mloom_body_add_string(status, out, "name", mloom_body_bytes(&block->name));
+  mloom_body_add_object(status, out, "input", mloom_body_bytes(&block->input), "malformed_input");
+  mloom_body_add(status, out, "}}");
+}
+
+/* Blocks that would make the next request invalid are left out: empty texts, thoughts cut before their signature, and
+ * calls that are not going to be run. */
+static int is_sent(const mloom_converse_answer *answer, const mloom_converse_block *block) {
+  switch (block->kind) {
+  case MLOOM_CONVERSE_TEXT:
+    return !mloom_body_is_blank(mloom_body_bytes(&block->text));
+  case MLOOM_CONVERSE_REASONING:
+  case MLOOM_CONVERSE_REDACTED:
+    return block->signature.size > 0;
+  case MLOOM_CONVERSE_TOOL_USE:
+    return answer->stop != MLOOM_STOP_LENGTH && answer->stop != MLOOM_STOP_REFUSED;
+  case MLOOM_CONVERSE_OTHER:
+    return mloom_body_is_object(mloom_body_bytes(&block->input));
+  default:
+    return 0;
+  }
+}
+
+int32_t mloom_converse_request_append_answer(mloom_converse_request *request, const mloom_converse_answer *answer) {
+  int32_t status = MLOOM_OK;
+  uint32_t last = 0;
+  mloom_buffer *out = &request->messages;
+  settle_texts(&status, request);
+  position before = here(request);
+  for (size_t i = 0; i < answer->block_count; i++) {
+    const mloom_converse_block *block = &answer->blocks[i];
+    if (!is_sent(answer, block)) {
+      continue;
+    }
+    last = block->kind;
+    begin_block(&status, request, ROLE_ASSISTANT);
+    if (last == MLOOM_CONVERSE_TEXT) {
+      add_text(&status, out, mloom_body_bytes(&block->text), "");
+    } else if (last == MLOOM_CONVERSE_TOOL_USE) {
+      add_call(&status, out, block, request->has_tools);
+    } else if (last == MLOOM_CONVERSE_OTHER) {
+      mloom_body_add_bytes(&status, out, mloom_body_bytes(&block->input));
+    } else {
+      add_reasoning(&status, out, block);
+    }
+  }
+  if (last == 0 || last == MLOOM_CONVERSE_REASONING || last == MLOOM_CONVERSE_REDACTED) {
+    /* A message without blocks is refused, and one that ends with a thought. */
+    begin_block(&status, request, ROLE_ASSISTANT);
+    add_text(&status, out, (mloom_bytes){NULL, 0}, "(nothing)");
+  }
+  return settle(status, request, before);
+}
+
+int32_t mloom_converse_request_segments(mloom_converse_request *request, const mloom_bytes **out, size_t *count) {
+  int32_t status = MLOOM_OK;
+  settle_texts(&status, request);
+  mloom_buffer *tail = &request->tail;
+  mloom_buffer_clear(tail);
+  if (request->role != ROLE_NONE) {
+    if (request->cache) {
+      mloom_body_add(&status, tail, ",");
+      add_cache_point(&status, tail, request->cache_ttl);
+    }
+    mloom_body_add(&status, tail, "]}");
+  }
+  mloom_body_add(&status, tail, "]}");
+  if (status != MLOOM_OK) {
+    return status;
+  }
+  request->segments[0] = mloom_body_bytes(&request->head);
+  request->segments[1] = mloom_body_bytes(&request->messages);
+  request->segments[2] = mloom_body_bytes(tail);
+  *out = request->segments;
+  *count = 3;
+  return MLOOM_OK;
+}
+
+void mloom_converse_request_free(mloom_converse_request *request) {
+  mloom_buffer_free(&request->head);
+  mloom_buffer_free(&request->messages);
+  mloom_buffer_free(&request->texts);
+  mloom_buffer_free(&request->tail);
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads messages of a stream and whole answers into blocks.
+ */
+#include "converse_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "body.h"
+
+static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
+  mloom_buffer_clear(buffer);
+  return mloom_buffer_append(buffer, text.data, text.size);
+}
+
+/* Makes the text repaired where its UTF-8 is malformed. */
+static int32_t repair(mloom_converse_decoder *decoder, mloom_bytes *data) {
+  if (mloom_text_is_utf8(data->data, data->size)) {
+    return MLOOM_OK;
+  }
+  mloom_buffer_clear(&decoder->repaired);
+  if (mloom_text_append_utf8(&decoder->repaired, data->data, data->size) != MLOOM_OK) {
+    return MLOOM_E_MEMORY;
+  }
+  *data = (mloom_bytes){decoder->repaired.data, decoder->repaired.size};
+  return MLOOM_OK;
+}
+
+/* ---- Usage and reasons to stop ---- */
+
+static void read_count(mloom_json_reader *reader, uint64_t *count) {
+  int64_t value;
+  if (mloom_json_reader_integer(reader, &value) && value >= 0) {
+    *count = (uint64_t)value;
+  }
+}
+
+/* What was read from the cache and written to it stands beside inputTokens, not inside. */
+static void read_usage(mloom_converse_decoder *decoder, mloom_json_reader *reader) {
+  mloom_converse_answer *answer = &decoder->answer;
+  mloom_bytes key;
+  if (!mloom_json_reader_object(reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "inputTokens")) {
+      read_count(reader, &answer->uncached_input_tokens);
+    } else if (mloom_text_equal(key, "cacheReadInputTokens")) {
+      read_count(reader, &answer->cached_input_tokens);
+    } else if (mloom_text_equal(key, "cacheWriteInputTokens")) {
+      read_count(reader, &answer->cache_write_tokens);
+    } else if (mloom_text_equal(key, "outputTokens")) {
+      read_count(reader, &answer->output_tokens);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  mloom_event event = {.size = (uint32_t)sizeof(event),
+                       .kind = MLOOM_EVENT_USAGE,
+                       .cached_input_tokens = answer->cached_input_tokens,
+                       .cache_write_tokens = answer->cache_write_tokens,
+                       .output_tokens = answer->output_tokens};
+  event.input_tokens = answer->uncached_input_tokens + answer->cached_input_tokens + answer->cache_write_tokens;
+  mloom_answer_emit(decoder->sink, &event);
+}
+
+static void read_stop_reason(mloom_converse_decoder *decoder, mloom_json_reader *reader) {
+  mloom_converse_answer *answer = &decoder->answer;
+  mloom_bytes reason;
+  if (!mloom_json_reader_string(reader, &decoder->scratch, &reason) || reason.size == 0) {
+    return;
+  }
+  size_t size = reason.size < sizeof(answer->reason) - 1 ? reason.size : sizeof(answer->reason) - 1;
+  memcpy(answer->reason, reason.data, size);
+  answer->reason[mloom_text_complete_prefix(answer->reason, size)] = '\0';
+  answer->stop = MLOOM_STOP_END;
+  if (mloom_text_equal(reason, "max_tokens")) {
+    answer->stop = MLOOM_STOP_LENGTH;
+  } else if (mloom_text_equal(reason, "guardrail_intervened") || mloom_text_equal(reason, "content_filtered") ||
+             mloom_text_equal(reason, "refusal")) {
+    answer->stop = MLOOM_STOP_REFUSED;
+  } else if (mloom_text_equal(reason, "model_context_window_exceeded")) {
+    answer->stop = MLOOM_STOP_LENGTH;
+    answer->context_full = 1;
+  } else if (mloom_text_equal(reason, "malformed_model_output") || mloom_text_equal(reason, "malformed_tool_use")) {
+    answer->unusable = 1;
+  }
+}
+
+/* ---- Blocks ---- */
+
+static int32_t say(mloom_converse_decoder *decoder, mloom_converse_block *block, mloom_bytes text) {
+  if (text.size == 0) {
+    return MLOOM_OK;
+  }
+  int32_t status = mloom_buffer_append(&block->text, text.data, text.size);
+  if (status == MLOOM_OK) {
+    uint32_t kind = block->kind == MLOOM_CONVERSE_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
+    mloom_answer_emit_text(decoder->sink, kind, text);
+  }
+  return status;
+}
+
+static int32_t new_block(mloom_converse_answer *answer, int64_t index, mloom_converse_block **out) {
+  if (answer->block_count >= MLOOM_CONVERSE_BLOCKS_LIMIT) {
+    return MLOOM_E_LIMIT;
+  }
+  if (answer->block_count == answer->block_capacity) {
+    size_t capacity = answer->block_capacity == 0 ? 4 : answer->block_capacity * 2;
+    mloom_converse_block *blocks = realloc(answer->blocks, capacity * sizeof(*blocks));
+    if (blocks == NULL) {
+      return MLOOM_E_MEMORY;
+    }
+    answer->blocks = blocks;
+    answer->block_capacity = capacity;
+  }
+  *out = &answer->blocks[answer->block_count++];
+  memset(*out, 0, sizeof(**out));
+  (*out)->index = index;
+  return MLOOM_OK;
+}
+
+/* Only calls have a start; other blocks begin with their first piece. */
+static int32_t find_block(mloom_converse_answer *answer, int64_t index, mloom_converse_block **out) {
+  for (size_t i = answer->block_count; i > 0; i--) {
+    if (answer->blocks[i - 1].index == index) {
+      *out = &answer->blocks[i - 1];
+      return MLOOM_OK;
+    }
+  }
+  return new_block(answer, index, out);
+}
+
+/* A block that has no kind yet takes this one; does it have it? */
+static int is_or_becomes(mloom_converse_block *block, uint32_t kind) {
+  block->kind = block->kind == MLOOM_CONVERSE_UNKNOWN ? kind : block->kind;
+  return block->kind == kind;
+}
+
+static int32_t begin_call(mloom_converse_decoder *decoder, mloom_converse_block *block) {
+  block->kind = MLOOM_CONVERSE_TOOL_USE;
+  return ++decoder->answer.call_count > MLOOM_CONVERSE_CALLS_LIMIT ? MLOOM_E_LIMIT : MLOOM_OK;
+}
+
+/* The members of toolUse. As a delta its input is a piece of JSON text, in a whole answer an object. */
+static int32_t read_call(mloom_converse_decoder *decoder, mloom_converse_block *block, mloom_json_reader *reader) {
+  mloom_bytes key;
+  mloom_bytes text = {NULL, 0};
+  int32_t status = MLOOM_OK;
+  if (block->kind != MLOOM_CONVERSE_TOOL_USE) {
+    if (block->kind != MLOOM_CONVERSE_UNKNOWN) {
+      decoder->malformed = 1;
+    }
+    status = begin_call(decoder, block);
+  }
+  if (!mloom_json_reader_object(reader)) {
+    return status;
+  }
+  while (status == MLOOM_OK && mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "toolUseId")) {
+      mloom_json_reader_string(reader, &decoder->scratch, &text);
+      status = set_buffer(&block->id, text);
+    } else if (mloom_text_equal(key, "name")) {
+      mloom_json_reader_string(reader, &decoder->scratch, &text);
+      status = set_buffer(&block->name, text);
+    } else if (mloom_text_equal(key, "input")) {
+      int is_piece = mloom_json_reader_peek(reader) == MLOOM_JSON_STRING;
+      if (is_piece) {
+        mloom_json_reader_string(reader, &decoder->scratch, &text);
+      } else {
+        mloom_json_reader_raw(reader, &text);
+      }
+      if (text.size > MLOOM_CONVERSE_INPUT_LIMIT - block->input.size) {
+        return MLOOM_E_LIMIT;
+      }
+      status = mloom_buffer_append(&block->input, text.data, text.size);
+      if (is_piece && status == MLOOM_OK) {
+        mloom_answer_emit_delta(decoder->sink, &block->id, &block->name);
+      }
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  return status;
+}
+
+/* Pieces of bytes are encoded one by one: the base64 of the whole is another. */
+static int32_t add_redacted(mloom_converse_block *block, mloom_bytes piece) {
+  if (block->signature.size == 0) {
+    return mloom_buffer_append(&block->signature, piece.data, piece.size);
+  }
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer bytes = MLOOM_BUFFER_INIT;
+  int32_t status = mloom_base64_decode(&bytes, block->signature.data, block->signature.size);
+  status = status == MLOOM_OK ? mloom_base64_decode(&bytes, piece.data, piece.size) : status;
+  if (status == MLOOM_OK) {
+    mloom_buffer_clear(&block->signature);
+    status = mloom_base64_append(&block->signature, mloom_buffer_string(&bytes), bytes.size);
+  }
+  return status;
+}
+
+/* reasoningContent has text and signature as a delta, and within reasoningText in a whole answer. */
+static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_converse_block *block, mloom_json_reader *reader,
+                              int is_inner) {
+  mloom_bytes key;
+  mloom_bytes text = {NULL, 0};
+  int32_t status = MLOOM_OK;
+  if (!mloom_json_reader_object(reader)) {
+    return MLOOM_OK;
+  }
+  while (status == MLOOM_OK && mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "text") && is_or_becomes(block, MLOOM_CONVERSE_REASONING)) {
+      mloom_json_reader_string(reader, &decoder->scratch, &text);
+      status = say(decoder, block, text);
+    } else if (mloom_text_equal(key, "signature") && is_or_becomes(block, MLOOM_CONVERSE_REASONING)) {
+      mloom_json_reader_string(reader, &decoder->scratch, &text);
+      status = mloom_buffer_append(&block->signature, text.data, text.size);
+    } else if (mloom_text_equal(key, "redactedContent") && is_or_becomes(block, MLOOM_CONVERSE_REDACTED)) {
+      mloom_json_reader_string(reader, &decoder->scratch, &text);
+      status = add_redacted(block, text);
+      decoder->malformed |= status == MLOOM_E_INVALID;
+      status = status == MLOOM_E_INVALID ? MLOOM_OK : status;
+    } else if (mloom_text_equal(key, "reasoningText") && !is_inner) {
+      status = read_reasoning(decoder, block, reader, 1);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  return status;
+}
+
+/* The member of a block or of a delta that says what it is. */
+static int32_t read_content(mloom_converse_decoder *decoder, mloom_converse_block *block, mloom_bytes content) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_bytes text = {NULL, 0};
+  int32_t status = MLOOM_OK;
+  mloom_json_reader_init(&reader, content.data, content.size);
+  if (!mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "text") && is_or_becomes(block, MLOOM_CONVERSE_TEXT)) {
+      mloom_json_reader_string(&reader, &decoder->scratch, &text);
+      status = say(decoder, block, text);
+    } else if (mloom_text_equal(key, "toolUse")) {
+      status = read_call(decoder, block, &reader);
+    } else if (mloom_text_equal(key, "reasoningContent")) {
+      status = read_reasoning(decoder, block, &reader, 0);
+    } else {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  return status;
+}
+
+/* ---- Messages of a stream ---- */
+
+/* The members of an event, whatever their order. */
+typedef struct event_parts {
+  mloom_bytes content; /* delta or start */
+  int64_t index;
+} event_parts;
+
+static int32_t split(mloom_converse_decoder *decoder, mloom_bytes data, event_parts *out) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_json_reader_init(&reader, data.data, data.size);
+  if (!mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  while (mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "delta") || mloom_text_equal(key, "start")) {
+      mloom_json_reader_raw(&reader, &out->content);
+    } else if (mloom_text_equal(key, "contentBlockIndex")) {
+      mloom_json_reader_integer(&reader, &out->index);
+    } else if (mloom_text_equal(key, "stopReason")) {
+      read_stop_reason(decoder, &reader);
+    } else if (mloom_text_equal(key, "usage")) {
+      read_usage(decoder, &reader);
+    } else {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  int32_t end = mloom_json_reader_end(&reader);
+  decoder->malformed |= end != MLOOM_OK && end != MLOOM_E_MEMORY;
+  return end == MLOOM_E_MEMORY ? end : MLOOM_OK;
+}
+
+int32_t mloom_converse_read_message(mloom_converse_decoder *decoder, const mloom_event_stream_message *message) {
+  event_parts event = {.content = {NULL, 0}, .index = -1};
+  mloom_bytes type = mloom_event_stream_string(message, ":event-type");
+  mloom_bytes data = mloom_text_trim(message->payload);
+  if (mloom_converse_failure_read_message(&decoder->failure, message)) {
+    decoder->has_failure = 1;
+    return MLOOM_OK;
+  }
+  int is_content = mloom_text_equal(type, "contentBlockDelta") || mloom_text_equal(type, "contentBlockStart");
+  int is_end = mloom_text_equal(type, "messageStop");
+  int is_metadata = mloom_text_equal(type, "metadata");
+  if (mloom_text_equal(type, "messageStart")) {
+    decoder->started = 1;
+  }
+  if (!is_content && !is_end && !is_metadata) {
+    return MLOOM_OK;
+  }
+  int32_t status = repair(decoder, &data);
+  status = status == MLOOM_OK ? split(decoder, data, &event) : status;
+  if (status != MLOOM_OK || decoder->malformed) {
+    return status;
+  }
+  if (is_content) {
+    mloom_converse_block *block = NULL;
+    if (event.index < 0 || event.content.size == 0) {
+      decoder->malformed = 1;
+      return MLOOM_OK;
+    }
+    status = find_block(&decoder->answer, event.index, &block);
+    return status == MLOOM_OK ? read_content(decoder, block, event.content) : status;
+  }
+  decoder->done |= is_end;
+  decoder->complete |= is_metadata && decoder->done;
+  return MLOOM_OK;
+}
+
+/* ---- Whole answers ---- */
+
+static int32_t read_block(mloom_converse_decoder *decoder, mloom_bytes raw, int64_t index) {
+  mloom_converse_block *block = NULL;
+  int32_t status = new_block(&decoder->answer, index, &block);
+  status = status == MLOOM_OK ? read_content(decoder, block, raw) : status;
+  if (status == MLOOM_OK && block->kind == MLOOM_CONVERSE_UNKNOWN) {
+    block->kind = MLOOM_CONVERSE_OTHER;
+    status = set_buffer(&block->input, raw);
+  }
+  return status;
+}
+
+/* {"message":{"role","content":[...]}} */
+static int32_t read_output(mloom_converse_decoder *decoder, mloom_json_reader *reader) {
+  mloom_bytes key;
+  mloom_bytes raw = {NULL, 0};
+  int32_t status = MLOOM_OK;
+  if (!mloom_json_reader_object(reader)) {
+    return MLOOM_OK;
+  }
+  while (status == MLOOM_OK && mloom_json_reader_key(reader, &key)) {
+    if (!mloom_text_equal(key, "message") || mloom_json_reader_peek(reader) != MLOOM_JSON_OBJECT) {
+      mloom_json_reader_skip(reader);
+      continue;
+    }
+    decoder->started = 1;
+    mloom_json_reader_object(reader);
+    while (status == MLOOM_OK && mloom_json_reader_key(reader, &key)) {
+      if (!mloom_text_equal(key, "content") || mloom_json_reader_peek(reader) != MLOOM_JSON_ARRAY) {
+        mloom_json_reader_skip(reader);
+        continue;
+      }
+      mloom_json_reader_array(reader);
+      for (int64_t i = 0; status == MLOOM_OK && mloom_json_reader_element(reader); i++) {
+        status = mloom_json_reader_raw(reader, &raw) ? read_block(decoder, raw, i) : MLOOM_OK;
+      }
+    }
+  }
+  return status;
+}
+
+int32_t mloom_converse_read_whole(mloom_converse_decoder *decoder, mloom_bytes data) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  int32_t status = repair(decoder, &data);
+  if (status != MLOOM_OK) {
+    return status;
+  }
+  mloom_json_reader_init(&reader, data.data, data.size);
+  if (!mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "output")) {
+      status = read_output(decoder, &reader);
+    } else if (mloom_text_equal(key, "stopReason")) {
+      read_stop_reason(decoder, &reader);
+    } else if (mloom_text_equal(key, "usage")) {
+      read_usage(decoder, &reader);
+    } else {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  if (status != MLOOM_OK) {
+    return status;
+  }
+  int32_t end = mloom_json_reader_end(&reader);
+  decoder->malformed |= end != MLOOM_OK && end != MLOOM_E_MEMORY;
+  decoder->done = decoder->answer.reason[0] != '\0';
+  if (!decoder->started && !decoder->malformed) {
+    /* A path that is no operation is answered so, with status 200. */
+    decoder->has_failure = 1;
+    mloom_converse_failure_read(&decoder->failure, data.data, data.size);
+  }
+  return end == MLOOM_E_MEMORY ? end : MLOOM_OK;
+}
+
+void mloom_converse_answer_clear(mloom_converse_answer *answer) {
+  for (size_t i = 0; i < answer->block_count; i++) {
+    mloom_converse_block *block = &answer->blocks[i];
+    mloom_buffer_free(&block->text);
+    mloom_buffer_free(&block->signature);
+    mloom_buffer_free(&block->input);
+    mloom_buffer_free(&block->id);
+    mloom_buffer_free(&block->name);
+  }
+  mloom_converse_block *blocks = answer->blocks;
+  size_t capacity = answer->block_capacity;
+  memset(answer, 0, sizeof(*answer));
+  answer->blocks = blocks;
+  answer->block_capacity = capacity;
+}

@@ -44,6 +44,11 @@ static int32_t crypto_sha256(void *ctx, const mloom_bytes *pieces, size_t piece_
   return digest(engine->sha256, pieces, piece_count, out);
 }
 
+static int32_t crypto_sha1(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[20]) {
+  const mloom_crypto_engine *engine = ctx;
+  return digest(engine->sha1, pieces, piece_count, out);
+}
+
 static int32_t crypto_hmac_sha256(void *ctx, const void *key, size_t key_size, const mloom_bytes *pieces,
                                   size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]) {
   const mloom_crypto_engine *engine = ctx;
@@ -174,6 +179,7 @@ int32_t mloom_crypto_engine_new(mloom_crypto_engine **out, mloom_error *error) {
       .sign_rs256 = crypto_sign_rs256,
       .sign_ps256 = crypto_sign_ps256,
       .read_certificate = crypto_read_certificate,
+      .sha1 = crypto_sha1,
   };
   *out = MLOOM_STEAL(engine);
   return MLOOM_OK;

@@ -38,6 +38,8 @@ typedef struct mloom_crypto {
    * allocator: release it with host->free. MLOOM_E_INVALID. */
   int32_t (*read_certificate)(void *ctx, const char *pem, size_t pem_size, char **der, size_t *der_size,
                               uint8_t sha1[20], uint8_t sha256[MLOOM_SHA256_SIZE], mloom_error *error);
+  /* SHA-1 of the pieces: for names and formats that others have settled on, never to protect anything. */
+  int32_t (*sha1)(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[20]);
 } mloom_crypto;
 
 #ifdef __cplusplus

@@ -48,8 +48,7 @@ tests_unit_wire_test_messages_encode_LDADD = plugins/libwire.la $(unit_libs)
 
 check_PROGRAMS += tests/unit/wire/test_credential_aws
 TESTS += tests/unit/wire/test_credential_aws
-tests_unit_wire_test_credential_aws_SOURCES = tests/unit/wire/test_credential_aws.c \
-  plugins/credential-aws/credential_aws.c
+tests_unit_wire_test_credential_aws_SOURCES = tests/unit/wire/test_credential_aws.c $(credential_aws_sources)
 tests_unit_wire_test_credential_aws_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_credential_aws_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_credential_aws_LDADD = plugins/libwire.la $(unit_libs)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * credential_fetch SOURCE AUDIENCE [--ca FILE] [--proxy URL] [--field NAME=VALUE] [--secret NAME=VALUE]
- *                  [--seconds N] [--times N]
+ *                  [--seconds N] [--times N] [--authorize URL]
  *
  * Asks one credential source, loaded as a plugin, for a credential of a provider that has these fields, in this
  * program's environment. Prints one line of JSON for each time it asked; a new line on stdin comes before each but the
@@ -32,6 +32,7 @@ typedef struct options {
   const char *audience;
   const char *ca_file;
   const char *proxy;
+  const char *authorize; /* a request for this address; NULL: none */
   int64_t seconds;
   int64_t times;
   mloom_field fields[FIELD_LIMIT];
@@ -85,6 +86,8 @@ static int read_options(options *self, int argc, char **argv) {
       self->ca_file = argv[i + 1];
     } else if (strcmp(argv[i], "--proxy") == 0) {
       self->proxy = argv[i + 1];
+    } else if (strcmp(argv[i], "--authorize") == 0) {
+      self->authorize = argv[i + 1];
     } else if (strcmp(argv[i], "--field") == 0) {
       good = add_field(self, MLOOM_FIELD_STRING, argv[i + 1]);
     } else if (strcmp(argv[i], "--secret") == 0) {
@@ -167,7 +170,27 @@ static void release(asker *self) {
   mloom_redactor_free(self->redactor);
 }
 
-static void print(const asker *self, int32_t code, const mloom_credential *credential, mloom_error *error) {
+static int32_t add_header(const mloom_header *header, void *userdata) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer value = MLOOM_BUFFER_INIT;
+  mloom_bytes secret = header->secret == NULL ? (mloom_bytes){"", 0} : mloom_secret_bytes(header->secret);
+  mloom_buffer_append_string(&value, header->value);
+  mloom_buffer_append(&value, secret.data, secret.size);
+  return mloom_json_set(userdata, header->name, mloom_json_new_string(mloom_buffer_string(&value), value.size));
+}
+
+/* The headers that a request with this credential gets. */
+static int32_t authorize(const asker *self, const options *given, const mloom_credential_args *args,
+                         const mloom_credential *credential, mloom_json *headers, mloom_error *error) {
+  const mloom_http_request request = {.size = (uint32_t)sizeof(request), .method = "POST", .url = given->authorize};
+  const mloom_header_sink sink = {.size = (uint32_t)sizeof(sink), .userdata = headers, .header = add_header};
+  if (given->authorize == NULL || credential->kind != MLOOM_CREDENTIAL_SIGNS) {
+    return MLOOM_OK;
+  }
+  return self->source->authorize(self->instance, args, credential, &request, &sink, error);
+}
+
+static void print(const asker *self, int32_t code, const mloom_credential *credential, mloom_json *headers,
+                  mloom_error *error) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *line = mloom_json_new_object();
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_redactor_apply_error(self->redactor, error);
@@ -177,6 +200,7 @@ static void print(const asker *self, int32_t code, const mloom_credential *crede
     mloom_json_set(line, "secret", mloom_json_new_string(bytes.data, bytes.size));
     mloom_json_set_integer(line, "expires_wall_ms", credential->expires_wall_ms);
     mloom_json_set_string(line, "description", credential->description);
+    mloom_json_set(line, "headers", mloom_json_ref(headers));
   } else {
     mloom_json_set_string(line, "message", error->message);
     mloom_json_set_string(line, "remedy", error->remedy);
@@ -198,11 +222,15 @@ static void ask(const asker *self, const options *given) {
       .size = (uint32_t)sizeof(args), .settings = self->settings, .audience = given->audience};
   mloom_credential credential = {.size = (uint32_t)sizeof(credential), .expires_wall_ms = -1};
   mloom_error error = MLOOM_ERROR_INIT;
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *headers = mloom_json_new_object();
   int32_t code = self->source->probe(self->instance, &args, &error);
   if (code == MLOOM_OK) {
     code = self->source->fetch(self->instance, &call, &args, &credential, &error);
   }
-  print(self, code, &credential, &error);
+  if (code == MLOOM_OK) {
+    code = authorize(self, given, &args, &credential, headers, &error);
+  }
+  print(self, code, &credential, headers, &error);
   mloom_secret_unref(credential.secret);
 }
 

@@ -268,6 +268,7 @@ class Recorder:
                     status, headers, data = answer(self.command, self.path, dict(self.headers), body)
                 else:
                     status, headers, data = self.ask(body)
+                self.date = headers.get("Date")
                 self.send_response(status)
                 for name, value in headers.items():
                     if name.lower() not in ("transfer-encoding", "content-length", "connection", "date", "server"):
@@ -281,6 +282,9 @@ class Recorder:
                 return request(upstream + self.path, self.command, body or None, headers)
 
             do_GET = do_POST = serve
+
+            def date_time_string(self, timestamp=None):
+                return self.date or super().date_time_string(timestamp)
 
             def log_message(self, *_):  # pylint: disable=arguments-differ
                 pass

@@ -116,3 +116,16 @@ plugins_libwire_la_SOURCES += \
 include plugins/credential-google/local.mk
 
 include plugins/credential-azure/local.mk
+# What programs with a login of their own share.
+plugins_libwire_la_SOURCES += \
+  plugins/cli/agent.c \
+  plugins/cli/agent.h \
+  plugins/cli/command.c \
+  plugins/cli/command.h \
+  plugins/cli/lines.c \
+  plugins/cli/lines.h \
+  plugins/cli/program.c \
+  plugins/cli/program.h \
+  plugins/cli/stream.c \
+  plugins/cli/stream.h
+include plugins/codex-cli/local.mk

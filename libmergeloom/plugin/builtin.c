@@ -9,6 +9,7 @@
 /* In a static build each plugin is compiled with -Dmergeloom_plugin_init_v1=<its name here>. */
 const mloom_plugin *mloom_builtin_claude_api(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_codex_api(const mloom_host *host, char *error_text, size_t error_size);
+const mloom_plugin *mloom_builtin_codex_cli(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_aws(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_azure(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_google(const mloom_host *host, char *error_text, size_t error_size);
@@ -21,6 +22,7 @@ const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
 #ifdef MLOOM_BUILTIN_PLUGINS
       mloom_builtin_claude_api,
       mloom_builtin_codex_api,
+      mloom_builtin_codex_cli,
       mloom_builtin_credential_aws,
       mloom_builtin_credential_azure,
       mloom_builtin_credential_google,

@@ -171,6 +171,24 @@ static int32_t describe_probe(mloom_provider_instance *instance, uint32_t kind, 
   return code;
 }
 
+/* What a program says in its errors counts as well: many tell their state there. */
+static int32_t end_program(const mloom_exchange_run *run, mloom_buffer *body, mloom_error *error) {
+  if (run->exchange->kind != MLOOM_EXCHANGE_PROCESS || run->error_output.size == 0) {
+    return MLOOM_OK;
+  }
+  return mloom_buffer_append(body, run->error_output.data, run->error_output.size) == MLOOM_OK
+             ? MLOOM_OK
+             : mloom_error_memory(error);
+}
+
+/* Of a program the exit status, or minus the signal that ended it. */
+static int32_t status_of(const mloom_exchange_run *run) {
+  if (run->exchange->kind != MLOOM_EXCHANGE_PROCESS) {
+    return run->end.http_status;
+  }
+  return run->end.signal != 0 ? -run->end.signal : run->end.exit_code;
+}
+
 static int32_t probe_once(mloom_provider_instance *instance, const mloom_call *call, uint32_t kind,
                           const mloom_probe_sink *sink, mloom_http_report *report, int *retry, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
@@ -194,10 +212,11 @@ static int32_t probe_once(mloom_provider_instance *instance, const mloom_call *c
     code = run.end.outcome;
     mloom_error_copy(error, &run.reason);
   } else if (code == MLOOM_OK) {
-    code = mloom_exchange_check_redirect(&run, error);
+    code = end_program(&run, &body, error);
+    code = code == MLOOM_OK ? mloom_exchange_check_redirect(&run, error) : code;
     if (code == MLOOM_OK && instance->entry->descriptor.probe_result != NULL) {
       mloom_provider_enter(instance);
-      code = instance->entry->descriptor.probe_result(instance->plugin, kind, run.end.http_status,
+      code = instance->entry->descriptor.probe_result(instance->plugin, kind, status_of(&run),
                                                       mloom_buffer_string(&body), body.size, sink, error);
       mloom_provider_leave(instance);
       code = code < 0 ? code : MLOOM_OK;

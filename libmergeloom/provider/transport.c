@@ -121,7 +121,9 @@ static int32_t read_extra_headers(mloom_provider_instance *instance, mloom_error
 }
 
 int32_t mloom_provider_open_transport(mloom_provider_instance *instance, mloom_error *error) {
-  int64_t retries = mloom_settings_integer(instance->settings, "max_retries", 2);
+  /* A program may have changed the workspace before it failed, and tries again by itself. */
+  int64_t fallback = instance->entry->descriptor.shape == MLOOM_SHAPE_AGENT ? 0 : 2;
+  int64_t retries = mloom_settings_integer(instance->settings, "max_retries", fallback);
   instance->retry = (mloom_retry_policy){.max_retries = retries < 0     ? 0
                                                         : retries > 100 ? 100
                                                                         : (uint32_t)retries,

@@ -214,15 +214,21 @@ static void skip_all(mloom_check_run *run, const char *reason) {
 }
 
 static void check_service(mloom_check_run *run) {
-  static const char *const names[] = {"credential", "reach", "model", "tools"};
+  static const char *const names[] = {"credential", "reach", "model", "tools", NULL};
+  static const char *const program_names[] = {"cli", "login", "confinement", "model", "tools", NULL};
+  int is_program = run->args->entry->descriptor.shape == MLOOM_SHAPE_AGENT;
   if (mloom_check_state(run, "settings") == MLOOM_CHECK_FAIL) {
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-      mloom_check_skip(run, names[i], "settings");
+    for (const char *const *name = is_program ? program_names : names; *name != NULL; name++) {
+      mloom_check_skip(run, *name, "settings");
     }
     return;
   }
-  mloom_check_reach(run);
-  mloom_check_model(run);
+  if (is_program) {
+    mloom_check_program(run);
+  } else {
+    mloom_check_reach(run);
+    mloom_check_model(run);
+  }
   mloom_check_tools(run);
 }
 

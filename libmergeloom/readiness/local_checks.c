@@ -77,8 +77,17 @@ void mloom_check_timeout(mloom_check_run *run) {
   int64_t total = mloom_settings_integer(settings, "total_timeout", 0);
   int64_t job = rules->job_timeout_ms / 1000;
   int64_t command = rules->command_timeout_ms / 1000;
+  int is_program = run->args->entry->descriptor.shape == MLOOM_SHAPE_AGENT;
   mloom_check_begin(run);
-  if (total > 0 && total < 30) {
+  if (is_program && total < 300) {
+    mloom_check_end(run, "timeout", MLOOM_CHECK_WARN, "allow the program half an hour or more",
+                    "the program may work for %lld s on a job; it takes minutes for all but the smallest tickets",
+                    (long long)total);
+  } else if (is_program && idle < 60) {
+    mloom_check_end(run, "timeout", MLOOM_CHECK_WARN, "raise the idle time-out to some minutes",
+                    "the program may be silent for %lld s; models think, and tests run, for longer than that",
+                    (long long)idle);
+  } else if (total > 0 && total < 30) {
     mloom_check_end(run, "timeout", MLOOM_CHECK_WARN, "set total_timeout to some minutes",
                     "total_timeout is %lld s; a model that edits files often takes longer for one answer",
                     (long long)total);

@@ -56,6 +56,8 @@ void mloom_check_sandbox(mloom_check_run *run);
 /* credential and reach come from one exchange, model from another. */
 void mloom_check_reach(mloom_check_run *run);
 void mloom_check_model(mloom_check_run *run);
+/* Of providers that are programs, in the place of credential and reach: cli, login, confinement, model. */
+void mloom_check_program(mloom_check_run *run);
 void mloom_check_tools(mloom_check_run *run);
 
 #endif

@@ -52,7 +52,7 @@ static void end_outcome(mloom_check_run *run, const mloom_self_test_outcome *out
 }
 
 void mloom_check_tools(mloom_check_run *run) {
-  static const char *const needed[] = {"credential", "reach", "model", "sandbox"};
+  static const char *const needed[] = {"credential", "reach", "cli", "login", "confinement", "model", "sandbox"};
   for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
     if (mloom_check_state(run, needed[i]) == MLOOM_CHECK_FAIL) {
       mloom_check_skip(run, "tools", needed[i]);

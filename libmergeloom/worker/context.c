@@ -243,7 +243,7 @@ static int32_t read_settings(mloom_context *context, mloom_error *error) {
   for (size_t i = 0; i < providers; i++) {
     const mloom_provider_entry *entry = mloom_registry_provider_at(context->registry, i);
     code = mloom_settings_new(&context->provider_settings[i], entry->descriptor.id, entry->fields, entry->field_count,
-                              1, &sources, error);
+                              entry->descriptor.shape != MLOOM_SHAPE_AGENT, &sources, error);
     if (code != MLOOM_OK) {
       return code;
     }

@@ -201,7 +201,13 @@ static const mloom_field *find_field(const mloom_provider *provider, const char 
 }
 
 /* Something plausible for a field that nobody set. */
-static const char *plausible_value(const mloom_field *field) {
+static const char *plausible_value(const mloom_provider *provider, const mloom_field *field) {
+  if (provider != NULL && provider->shape == MLOOM_SHAPE_AGENT && strcmp(field->name, "program") == 0) {
+    return "/bin/sh"; /* any program that is there: none is run */
+  }
+  if (provider != NULL && provider->shape == MLOOM_SHAPE_AGENT && field->kind == MLOOM_FIELD_PATH) {
+    return "/tmp";
+  }
   if (field->default_value != NULL) {
     return field->default_value;
   }
@@ -238,7 +244,7 @@ static int32_t host_setting_get(void *ctx, const mloom_settings *settings, const
   } else if (!settings->empty) {
     known.value = given_value(settings->host, name);
     if (known.value == NULL && field != NULL) {
-      known.value = plausible_value(field);
+      known.value = plausible_value(settings->provider, field);
     }
   }
   if (known.value != NULL || known.secret != NULL) {

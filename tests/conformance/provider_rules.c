@@ -141,13 +141,21 @@ static const mloom_tool tool_list = {sizeof(tool_list), 0, "list_files", "", {"{
 static const mloom_tool *const tools[] = {&tool_read, &tool_list};
 
 static int32_t start(const run *in, void **session, mloom_error *error) {
+  static const char *const words[] = {"A=\"b\" c", NULL};
   mloom_session_args args = {.size = sizeof(args),
                              .session_id = "check-1",
                              .model = "test-model",
                              .instructions = {"Be \"brief\".\n\xc3\xa4", 15},
                              .tools = tools,
-                             .tool_count = 2,
-                             .working_directory = in->provider->shape == MLOOM_SHAPE_AGENT ? "/" : NULL};
+                             .tool_count = 2};
+  if (in->provider->shape == MLOOM_SHAPE_AGENT) {
+    args.working_directory = "/";
+    args.scratch_directory = "/tmp";
+    args.command_wrapper = "/bin/sh";
+    args.command_environment = words;
+    args.allowed_commands = words;
+    args.read_paths = words;
+  }
   args.instructions.size = strlen(args.instructions.data);
   mloom_message said = {.size = sizeof(said), .role = MLOOM_ROLE_USER, .text = {"Hello \x01 \"\\\"", 0}};
   said.text.size = strlen(said.text.data);

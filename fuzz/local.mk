@@ -107,4 +107,10 @@ fuzz_fuzz_converse_decode_SOURCES = fuzz/fuzz_converse_decode.c
 fuzz_fuzz_converse_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcdir)/tests/unit/wire
 fuzz_fuzz_converse_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_converse_decode_LDADD = plugins/libwire.la $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_azure_answers
+fuzz_fuzz_azure_answers_SOURCES = fuzz/fuzz_azure_answers.c $(mergeloom_credential_azure_la_SOURCES)
+fuzz_fuzz_azure_answers_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_azure_answers_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_azure_answers_LDADD = plugins/libwire.la $(fuzz_libs)
 endif

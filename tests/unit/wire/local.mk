@@ -83,4 +83,12 @@ tests_unit_wire_test_converse_encode_SOURCES = tests/unit/wire/test_converse_enc
 tests_unit_wire_test_converse_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_converse_encode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_converse_encode_LDADD = plugins/libwire.la $(unit_libs)
+
+check_PROGRAMS += tests/unit/wire/test_credential_azure
+TESTS += tests/unit/wire/test_credential_azure
+tests_unit_wire_test_credential_azure_SOURCES = tests/unit/wire/test_credential_azure.c \
+  $(mergeloom_credential_azure_la_SOURCES)
+tests_unit_wire_test_credential_azure_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_credential_azure_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_credential_azure_LDADD = plugins/libwire.la $(unit_libs)
 endif

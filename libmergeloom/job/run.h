@@ -34,7 +34,7 @@ typedef struct mloom_run {
   uint64_t cache_write_tokens;
   uint64_t reasoning_tokens;
   uint64_t cost_millionths; /* as providers say it themselves */
-  uint64_t attempts; /* exchanges with the provider, retries included */
+  uint64_t attempts;        /* exchanges with the provider, retries included */
   uint64_t tool_calls;
   uint64_t failed_tool_calls;
   int64_t provider_ms;

@@ -19,8 +19,8 @@
 #define MLOOM_PROCESS_OUTPUT_LIMIT 5u
 #define MLOOM_PROCESS_CANCELLED 6u
 #define MLOOM_PROCESS_NOT_STARTED 7u
-#define MLOOM_PROCESS_COMPLETE 8u /* its receiver had all it needs, and the program went on for longer than the grace \
-                                   */
+/* Its receiver had all it needs, and the program went on for longer than the grace. */
+#define MLOOM_PROCESS_COMPLETE 8u
 
 typedef struct mloom_process_limits {
   uint64_t total_timeout_ms; /* 0: the call's deadline only */

@@ -69,6 +69,7 @@ mergeloom_credential_static_la_CPPFLAGS = $(plugin_cppflags)
 mergeloom_credential_static_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
 mergeloom_credential_static_la_LIBADD = libmergeloom/libportable.la
 
+include plugins/azure-foundry/local.mk
 include plugins/claude-api/local.mk
 include plugins/codex-api/local.mk
 

@@ -138,7 +138,7 @@ static int is_authorized(const sim_service *service, const sim_request *request)
   if (key == NULL) {
     return 1;
   }
-  if (sim_request_header(request, "x-api-key", &header)) {
+  if (sim_request_header(request, "x-api-key", &header) || sim_request_header(request, "api-key", &header)) {
     return strcmp(mloom_buffer_string(&header), key) == 0;
   }
   return sim_request_header(request, "Authorization", &header) &&

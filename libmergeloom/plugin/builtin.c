@@ -7,6 +7,7 @@
 
 #ifdef MLOOM_BUILTIN_PLUGINS
 /* In a static build each plugin is compiled with -Dmergeloom_plugin_init_v1=<its name here>. */
+const mloom_plugin *mloom_builtin_azure_foundry(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_claude_api(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_codex_api(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_codex_cli(const mloom_host *host, char *error_text, size_t error_size);
@@ -20,6 +21,7 @@ const mloom_plugin *mloom_builtin_openai_compatible(const mloom_host *host, char
 const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
   static const mloom_plugin_init_fn plugins[] = {
 #ifdef MLOOM_BUILTIN_PLUGINS
+      mloom_builtin_azure_foundry,
       mloom_builtin_claude_api,
       mloom_builtin_codex_api,
       mloom_builtin_codex_cli,

@@ -178,7 +178,7 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
                                   "THINKING_BUDGET) or raise max_output_tokens "
                                   "(" ENVIRONMENT_PREFIX "MAX_OUTPUT_TOKENS)");
   } else if (!mloom_service_check_encryption(service, sink)) {
-    mloom_service_report_plausible(sink);
+    mloom_service_report_plausible(service, sink);
   }
   return MLOOM_OK;
 }

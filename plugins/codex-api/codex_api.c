@@ -144,7 +144,7 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
     told |= mloom_service_check_encryption(service, sink);
   }
   if (!told) {
-    mloom_service_report_plausible(sink);
+    mloom_service_report_plausible(service, sink);
   }
   return MLOOM_OK;
 }

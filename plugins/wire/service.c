@@ -3,6 +3,7 @@
 
 #include "config.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,9 @@ void mloom_route_add_json_headers(mloom_route *route, int stream) {
   mloom_route_add_header(route, "Accept", stream ? "text/event-stream, application/json" : "application/json");
 }
 
-static void describe(const mloom_route *route, mloom_http_request *request, mloom_exchange *out) {
+static void describe(mloom_service *service, const mloom_route *route, mloom_http_request *request,
+                     mloom_exchange *out) {
+  const mloom_service_type *type = service->type;
   request->size = (uint32_t)sizeof(*request);
   request->method = route->method;
   request->url = route->url;
@@ -35,7 +38,8 @@ static void describe(const mloom_route *route, mloom_http_request *request, mloo
   request->header_count = route->header_count;
   out->kind = MLOOM_EXCHANGE_HTTP;
   out->http = request;
-  out->authorization = route->authorization;
+  out->authorization =
+      type->choose_authorization == NULL ? route->authorization : type->choose_authorization(service, route);
 }
 
 /* ---- Instances ---- */
@@ -138,6 +142,17 @@ int32_t mloom_service_open(const mloom_service_type *type, const mloom_open_args
 
 /* ---- Checks and probes ---- */
 
+int32_t mloom_service_set_remedy(mloom_error *error, int32_t code, const char *format, ...) {
+  if (error != NULL) {
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(error->remedy, sizeof(error->remedy), format, arguments);
+    va_end(arguments);
+    error->code = code;
+  }
+  return code;
+}
+
 void mloom_service_report_settings(const mloom_service *service, const mloom_probe_sink *sink, uint32_t state,
                                    const char *reason, const char *remedy) {
   char text[384];
@@ -151,8 +166,11 @@ void mloom_service_report_settings(const mloom_service *service, const mloom_pro
   sink->check("settings", state, reason, text, sink->userdata);
 }
 
-void mloom_service_report_plausible(const mloom_probe_sink *sink) {
-  sink->check("settings", MLOOM_CHECK_PASS, "base_url and options are plausible", "", sink->userdata);
+void mloom_service_report_plausible(const mloom_service *service, const mloom_probe_sink *sink) {
+  char reason[96];
+  const char *field = service->address_field;
+  snprintf(reason, sizeof(reason), "%.*s and options are plausible", (int)strcspn(field, " "), field);
+  sink->check("settings", MLOOM_CHECK_PASS, reason, "", sink->userdata);
 }
 
 int mloom_service_check_encryption(const mloom_service *service, const mloom_probe_sink *sink) {
@@ -160,7 +178,7 @@ int mloom_service_check_encryption(const mloom_service *service, const mloom_pro
     return 0;
   }
   mloom_service_report_settings(service, sink, MLOOM_CHECK_WARN,
-                                "the key goes over the network unencrypted, for base_url is http",
+                                "the credential goes over the network unencrypted: the address is http",
                                 "use an https address in %s");
   return 1;
 }
@@ -185,7 +203,7 @@ int32_t mloom_service_probe(void *instance, uint32_t kind, mloom_exchange *out, 
                            "nothing has to be done: the model is tried when a job uses it",
                            "the service keeps no list of models at %s", service->base_url);
   }
-  describe(&service->probe, &service->probe_request, out);
+  describe(service, &service->probe, &service->probe_request, out);
   return MLOOM_OK;
 }
 
@@ -289,18 +307,11 @@ int32_t mloom_service_append(void *session_pointer, const mloom_message *message
 int32_t mloom_service_prepare(void *session_pointer, const mloom_turn_args *args, mloom_exchange *out,
                               mloom_error *error) {
   session *self = session_pointer;
-  const mloom_service_type *type = self->service->type;
   self->turn = args->turn;
-  if (type->before_turn != NULL) {
-    int32_t status = type->before_turn(self->service, &self->route, args, error);
-    if (status != MLOOM_OK) {
-      return status;
-    }
-  }
   if (self->route.dialect->prepare(self->state, &self->request.body, &self->request.body_count) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  describe(&self->route, &self->request, out);
+  describe(self->service, &self->route, &self->request, out);
   return MLOOM_OK;
 }
 

@@ -40,8 +40,9 @@ typedef struct mloom_service_type {
   void (*release)(mloom_service *service);
   /* How a conversation with args->model is to be held. route is empty but for the authorization. */
   int32_t (*set_route)(mloom_service *service, const mloom_session_args *args, mloom_route *route, mloom_error *error);
-  /* Before each attempt of a turn: may change headers and authorization of the route. Optional. */
-  int32_t (*before_turn)(mloom_service *service, mloom_route *route, const mloom_turn_args *args, mloom_error *error);
+  /* Asked before each attempt of a turn, and before a probe: what to use in place of route->authorization, where that
+   * changes with what the service answered before. Called by several threads at once. Optional. */
+  const mloom_authorization *(*choose_authorization)(mloom_service *service, const mloom_route *route);
   /* After an attempt or probe that failed: error is filled, and may be made to say more. Returns the code to give.
    * model is "" when none is known. Optional. */
   int32_t (*explain)(mloom_service *service, const char *model, int32_t code, mloom_error *error);
@@ -80,6 +81,13 @@ void mloom_service_set_authorization(mloom_service *service, const char *const *
 /* route->url = base_url and path. */
 int32_t mloom_service_set_url(const mloom_service *service, mloom_route *route, const char *path, mloom_error *error);
 
+/* ---- For explain ---- */
+
+/* Says code and the remedy in the place of those that error has; what the service said stays. Returns
+ * code. */
+__attribute__((format(printf, 3, 4))) int32_t mloom_service_set_remedy(mloom_error *error, int32_t code,
+                                                                       const char *format, ...);
+
 /* ---- For check ---- */
 
 /* Warns when the credential goes over the network unencrypted. Returns whether it did. */
@@ -89,7 +97,7 @@ int mloom_service_check_path(const mloom_service *service, const mloom_probe_sin
 /* Tells the outcome of "settings". The remedy may have one %s for "base_url (JCA_..._BASE_URL)". */
 void mloom_service_report_settings(const mloom_service *service, const mloom_probe_sink *sink, uint32_t state,
                                    const char *reason, const char *remedy);
-void mloom_service_report_plausible(const mloom_probe_sink *sink);
+void mloom_service_report_plausible(const mloom_service *service, const mloom_probe_sink *sink);
 
 /* ---- The functions of the provider ---- */
 

@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Whole jobs of azure-foundry over its three routes, against aimock, which is not ours, and the simulator; what is sent
+compared with what the vendors' clients send."""
+import json
+import pathlib
+
+import harness
+from harness import check, contains, equal, lacks
+
+TOKEN = "test-token-not-a-secret"
+
+
+def settings(url, **more):
+    return {"JCA_AZURE_FOUNDRY_ENDPOINT": url, "JCA_AZURE_FOUNDRY_API_KEY": harness.KEY,
+            "JCA_AZURE_FOUNDRY_MODEL": "sim-1", "JCA_WORKER_PROVIDER": "azure-foundry",
+            "JCA_OPENAI_COMPATIBLE_BASE_URL": None, "JCA_OPENAI_COMPATIBLE_MODEL": None,
+            "JCA_OPENAI_COMPATIBLE_API_KEY": None, **more}
+
+
+ROUTES = {
+    "v1": {"JCA_AZURE_FOUNDRY_ROUTE": "v1"},
+    "v1 with the Responses API": {"JCA_AZURE_FOUNDRY_ROUTE": "v1", "JCA_AZURE_FOUNDRY_API": "responses"},
+    "deployments": {"JCA_AZURE_FOUNDRY_API_VERSION": "2024-10-21"},
+    "deployments with the Responses API": {"JCA_AZURE_FOUNDRY_ROUTE": "deployments",
+                                           "JCA_AZURE_FOUNDRY_API": "responses"},
+    "anthropic": {"JCA_AZURE_FOUNDRY_ROUTE": "anthropic"},
+}
+PATHS = {
+    "v1": "/openai/v1/chat/completions",
+    "v1 with the Responses API": "/openai/v1/responses",
+    "deployments": "/openai/deployments/sim-1/chat/completions?api-version=2024-10-21",
+    "deployments with the Responses API": "/openai/responses?api-version=2025-04-01-preview",
+    "anthropic": "/anthropic/v1/messages",
+}
+
+
+def run_job(url, repo, *options, **more):
+    return harness.run_job(url, repo, *options, **settings(url, **more))
+
+
+def completed(finished, repo):
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+    equal(harness.must(["git", "status", "--porcelain"], cwd=repo), " M hello.txt\n", "what changed")
+    lacks(finished.everything(), harness.KEY, "what is printed")
+    lacks(finished.everything(), TOKEN, "what is printed")
+
+
+def new_repository(name):
+    return harness.repository(harness.FILES, name.replace(" ", "-"))
+
+
+# ---- aimock ----
+
+def mock_steps():
+    """The job's turns in aimock's form."""
+    def calls(number, *tools):
+        return [{"id": f"call_{number}_{index}", **tool} for index, tool in enumerate(tools)]
+    return [{"content": "I will look first. Grüße!",
+             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
+            {"content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)},
+            {"toolCalls": calls(2, harness.RUN)},
+            {"toolCalls": calls(3, harness.DIFF)},
+            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
+
+
+def below_root(upstream):
+    """aimock knows the Messages API at the root only; all else is passed on as it is."""
+    def answer(method, path, headers, body):
+        headers = {name: value for name, value in headers.items() if name.lower() != "host"}
+        return harness.request(upstream + path.removeprefix("/anthropic"), method, body or None, headers)
+    return answer
+
+
+def run_mock(route, *options, **more):
+    repo = new_repository(route)
+    with harness.aimock(mock_steps(), harness.MARK) as server:
+        with harness.Recorder(answer=below_root(server.url)) as proxy:
+            finished = run_job(proxy.url, repo, *options, JCA_AZURE_FOUNDRY_MODEL="gpt-4o", **ROUTES[route], **more)
+    return finished, repo, proxy
+
+
+def test_mock():
+    """aimock: a whole job on each route, streamed, with the self-test before it"""
+    for route, path in PATHS.items():
+        finished, repo, proxy = run_mock(route)
+        completed(finished, repo)
+        asked = {path for method, path, _, _ in proxy.requests if method == "POST"}
+        equal(asked, {path.replace("sim-1", "gpt-4o")}, f"addresses of {route}")
+
+
+def test_mock_whole():
+    """aimock: a whole job on each route, not streamed"""
+    for route in ("v1", "deployments", "deployments with the Responses API", "anthropic"):
+        finished, repo, _ = run_mock(route, "--no-readiness", JCA_AZURE_FOUNDRY_STREAM="false")
+        completed(finished, repo)
+
+
+# ---- The simulator ----
+
+def run_simulated(route, steps, *options, recorded=False, name="repository", **more):
+    repo = new_repository(name)
+    with harness.simulator(harness.job_script(steps, harness.KEY)) as server:
+        if not recorded:
+            return run_job(server.url, repo, *options, **ROUTES[route], **more), repo
+        with harness.Recorder(server.url) as proxy:
+            finished = run_job(proxy.url, repo, *options, **ROUTES[route], **more)
+            return finished, repo, proxy
+
+
+def test_simulated():
+    """simulator: a whole job on each route, with the self-test before it and bytes one by one"""
+    steps = [{**step, "deliver": {"chunk_bytes": 1}} for step in harness.job_steps()]
+    for route in ROUTES:
+        completed(*run_simulated(route, steps, name=route))
+
+
+def fault(kind, **more):
+    steps = harness.job_steps()
+    steps[2]["fault"] = {"kind": kind, **more}
+    return steps
+
+
+def test_failures_mended():
+    """simulator: 429 with a wait, and 500, are tried again"""
+    wait = {"error": {"message": "Rate limit is exceeded. Please retry after 1 second.", "code": "429"}}
+    for number, (route, steps) in enumerate((
+            ("v1", fault("status", status=429, body=wait, times=1)),
+            ("deployments", fault("status", status=429, headers={"retry-after-ms": "20"}, times=1)),
+            ("anthropic", fault("status", status=500, times=1)))):
+        completed(*run_simulated(route, steps, "--no-readiness", name=f"mended-{number}"))
+
+
+def test_cut_and_stall():
+    """simulator: a cut stream is an error; one that stalls ends with the idle time-out"""
+    for route in ("v1", "anthropic"):
+        steps = fault("cut", after_events=4)
+        steps[2]["text"] = "Some text that is cut in the middle of what it says."
+        finished, repo = run_simulated(route, steps, "--no-readiness", name=f"cut-{route}")
+        harness.must_complain(finished, 1)
+        equal(harness.hello(repo), "hello, world\n", "the work that was done before")
+        steps = fault("stall", after_events=4)
+        steps[2]["text"] = "Some text after which nothing more comes, for ever."
+        finished, _ = run_simulated(route, steps, "--no-readiness", name=f"stall-{route}",
+                                    JCA_AZURE_FOUNDRY_IDLE_TIMEOUT="1")
+        check(finished.status in (1, 5), f"exit status of {finished!r}")
+
+
+# ---- What the service says when it cannot answer ----
+
+def refused(body, status, route="v1", **more):
+    """A job whose first request is answered so."""
+    repo = new_repository(f"refused-{len(list(harness.scratch().iterdir()))}")
+    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+    def answer(method, path, headers, body):
+        return status, {"Content-Type": "application/json", "apim-request-id": "request-17"}, data
+    with harness.Recorder(answer=answer) as proxy:
+        finished = run_job(proxy.url, repo, "--no-readiness", **ROUTES[route], **more)
+    harness.must_be_untouched(repo)
+    return finished, proxy
+
+
+def test_unknown_deployment():
+    """a deployment that is not there: the remedy names the setting and the name, and nothing is tried again"""
+    body = {"error": {"code": "DeploymentNotFound",
+                      "message": "The API deployment for this resource does not exist. If you created the deployment "
+                                 "within the last 5 minutes, please wait a moment and try again."}}
+    for route in ("v1", "deployments", "anthropic"):
+        finished, proxy = refused(body, 404, route)
+        harness.must_complain(finished, 1, "JCA_AZURE_FOUNDRY_MODEL", "now sim-1", "DeploymentNotFound")
+        equal(len(proxy.requests), 1, "requests")
+
+
+def test_content_filter():
+    """a blocked prompt: the content filter is named"""
+    body = {"error": {"message": "The response was filtered due to the prompt triggering Azure OpenAI's content management "
+                                 "policy.", "type": None, "param": "prompt", "code": "content_filter", "status": 400,
+                      "innererror": {"code": "ResponsibleAIPolicyViolation",
+                                     "content_filter_result": {"jailbreak": {"filtered": True, "detected": True}}}}}
+    finished, _ = refused(body, 400)
+    harness.must_complain(finished, 1, "content filter", "change the ticket")
+
+
+def test_other_refusals():
+    """each other refusal has its own remedy"""
+    for body, status, more, parts in (
+            ({"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, audience is incorrect "
+              "(https://cognitiveservices.azure.com), or have expired."}, 401,
+             {"JCA_AZURE_FOUNDRY_AUTH_METHOD": "bearer_token", "JCA_AZURE_FOUNDRY_BEARER_TOKEN": TOKEN},
+             ("audience", "JCA_AZURE_FOUNDRY_BEARER_TOKEN")),
+            ({"error": {"code": "PermissionDenied", "message": "The principal lacks the required data action"}}, 401, {},
+             ("Cognitive Services OpenAI User",)),
+            ({"error": {"code": "401", "message": "Access denied due to invalid subscription key or wrong API "
+                        "endpoint."}}, 401, {}, ("JCA_AZURE_FOUNDRY_API_KEY", "of the resource")),
+            ({"error": {"code": "403", "message": "Public access is disabled. Please configure private endpoint."}}, 403,
+             {}, ("private endpoint", "network")),
+            ({"error": {"code": "404", "message": "Resource not found"}}, 404, {}, ("JCA_AZURE_FOUNDRY_ENDPOINT",)),
+            ({"error": {"code": "BadRequest", "message": "API version not supported"}}, 400, {},
+             ("JCA_AZURE_FOUNDRY_API_VERSION",)),
+            ({"error": {"code": "OperationNotSupported", "message": "The chatCompletion operation does not work with the "
+                        "specified model, codex."}}, 400, {}, ("JCA_AZURE_FOUNDRY_API)",))):
+        finished, proxy = refused(body, status, **more)
+        harness.must_complain(finished, 1, "request-17", *parts)
+        equal(len(proxy.requests), 1, f"requests for {body}")
+
+
+def check_provider(**more):
+    return harness.mergeloom("check", "azure-foundry",
+                             environment=harness.provider_environment("http://127.0.0.1:9", **more))
+
+
+def test_missing_settings():
+    """each method of authentication names what it lacks; an empty token file counts as unset"""
+    endpoint = {"JCA_AZURE_FOUNDRY_ENDPOINT": "https://example.openai.azure.com", "JCA_AZURE_FOUNDRY_MODEL": "m"}
+    application = {"AZURE_TENANT_ID": "example.onmicrosoft.com", "AZURE_CLIENT_ID": "application-id"}
+    for method, more, part in (
+            ("api_key", {}, "JCA_AZURE_FOUNDRY_API_KEY"),
+            ("bearer_token", {}, "JCA_AZURE_FOUNDRY_BEARER_TOKEN"),
+            ("client_secret", {}, "AZURE_TENANT_ID"),
+            ("client_certificate", application, "AZURE_CLIENT_CERTIFICATE_PATH"),
+            ("workload_identity", {**application, "AZURE_FEDERATED_TOKEN_FILE": ""}, "an empty value counts as unset")):
+        finished = check_provider(**endpoint, **more, JCA_AZURE_FOUNDRY_AUTH_METHOD=method)
+        equal(finished.status, 4, f"exit status of {finished!r}")
+        contains(finished.out, part, f"what {method} lacks")
+    finished = check_provider(JCA_AZURE_FOUNDRY_ENDPOINT="https://example.openai.azure.com/?sv=1",
+                              JCA_AZURE_FOUNDRY_MODEL="m", JCA_AZURE_FOUNDRY_API_KEY=harness.KEY)
+    contains(finished.everything(), "has a query that is no api-version", "a wrong endpoint")
+
+
+# ---- The vendors' own clients ----
+
+def test_vendor_clients():
+    """what is sent goes to the addresses, with the headers, that the vendors' clients use"""
+    node, modules = harness.node_modules()
+    with harness.Recorder(answer=lambda *_: (400, {"Content-Type": "application/json"}, b"{}")) as recorder:
+        harness.must([node, harness.SOURCE / "tests/e2e/azure_client.mjs", modules, recorder.url])
+        theirs = [(path, header_of(headers)) for _, path, headers, _ in recorder.requests]
+    ours = []
+    for route in ("deployments", "deployments with the Responses API", "v1", "anthropic"):
+        _, proxy = refused({"error": {"message": "no"}}, 400, route, JCA_AZURE_FOUNDRY_API_VERSION="2024-10-21"
+                           if route.startswith("deployments") else None)
+        ours.append((proxy.requests[0][1], header_of(proxy.requests[0][2])))
+    _, proxy = refused({"error": {"message": "no"}}, 400, "deployments", JCA_AZURE_FOUNDRY_AUTH_METHOD="bearer_token",
+                       JCA_AZURE_FOUNDRY_BEARER_TOKEN=TOKEN)
+    ours.append((proxy.requests[0][1], header_of(proxy.requests[0][2])))
+    equal(ours, theirs, "addresses and credentials")
+
+
+def header_of(headers):
+    """The header that carries the credential; the v1 route takes the key in either form."""
+    found = {name.lower(): value for name, value in headers.items()
+             if name.lower() in ("api-key", "x-api-key", "authorization")}
+    check(len(found) == 1, f"one credential: {found}")
+    return found
+
+
+harness.main(globals())

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "responses_internal.h"
 
-#include "config.h"
-
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -71,52 +68,6 @@ int32_t mloom_responses_decoder_feed(mloom_responses_decoder *decoder, const cha
 }
 
 /* ---- The end ---- */
-
-/* Milliseconds of "try again in 1.5s", which comes without a header; -1 when the text says nothing of it. */
-static int64_t wait_in_text(const char *message) {
-  const char *at = strcasestr(message, "try again in");
-  if (at == NULL) {
-    return -1;
-  }
-  at += strlen("try again in");
-  at += strspn(at, " \t");
-  int64_t thousandths = 0;
-  int64_t unit = 1000;
-  int digits = 0;
-  for (int after_point = 0; (*at >= '0' && *at <= '9') || (*at == '.' && !after_point); at++) {
-    if (*at == '.') {
-      after_point = 1;
-      continue;
-    }
-    if (thousandths > INT64_C(1000000000)) {
-      return -1;
-    }
-    if (after_point) {
-      unit /= 10;
-      thousandths += (*at - '0') * unit;
-    } else {
-      thousandths = thousandths * 10 + (*at - '0') * INT64_C(1000);
-    }
-    digits++;
-  }
-  at += strspn(at, " \t");
-  if (digits == 0) {
-    return -1;
-  }
-  if (strncasecmp(at, "ms", 2) == 0) {
-    return (thousandths + 999) / 1000;
-  }
-  return *at == 's' || *at == 'S' ? thousandths : -1;
-}
-
-static int32_t report(const mloom_responses_decoder *decoder, int32_t http_status, const mloom_service_names *service,
-                      mloom_error *error) {
-  int32_t code = mloom_service_error_report(&decoder->failure, http_status, service, error);
-  if (code == MLOOM_E_RATE_LIMITED && error != NULL && error->retry_after_ms < 0) {
-    error->retry_after_ms = wait_in_text(decoder->failure.message);
-  }
-  return code;
-}
 
 /* Reads an answer that came as one document. */
 static int32_t read_whole(mloom_responses_decoder *decoder) {
@@ -246,7 +197,7 @@ int32_t mloom_responses_decoder_finish(mloom_responses_decoder *decoder, const m
   }
   if (end->http_status < 200 || end->http_status > 299) {
     mloom_service_error_read_body(&decoder->failure, beginning.data, beginning.size);
-    return report(decoder, end->http_status, service, error);
+    return mloom_service_error_report(&decoder->failure, end->http_status, service, error);
   }
   int32_t status = MLOOM_OK;
   decoder->sink = sink;
@@ -262,7 +213,7 @@ int32_t mloom_responses_decoder_finish(mloom_responses_decoder *decoder, const m
     decoder->failure.html = 1;
   }
   if (decoder->has_failure) {
-    return report(decoder, 200, service, error);
+    return mloom_service_error_report(&decoder->failure, 200, service, error);
   }
   status = check_complete(decoder, end->outcome, service, error);
   if (status != MLOOM_OK) {

@@ -286,6 +286,54 @@ static int32_t status_of_code(const mloom_service_error *failure) {
   return 500;
 }
 
+/* Thousandths of the decimal number at *at, which moves behind it; -1 when there is none, or a huge one. */
+static int64_t read_thousandths(const char **at) {
+  int64_t thousandths = 0;
+  int64_t unit = 1000;
+  int digits = 0;
+  int after_point = 0;
+  for (; (**at >= '0' && **at <= '9') || (**at == '.' && !after_point); (*at)++) {
+    if (**at == '.') {
+      after_point = 1;
+      continue;
+    }
+    if (thousandths > INT64_C(1000000000)) {
+      return -1;
+    }
+    if (after_point) {
+      unit /= 10;
+      thousandths += (**at - '0') * unit;
+    } else {
+      thousandths = thousandths * 10 + (**at - '0') * INT64_C(1000);
+    }
+    digits++;
+  }
+  return digits == 0 ? -1 : thousandths;
+}
+
+/* Milliseconds of "try again in 1.5s" and "retry after 26 seconds", which come without a header; -1 when the text says
+ * nothing of it. */
+static int64_t wait_in_text(const char *message) {
+  static const char *const words[] = {"try again in", "retry after"};
+  for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    const char *at = strcasestr(message, words[i]);
+    if (at == NULL) {
+      continue;
+    }
+    at += strlen(words[i]);
+    at += strspn(at, " \t");
+    int64_t thousandths = read_thousandths(&at);
+    at += strspn(at, " \t");
+    if (thousandths >= 0 && strncasecmp(at, "ms", 2) == 0) {
+      return (thousandths + 999) / 1000;
+    }
+    if (thousandths >= 0 && (*at == 's' || *at == 'S')) {
+      return thousandths;
+    }
+  }
+  return -1;
+}
+
 int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t http_status,
                                    const mloom_service_names *service, mloom_error *error) {
   verdict v = {MLOOM_E_PROTOCOL, 0, ""};
@@ -320,6 +368,7 @@ int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t h
   if (error != NULL) {
     error->http_status = http_status;
     error->retryable = v.retryable;
+    error->retry_after_ms = v.code == MLOOM_E_RATE_LIMITED ? wait_in_text(failure->message) : -1;
   }
   return v.code;
 }

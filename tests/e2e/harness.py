@@ -102,8 +102,9 @@ def node_modules():
     if not node:
         reason = "Node.js is not installed: ./dev setup installs it"
     elif not all((modules / name).is_dir() for name in (
-            "@anthropic-ai/bedrock-sdk", "@anthropic-ai/sdk", "@anthropic-ai/vertex-sdk", "@aws-sdk/client-bedrock-runtime",
-            "@azure/identity", "@copilotkit/aimock", "@google/genai", "google-auth-library", "openai")):
+            "@anthropic-ai/bedrock-sdk", "@anthropic-ai/foundry-sdk", "@anthropic-ai/sdk", "@anthropic-ai/vertex-sdk",
+            "@aws-sdk/client-bedrock-runtime", "@azure/identity", "@copilotkit/aimock", "@google/genai",
+            "google-auth-library", "openai")):
         reason = f"npm packages are not in {modules}: ./dev setup installs them"
     if reason and os.environ.get("CI") == "true":
         raise Failure(reason)

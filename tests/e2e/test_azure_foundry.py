@@ -3,7 +3,7 @@
 """Whole jobs of azure-foundry over its three routes, against aimock, which is not ours, and the simulator; what is sent
 compared with what the vendors' clients send."""
 import json
-import pathlib
+import urllib.parse
 
 import harness
 from harness import check, contains, equal, lacks
@@ -149,15 +149,15 @@ def test_cut_and_stall():
 
 # ---- What the service says when it cannot answer ----
 
-def refused(body, status, route="v1", **more):
+def refused(body, status, route="v1", /, **more):
     """A job whose first request is answered so."""
     repo = new_repository(f"refused-{len(list(harness.scratch().iterdir()))}")
     data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
     def answer(method, path, headers, body):
-        return status, {"Content-Type": "application/json", "apim-request-id": "request-17"}, data
+        return status, {"Content-Type": "application/json"}, data
     with harness.Recorder(answer=answer) as proxy:
-        finished = run_job(proxy.url, repo, "--no-readiness", **ROUTES[route], **more)
+        finished = run_job(proxy.url, repo, "--no-readiness", **{**ROUTES[route], **more})
     harness.must_be_untouched(repo)
     return finished, proxy
 
@@ -202,7 +202,7 @@ def test_other_refusals():
             ({"error": {"code": "OperationNotSupported", "message": "The chatCompletion operation does not work with the "
                         "specified model, codex."}}, 400, {}, ("JCA_AZURE_FOUNDRY_API)",))):
         finished, proxy = refused(body, status, **more)
-        harness.must_complain(finished, 1, "request-17", *parts)
+        harness.must_complain(finished, 1, *parts)
         equal(len(proxy.requests), 1, f"requests for {body}")
 
 
@@ -229,30 +229,88 @@ def test_missing_settings():
     contains(finished.everything(), "has a query that is no api-version", "a wrong endpoint")
 
 
+# ---- Identities ----
+
+def run_with_identity(accepted, **more):
+    """A job whose service takes tokens of the scope accepted only; says which scopes were asked for."""
+    repo = new_repository(f"identity-{len(list(harness.scratch().iterdir()))}")
+    scopes = []
+
+    def issue(method, path, headers, body):
+        form = urllib.parse.parse_qs(body.decode())
+        equal((path, form["client_secret"]), ("/example.onmicrosoft.com/oauth2/v2.0/token", [harness.KEY]), "the exchange")
+        scopes.append(form["scope"][0])
+        token = {"token_type": "Bearer", "expires_in": 3599, "access_token": f"{TOKEN}-{len(scopes)}"}
+        return 200, {"Content-Type": "application/json"}, json.dumps(token).encode()
+
+    def serve(upstream):
+        def answer(method, path, headers, body):
+            number = headers["Authorization"].removeprefix(f"Bearer {TOKEN}-")
+            if scopes[int(number) - 1] != accepted:
+                refusal = {"error": {"code": "401", "message": f"The token audience is incorrect ({accepted})."}}
+                return 401, {"Content-Type": "application/json"}, json.dumps(refusal).encode()
+            headers = {name: value for name, value in headers.items() if name.lower() not in ("host", "authorization")}
+            return harness.request(upstream + path, method, body or None, {**headers, "api-key": harness.KEY})
+        return answer
+
+    with harness.simulator(harness.job_script(harness.job_steps(), harness.KEY)) as server, \
+            harness.Recorder(answer=issue) as entra, harness.Recorder(answer=serve(server.url)) as service:
+        finished = run_job(service.url, repo, "--no-readiness", JCA_AZURE_FOUNDRY_API_KEY=None,
+                           AZURE_AUTHORITY_HOST=entra.url, AZURE_TENANT_ID="example.onmicrosoft.com",
+                           AZURE_CLIENT_ID="application-id", AZURE_CLIENT_SECRET=harness.KEY,
+                           JCA_AZURE_FOUNDRY_AUTH_METHOD="client_secret", **more)
+    return finished, repo, scopes
+
+
+COGNITIVE = "https://cognitiveservices.azure.com/.default"
+FOUNDRY = "https://ai.azure.com/.default"
+
+
+def test_audience():
+    """a token of the wrong audience: the other scope is asked for once, and kept"""
+    finished, repo, scopes = run_with_identity(FOUNDRY)
+    completed(finished, repo)
+    equal(scopes, [COGNITIVE, FOUNDRY], "scopes")
+    finished, repo, scopes = run_with_identity(FOUNDRY, JCA_AZURE_FOUNDRY_TOKEN_SCOPE=FOUNDRY)
+    completed(finished, repo)
+    equal(scopes, [FOUNDRY], "scopes")
+
+
+def test_audience_of_neither():
+    """a token scope that is neither: one more attempt, then the remedy; a scope that is set is not replaced"""
+    finished, repo, scopes = run_with_identity("https://example.com/.default")
+    equal(finished.status, 1, f"exit status of {finished!r}")
+    for part in ("JCA_AZURE_FOUNDRY_TOKEN_SCOPE", "https://example.com", "the other usual scope is tried"):
+        contains(finished.err, part, "what is said")
+    equal(scopes, [COGNITIVE, FOUNDRY], "scopes")
+    finished, repo, scopes = run_with_identity(FOUNDRY, JCA_AZURE_FOUNDRY_TOKEN_SCOPE=COGNITIVE)
+    harness.must_complain(finished, 1, "JCA_AZURE_FOUNDRY_TOKEN_SCOPE")
+    equal(set(scopes), {COGNITIVE}, "scopes")
+    check(len(scopes) <= 2, f"one more attempt: {scopes}")
+
+
 # ---- The vendors' own clients ----
 
 def test_vendor_clients():
     """what is sent goes to the addresses, with the headers, that the vendors' clients use"""
     node, modules = harness.node_modules()
     with harness.Recorder(answer=lambda *_: (400, {"Content-Type": "application/json"}, b"{}")) as recorder:
-        harness.must([node, harness.SOURCE / "tests/e2e/azure_client.mjs", modules, recorder.url])
-        theirs = [(path, header_of(headers)) for _, path, headers, _ in recorder.requests]
+        harness.must([node, harness.SOURCE / "tests/e2e/foundry_client.mjs", modules, recorder.url, harness.KEY, TOKEN])
+        theirs = [(path, credential_of(headers)) for _, path, headers, _ in recorder.requests]
+    key = {"JCA_AZURE_FOUNDRY_API_VERSION": "2024-10-21"}
+    token = {"JCA_AZURE_FOUNDRY_AUTH_METHOD": "bearer_token", "JCA_AZURE_FOUNDRY_BEARER_TOKEN": TOKEN}
     ours = []
-    for route in ("deployments", "deployments with the Responses API", "v1", "anthropic"):
-        _, proxy = refused({"error": {"message": "no"}}, 400, route, JCA_AZURE_FOUNDRY_API_VERSION="2024-10-21"
-                           if route.startswith("deployments") else None)
-        ours.append((proxy.requests[0][1], header_of(proxy.requests[0][2])))
-    _, proxy = refused({"error": {"message": "no"}}, 400, "deployments", JCA_AZURE_FOUNDRY_AUTH_METHOD="bearer_token",
-                       JCA_AZURE_FOUNDRY_BEARER_TOKEN=TOKEN)
-    ours.append((proxy.requests[0][1], header_of(proxy.requests[0][2])))
+    for route, more in (("deployments", key), ("deployments with the Responses API", key), ("anthropic", {}),
+                        ("deployments", token), ("v1", token), ("anthropic", token)):
+        _, proxy = refused({"error": {"message": "no"}}, 400, route, **more)
+        ours.append((proxy.requests[0][1], credential_of(proxy.requests[0][2])))
     equal(ours, theirs, "addresses and credentials")
 
 
-def header_of(headers):
-    """The header that carries the credential; the v1 route takes the key in either form."""
+def credential_of(headers):
     found = {name.lower(): value for name, value in headers.items()
              if name.lower() in ("api-key", "x-api-key", "authorization")}
-    check(len(found) == 1, f"one credential: {found}")
+    equal(len(found), 1, f"number of credentials in {found}")
     return found
 
 

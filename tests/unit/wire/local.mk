@@ -91,4 +91,12 @@ tests_unit_wire_test_credential_azure_SOURCES = tests/unit/wire/test_credential_
 tests_unit_wire_test_credential_azure_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_credential_azure_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_credential_azure_LDADD = plugins/libwire.la $(unit_libs)
+
+check_PROGRAMS += tests/unit/wire/test_azure_endpoint
+TESTS += tests/unit/wire/test_azure_endpoint
+tests_unit_wire_test_azure_endpoint_SOURCES = tests/unit/wire/test_azure_endpoint.c \
+  plugins/azure-foundry/azure_endpoint.c
+tests_unit_wire_test_azure_endpoint_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_azure_endpoint_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_azure_endpoint_LDADD = plugins/libwire.la $(unit_libs)
 endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * CPU per event of a chat-completions stream: libcurl with memchr and a minimal field scan against mloom_http with the
- * decoder that the provider uses. Both read the same bytes from a server in another process, in turn, and only the CPU
- * time of the reading thread counts. The server writes each event by itself, as model servers do, and then all of them
- * in bursts, where the system calls hardly count.
+ * CPU per event of the streams of each wire: libcurl with a splitter and a minimal field scan against mloom_http with
+ * the decoder that the provider uses. Both read the same bytes from a server in another process, in turn, and only the
+ * CPU time of the reading thread counts. The server writes each event by itself, as model servers do, and then all of
+ * them in bursts, where the system calls hardly count.
  */
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -18,11 +18,11 @@
 #include <unistd.h>
 
 #include "net/http.h"
-#include "wire/chat.h"
+#include "stream_wires.h"
 
-#define EVENTS 20000
-#define ROUNDS 15
+#define ROUNDS 11
 #define BURST 16384
+#define WIRES 16
 
 typedef struct outcome {
   uint64_t text_size;
@@ -31,34 +31,37 @@ typedef struct outcome {
 
 /* ---- The server ---- */
 
-static int append_chunk(mloom_buffer *out, const char *text) {
-  return mloom_buffer_append_format(out, "%zx\r\n%s\r\n", strlen(text), text);
-}
+/* What is sent for one wire, and where each event ends. */
+typedef struct answer {
+  mloom_buffer bytes;
+  size_t ends[EVENTS + 16];
+  size_t count;
+} answer;
 
 /* One chunk of the transfer encoding for each event, as servers that flush after each event send it. */
-static int make_answer(mloom_buffer *out) {
-  static const char *const words[] = {" the",      " function",     " returns", ".\\n\\n",
-                                      " `size_t`", " na\xC3\xAFve", "(",        " if"};
-  char event[512];
-  int code = mloom_buffer_append_string(
-      out, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
-  for (int i = 0; i < EVENTS && code == MLOOM_OK; i++) {
-    snprintf(event, sizeof(event),
-             "data: {\"id\":\"chatcmpl-Cx4Zb8Qw1N0fVn2u7Rk9sT3yLpEaM\",\"object\":\"chat.completion.chunk\","
-             "\"created\":1795389641,\"model\":\"sim-1\",\"system_fingerprint\":\"fp_44709d6fcb\",\"choices\":"
-             "[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n",
-             words[i % 8]);
-    code = append_chunk(out, event);
-  }
+static int32_t make_answer(answer *out, const stream_wire *wire) {
+  stream_body *body = calloc(1, sizeof(*body));
+  size_t start = 0;
+  int32_t code = body == NULL ? MLOOM_E_MEMORY : wire->make(body);
   if (code == MLOOM_OK) {
-    code = append_chunk(out, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1795389641,"
-                             "\"model\":\"sim-1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}"
-                             "\n\n");
+    code = mloom_buffer_append_string(
+        &out->bytes, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
   }
-  if (code == MLOOM_OK) {
-    code = append_chunk(out, "data: [DONE]\n\n");
+  for (size_t i = 0; code == MLOOM_OK && i < body->count; i++) {
+    size_t size = body->ends[i] - start;
+    code = mloom_buffer_append_format(&out->bytes, "%zx\r\n", size);
+    code = code == MLOOM_OK ? mloom_buffer_append(&out->bytes, body->bytes.data + start, size) : code;
+    code = code == MLOOM_OK ? mloom_buffer_append_string(&out->bytes, "\r\n") : code;
+    out->ends[out->count++] = out->bytes.size;
+    start = body->ends[i];
   }
-  return code == MLOOM_OK ? mloom_buffer_append_string(out, "0\r\n\r\n") : code;
+  code = code == MLOOM_OK ? mloom_buffer_append_string(&out->bytes, "0\r\n\r\n") : code;
+  out->ends[out->count++] = out->bytes.size;
+  if (body != NULL) {
+    mloom_buffer_free(&body->bytes);
+  }
+  free(body);
+  return code;
 }
 
 static int send_all(int fd, const char *data, size_t size) {
@@ -73,15 +76,12 @@ static int send_all(int fd, const char *data, size_t size) {
   return 1;
 }
 
-static int send_answer(int fd, const mloom_buffer *answer, int each) {
-  for (size_t offset = 0; offset < answer->size;) {
-    size_t left = answer->size - offset;
-    size_t piece = left < BURST ? left : BURST;
-    const char *end = each ? memmem(answer->data + offset, left, "\n\n\r\n", 4) : NULL;
-    if (end != NULL) {
-      piece = (size_t)(end + 4 - (answer->data + offset));
-    }
-    if (!send_all(fd, answer->data + offset, piece)) {
+static int send_answer(int fd, const answer *sent, int each) {
+  size_t next = 0;
+  for (size_t offset = 0; offset < sent->bytes.size;) {
+    size_t left = sent->bytes.size - offset;
+    size_t piece = each ? sent->ends[next++] - offset : left < BURST ? left : BURST;
+    if (!send_all(fd, sent->bytes.data + offset, piece)) {
       return 0;
     }
     offset += piece;
@@ -89,8 +89,31 @@ static int send_answer(int fd, const mloom_buffer *answer, int each) {
   return 1;
 }
 
-/* Answers every request on every connection, one connection a process. */
-static void serve(int listener, const mloom_buffer *answer) {
+/* Answers requests for "/WIRE" and "/WIRE/each" on one connection. */
+static void serve_connection(int fd, const answer *answers) {
+  char request[4096];
+  int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  for (;;) {
+    /* Every request ends with this body. */
+    size_t held = 0;
+    while (held < 2 || memcmp(request + held - 2, "{}", 2) != 0) {
+      ssize_t count = recv(fd, request + held, sizeof(request) - held, 0);
+      if (count <= 0) {
+        return;
+      }
+      held += (size_t)count;
+    }
+    const char *path = memmem(request, held, " /", 2);
+    size_t wire = path == NULL ? WIRES : (size_t)atoi(path + 2);
+    if (wire >= stream_wire_count || !send_answer(fd, &answers[wire], memmem(request, held, "/each ", 6) != NULL)) {
+      return;
+    }
+  }
+}
+
+/* One process a connection. */
+static void serve(int listener, const answer *answers) {
   signal(SIGCHLD, SIG_IGN);
   for (;;) {
     int fd = accept(listener, NULL, NULL);
@@ -98,24 +121,8 @@ static void serve(int listener, const mloom_buffer *answer) {
       close(fd);
       continue;
     }
-    char request[4096];
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    for (;;) {
-      /* Every request ends with this body. */
-      size_t held = 0;
-      while (held < 2 || memcmp(request + held - 2, "{}", 2) != 0) {
-        ssize_t count = recv(fd, request + held, sizeof(request) - held, 0);
-        if (count <= 0) {
-          _exit(0);
-        }
-        held += (size_t)count;
-      }
-      int each = memmem(request, held, "/each ", 6) != NULL;
-      if (!send_answer(fd, answer, each)) {
-        _exit(0);
-      }
-    }
+    serve_connection(fd, answers);
+    _exit(0);
   }
 }
 
@@ -123,47 +130,59 @@ static pid_t start_server(char *url, size_t url_size) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof(address);
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  mloom_buffer answer = MLOOM_BUFFER_INIT;
+  answer *answers = calloc(WIRES, sizeof(*answers));
+  for (size_t i = 0; i < stream_wire_count; i++) {
+    if (answers == NULL || i >= WIRES || make_answer(&answers[i], &stream_wires[i]) != MLOOM_OK) {
+      return -1;
+    }
+  }
   if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 8) != 0 ||
-      getsockname(listener, (struct sockaddr *)&address, &size) != 0 || make_answer(&answer) != MLOOM_OK) {
+      getsockname(listener, (struct sockaddr *)&address, &size) != 0) {
     return -1;
   }
   snprintf(url, url_size, "http://127.0.0.1:%u", ntohs(address.sin_port));
   pid_t pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
-    serve(listener, &answer);
+    serve(listener, answers);
   }
   setpgid(pid, pid);
   close(listener);
-  mloom_buffer_free(&answer);
+  for (size_t i = 0; i < stream_wire_count; i++) {
+    mloom_buffer_free(&answers[i].bytes);
+  }
+  free(answers);
   return pid;
 }
 
 /* ---- The floor ---- */
 
 typedef struct floor_reader {
+  const stream_wire *wire;
   mloom_buffer line;
   mloom_buffer text;
   outcome *result;
 } floor_reader;
 
-static void floor_line(floor_reader *reader, const char *line, size_t size) {
-  static const char field[] = "\"content\":\"";
-  if (size < 6 || memcmp(line, "data: ", 6) != 0) {
-    return;
-  }
+static void floor_text(floor_reader *reader, const char *event, size_t size) {
+  size_t field_size = strlen(reader->wire->field);
+  const char *found = memmem(event, size, reader->wire->field, field_size);
   reader->result->events++;
-  const char *found = memmem(line, size, field, sizeof(field) - 1);
   if (found == NULL) {
     return;
   }
-  const char *start = found + sizeof(field) - 1;
-  const char *end = memchr(start, '"', size - (size_t)(start - line));
+  const char *start = found + field_size;
+  const char *end = memchr(start, '"', size - (size_t)(start - event));
   if (end != NULL) {
     mloom_buffer_clear(&reader->text);
     mloom_buffer_append(&reader->text, start, (size_t)(end - start));
     reader->result->text_size += reader->text.size;
+  }
+}
+
+static void floor_line(floor_reader *reader, const char *line, size_t size) {
+  if (size >= 6 && memcmp(line, "data: ", 6) == 0) {
+    floor_text(reader, line, size);
   }
 }
 
@@ -189,8 +208,8 @@ static size_t floor_body(char *data, size_t size, size_t count, void *userdata) 
   return size;
 }
 
-static int run_floor(CURL *easy, const char *url, outcome *result) {
-  floor_reader reader = {MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, result};
+static int run_floor(CURL *easy, const stream_wire *wire, const char *url, outcome *result) {
+  floor_reader reader = {wire, MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, result};
   curl_easy_setopt(easy, CURLOPT_URL, url);
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "{}");
@@ -206,7 +225,8 @@ static int run_floor(CURL *easy, const char *url, outcome *result) {
 /* ---- Ours ---- */
 
 typedef struct our_reader {
-  mloom_chat_decoder decoder;
+  const stream_wire *wire;
+  void *decoder;
   mloom_event_sink sink;
 } our_reader;
 
@@ -220,22 +240,22 @@ static void our_event(const mloom_event *event, void *userdata) {
 
 static int32_t our_body(const char *data, size_t size, void *userdata) {
   our_reader *reader = userdata;
-  return mloom_chat_decoder_feed(&reader->decoder, data, size, &reader->sink, NULL);
+  return reader->wire->feed(reader->decoder, data, size, &reader->sink);
 }
 
-static int run_ours(mloom_http_client *client, const char *url, outcome *result) {
-  static const char *const no_tools[] = {NULL};
-  our_reader reader = {.sink = {sizeof(mloom_event_sink), 0, result, our_event}};
+static int run_ours(mloom_http_client *client, const stream_wire *wire, const char *url, outcome *result) {
+  our_reader reader = {wire, wire->open(), {sizeof(mloom_event_sink), 0, result, our_event}};
   mloom_bytes body = {"{}", 2};
   mloom_http_request request = {.size = sizeof(request), .method = "POST", .url = url, .body = &body, .body_count = 1};
   mloom_http_sink sink = {.size = sizeof(sink), .userdata = &reader, .body = our_body};
   mloom_error error = MLOOM_ERROR_INIT;
-  mloom_chat_decoder_init(&reader.decoder, no_tools);
+  if (reader.decoder == NULL) {
+    return 0;
+  }
   int32_t code = mloom_http_perform(client, NULL, &request, &sink, NULL, &error);
-  int finished = reader.decoder.answer.finished;
-  mloom_chat_decoder_free(&reader.decoder);
+  int finished = wire->close(reader.decoder);
   if (code != MLOOM_OK || !finished) {
-    fprintf(stderr, "bench_stream: %s\n", error.message);
+    fprintf(stderr, "bench_stream: %s: %s\n", wire->name, error.message);
   }
   return code == MLOOM_OK && finished;
 }
@@ -255,7 +275,7 @@ static int compare(const void *a, const void *b) {
 }
 
 /* ROUNDS rounds of each in turn; 0 when an exchange fails. */
-static int measure(CURL *easy, mloom_http_client *client, const char *url, const char *how) {
+static int measure(CURL *easy, mloom_http_client *client, const stream_wire *wire, const char *url, const char *how) {
   double floor_us[ROUNDS];
   double our_us[ROUNDS];
   double ratio[ROUNDS];
@@ -264,9 +284,9 @@ static int measure(CURL *easy, mloom_http_client *client, const char *url, const
     outcome least = {0, 0};
     outcome ours = {0, 0};
     double start = thread_seconds();
-    int good = run_floor(easy, url, &least);
+    int good = run_floor(easy, wire, url, &least);
     double middle = thread_seconds();
-    good = good && run_ours(client, url, &ours);
+    good = good && run_ours(client, wire, url, &ours);
     double end = thread_seconds();
     if (!good || least.events < EVENTS || ours.events != EVENTS) {
       return 0;
@@ -280,15 +300,28 @@ static int measure(CURL *easy, mloom_http_client *client, const char *url, const
   qsort(floor_us, ROUNDS, sizeof(double), compare);
   qsort(our_us, ROUNDS, sizeof(double), compare);
   qsort(ratio, ROUNDS, sizeof(double), compare);
-  printf("CPU per event, %s: libcurl and a field scan\t%.3f\tus\t\n", how, floor_us[ROUNDS / 2]);
-  printf("CPU per event, %s: ours\t%.3f\tus\t\n", how, our_us[ROUNDS / 2]);
-  printf("  ours over libcurl and a field scan\t%.2f\ttimes\t2\n", ratio[ROUNDS / 2]);
+  printf("%s, %s: libcurl and a field scan\t%.3f\tus\t\n", wire->name, how, floor_us[ROUNDS / 2]);
+  printf("%s, %s: ours\t%.3f\tus\t\n", wire->name, how, our_us[ROUNDS / 2]);
+  printf("  ours over libcurl and a field scan\t%.2f\ttimes\t%s\n", ratio[ROUNDS / 2], wire->target);
+  fflush(stdout);
   return 1;
+}
+
+static int measure_all(CURL *easy, mloom_http_client *client, const char *base_url) {
+  char url[100];
+  int good = 1;
+  for (size_t i = 0; good && i < stream_wire_count; i++) {
+    const stream_wire *wire = &stream_wires[i];
+    snprintf(url, sizeof(url), "%s/%zu/each", base_url, i);
+    good = !wire->each || measure(easy, client, wire, url, "one by one");
+    snprintf(url, sizeof(url), "%s/%zu", base_url, i);
+    good = good && measure(easy, client, wire, url, "in bursts");
+  }
+  return good;
 }
 
 int main(void) {
   char url[64];
-  char each_url[80];
   mloom_http_client *client = NULL;
   signal(SIGPIPE, SIG_IGN);
   pid_t server = start_server(url, sizeof(url));
@@ -296,9 +329,8 @@ int main(void) {
     fprintf(stderr, "bench_stream: cannot start\n");
     return 1;
   }
-  snprintf(each_url, sizeof(each_url), "%s/each", url);
   CURL *easy = curl_easy_init();
-  int good = easy != NULL && measure(easy, client, each_url, "one by one") && measure(easy, client, url, "in bursts");
+  int good = easy != NULL && measure_all(easy, client, url);
   curl_easy_cleanup(easy);
   mloom_http_client_free(client);
   kill(-server, SIGTERM);

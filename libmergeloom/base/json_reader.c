@@ -462,6 +462,14 @@ static int read_raw_string(mloom_json_reader *reader, mloom_bytes *raw, int *esc
   return 1;
 }
 
+size_t mloom_json_scalar_end(const char *data, size_t size, size_t position) {
+  mloom_json_reader reader = {.data = data, .size = size};
+  int escaped;
+  size_t end = position < size && data[position] == '"' ? string_end(&reader, position, &escaped)
+                                                        : number_end(data, position, size);
+  return end == MALFORMED ? 0 : end;
+}
+
 int32_t mloom_json_unquote(mloom_bytes raw, mloom_buffer *scratch, mloom_bytes *out) {
   *out = (mloom_bytes){raw.data + 1, raw.size - 2};
   if (memchr(out->data, '\\', out->size) == NULL) {

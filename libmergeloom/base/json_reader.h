@@ -51,6 +51,8 @@ int mloom_json_reader_boolean(mloom_json_reader *reader, int *out);
 void mloom_json_reader_skip(mloom_json_reader *reader);
 /* Skips the next value and gives its text. */
 int mloom_json_reader_raw(mloom_json_reader *reader, mloom_bytes *out);
+/* The position behind the string or number that begins at position, or 0 when none does. */
+size_t mloom_json_scalar_end(const char *data, size_t size, size_t position);
 /* What the string says that mloom_json_reader_raw gave, quotes and all. out points into it, or into scratch when it had
  * escapes. MLOOM_E_MEMORY. */
 int32_t mloom_json_unquote(mloom_bytes raw, mloom_buffer *scratch, mloom_bytes *out);

@@ -80,7 +80,9 @@ static int32_t take_line(mloom_sse *sse, event_view *view, mloom_bytes line, int
   if (line.size == 0) {
     return dispatch(sse, view, fn, userdata);
   }
-  const char *colon = memchr(line.data, ':', line.size);
+  /* Most lines are of this field: no search for the colon then. */
+  int is_data = line.size > 4 && memcmp(line.data, "data:", 5) == 0;
+  const char *colon = is_data ? line.data + 4 : memchr(line.data, ':', line.size);
   size_t name = colon == NULL ? line.size : (size_t)(colon - line.data);
   size_t skip = colon == NULL ? name : name + 1;
   if (skip < line.size && line.data[skip] == ' ') {
@@ -88,7 +90,7 @@ static int32_t take_line(mloom_sse *sse, event_view *view, mloom_bytes line, int
   }
   mloom_bytes value = {line.data + skip, line.size - skip};
   size_t held = sse->data.size + view->data.size + sse->event.size + view->event.size;
-  int is_data = name == 4 && memcmp(line.data, "data", 4) == 0;
+  is_data = is_data || (name == 4 && memcmp(line.data, "data", 4) == 0);
   int is_event = name == 5 && memcmp(line.data, "event", 5) == 0;
   if ((is_data || is_event) && (value.size > sse->limit || held > sse->limit - value.size)) {
     return MLOOM_E_LIMIT;
@@ -124,22 +126,28 @@ static int32_t keep_rest(mloom_sse *sse, const char *data, size_t size) {
   return mloom_buffer_append(&sse->line, data, size);
 }
 
+static const char *find(const char *data, const char *end, char c) {
+  return data < end ? memchr(data, c, (size_t)(end - data)) : NULL;
+}
+
 static int32_t feed_lines(mloom_sse *sse, event_view *view, const char *data, size_t size, mloom_sse_fn fn,
                           void *userdata) {
   const char *end = data + size;
-  const char *line_feed = memchr(data, '\n', size);
+  /* Each is searched anew only once it is passed: a stream has carriage returns in all of its lines or in none. */
+  const char *line_feed = find(data, end, '\n');
+  const char *carriage_return = find(data, end, '\r');
   while (data < end) {
     if ((sse->state & STATE_AFTER_CR) != 0) {
       sse->state &= ~STATE_AFTER_CR;
       if (*data == '\n') {
         data++;
-        line_feed = data < end ? memchr(data, '\n', (size_t)(end - data)) : NULL;
+        line_feed = find(data, end, '\n');
         continue;
       }
     }
     const char *stop = line_feed == NULL ? end : line_feed;
-    const char *carriage_return = memchr(data, '\r', (size_t)(stop - data));
-    const char *line_end = carriage_return == NULL ? stop : carriage_return;
+    int is_return = carriage_return != NULL && carriage_return < stop;
+    const char *line_end = is_return ? carriage_return : stop;
     if (line_end == end) {
       return keep_rest(sse, data, (size_t)(end - data));
     }
@@ -155,10 +163,11 @@ static int32_t feed_lines(mloom_sse *sse, event_view *view, const char *data, si
     int32_t code = take_line(sse, view, line, borrowed, fn, userdata);
     mloom_buffer_clear(&sse->line);
     data = line_end + 1;
-    if (carriage_return != NULL) {
+    if (is_return) {
       sse->state |= STATE_AFTER_CR;
+      carriage_return = find(data, end, '\r');
     } else {
-      line_feed = data < end ? memchr(data, '\n', (size_t)(end - data)) : NULL;
+      line_feed = find(data, end, '\n');
     }
     if (code != MLOOM_OK) {
       return code;

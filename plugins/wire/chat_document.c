@@ -363,10 +363,8 @@ int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, 
       is_error_object =
           mloom_json_reader_string(&reader, &decoder->scratch, &object) && mloom_text_equal(object, "error");
       decoder->pieces.said.more |= is_error_object;
-    } else if (mloom_text_equal(key, "obfuscation")) { /* of another length each time, to hide that of the text */
-      mloom_json_holes_skip(&decoder->pieces.holes, &reader);
     } else {
-      mloom_json_reader_skip(&reader);
+      mloom_json_places_skip(&decoder->pieces.places, &reader);
     }
   }
   if (status != MLOOM_OK) {

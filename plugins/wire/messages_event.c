@@ -386,7 +386,7 @@ static int32_t split(mloom_messages_decoder *decoder, mloom_bytes data, event_pa
       mloom_json_reader_integer(&reader, &out->index);
     } else {
       out->has_error |= mloom_text_equal(key, "error") && mloom_json_reader_peek(&reader) != MLOOM_JSON_NULL;
-      mloom_json_reader_skip(&reader);
+      mloom_json_places_skip(&decoder->pieces.places, &reader);
     }
   }
   int32_t end = mloom_json_reader_end(&reader);

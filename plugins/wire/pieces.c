@@ -6,7 +6,7 @@
 #define EMPTY_STRING_SIZE 2
 
 int mloom_pieces_fit(const mloom_pieces *pieces, mloom_bytes event, mloom_bytes *raw) {
-  mloom_bytes values[MLOOM_JSON_TEMPLATE_HOLES];
+  mloom_bytes values[MLOOM_JSON_TEMPLATE_PLACES];
   if (!mloom_json_template_fits(&pieces->pattern, event, values)) {
     return 0;
   }
@@ -16,8 +16,8 @@ int mloom_pieces_fit(const mloom_pieces *pieces, mloom_bytes event, mloom_bytes 
 
 void mloom_pieces_begin(mloom_pieces *pieces) {
   pieces->said = (mloom_piece){.index = -1};
-  pieces->holes.count = 0;
-  pieces->holes.excess = 0;
+  pieces->places.count = 0;
+  pieces->places.excess = 0;
 }
 
 int32_t mloom_pieces_read(mloom_pieces *pieces, mloom_bytes event, mloom_json_reader *reader, uint32_t kind,
@@ -31,15 +31,15 @@ int32_t mloom_pieces_read(mloom_pieces *pieces, mloom_bytes event, mloom_json_re
   if (raw.size > EMPTY_STRING_SIZE) {
     mloom_piece said = {raw, kind, index, pieces->said.more || pieces->said.raw.size > 0};
     pieces->said = said;
-    mloom_json_holes_add(&pieces->holes, event, raw);
+    mloom_json_places_take(&pieces->places, event, raw);
   }
   return mloom_json_unquote(raw, scratch, out);
 }
 
 void mloom_pieces_keep(mloom_pieces *pieces, mloom_bytes event) {
   if (pieces->said.raw.size > 0 && !pieces->said.more &&
-      mloom_json_template_set(&pieces->pattern, event, &pieces->holes)) {
-    pieces->hole = mloom_json_holes_find(&pieces->holes, event, pieces->said.raw);
+      mloom_json_template_set(&pieces->pattern, event, &pieces->places)) {
+    pieces->hole = mloom_json_places_find(&pieces->places, event, pieces->said.raw);
     pieces->kept = pieces->said;
     pieces->kept.raw = (mloom_bytes){NULL, 0};
   }

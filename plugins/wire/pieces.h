@@ -24,7 +24,7 @@ typedef struct mloom_piece {
 
 typedef struct mloom_pieces {
   mloom_piece said; /* by the event at hand */
-  mloom_json_holes holes;
+  mloom_json_places places;
   mloom_piece kept; /* by the event that became the template; its raw is gone */
   mloom_json_template pattern;
   size_t hole;

@@ -406,10 +406,8 @@ static int32_t read_parts(mloom_responses_decoder *decoder, mloom_json_reader *r
       mloom_json_reader_raw(reader, &parts->item);
     } else if (mloom_text_equal(key, "response")) {
       mloom_json_reader_raw(reader, &parts->response);
-    } else if (mloom_text_equal(key, "sequence_number") || mloom_text_equal(key, "obfuscation")) {
-      mloom_json_holes_skip(&pieces->holes, reader); /* another one in each event */
     } else {
-      mloom_json_reader_skip(reader);
+      mloom_json_places_skip(&pieces->places, reader);
     }
   }
   return status != MLOOM_OK ? status : mloom_json_reader_end(reader);

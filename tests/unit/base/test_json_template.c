@@ -15,8 +15,9 @@ static int learn(mloom_json_template *pattern, const char *event, size_t *text_h
   mloom_bytes document = mloom_text_bytes(event);
   mloom_bytes text = {NULL, 0};
   mloom_bytes sequence = {NULL, 0};
+  mloom_bytes pad = {NULL, 0};
   mloom_bytes key;
-  mloom_json_holes holes = {.count = 0};
+  mloom_json_places places = {.count = 0};
   mloom_json_reader reader;
   mloom_json_reader_init(&reader, document.data, document.size);
   mloom_json_reader_object(&reader);
@@ -28,22 +29,23 @@ static int learn(mloom_json_template *pattern, const char *event, size_t *text_h
     } else if (mloom_text_equal(key, "sequence")) {
       mloom_json_reader_raw(&reader, &sequence);
     } else if (mloom_text_equal(key, "pad")) {
-      mloom_json_holes_skip(&holes, &reader);
+      mloom_json_reader_raw(&reader, &pad);
     } else {
       mloom_json_reader_skip(&reader);
     }
   }
   CU_ASSERT_EQUAL(mloom_json_reader_end(&reader), MLOOM_OK);
   /* Not in the order of their places. */
-  mloom_json_holes_add(&holes, document, text);
-  mloom_json_holes_add(&holes, document, sequence);
-  *text_hole = mloom_json_holes_find(&holes, document, text);
-  return mloom_json_template_set(pattern, document, &holes);
+  mloom_json_places_take(&places, document, text);
+  mloom_json_places_take(&places, document, sequence);
+  mloom_json_places_take(&places, document, pad);
+  *text_hole = mloom_json_places_find(&places, document, text);
+  return mloom_json_template_set(pattern, document, &places);
 }
 
 /* The text is given in memory of its own, so that reading past it is seen. */
 static int fits(const mloom_json_template *pattern, const char *text, size_t size, size_t hole, char *value) {
-  mloom_bytes values[MLOOM_JSON_TEMPLATE_HOLES];
+  mloom_bytes values[MLOOM_JSON_TEMPLATE_PLACES];
   char *copy = malloc(size == 0 ? 1 : size);
   memcpy(copy, text, size);
   int yes = mloom_json_template_fits(pattern, (mloom_bytes){copy, size}, values);
@@ -119,29 +121,65 @@ static void test_envelope_differs(void) {
   mloom_json_template_free(&pattern);
 }
 
+static void read_skipping(mloom_json_template *pattern, const char *event) {
+  mloom_bytes document = mloom_text_bytes(event);
+  mloom_json_places places = {.count = 0};
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_json_reader_init(&reader, document.data, document.size);
+  mloom_json_reader_object(&reader);
+  while (mloom_json_reader_key(&reader, &key)) {
+    mloom_json_places_skip(&places, &reader);
+  }
+  CU_ASSERT_EQUAL(mloom_json_reader_end(&reader), MLOOM_OK);
+  CU_ASSERT(mloom_json_template_set(pattern, document, &places));
+}
+
+/* A skipped value becomes a hole when it has changed, and stays one. */
+static void test_holes_are_learned(void) {
+  static const char same[] = "{\"id\":\"a\",\"n\":3,\"object\":\"chunk\",\"e\":null}";
+  static const char other[] = "{\"id\":\"b\",\"n\":4,\"object\":\"chunk\",\"e\":null}";
+  static const char another_object[] = "{\"id\":\"b\",\"n\":4,\"object\":\"error\",\"e\":null}";
+  mloom_json_template pattern = {.text = MLOOM_BUFFER_INIT};
+  read_skipping(&pattern, "{\"id\":\"a\",\"n\":1,\"object\":\"chunk\",\"e\":null}");
+  CU_ASSERT(!fits(&pattern, same, sizeof(same) - 1, 0, NULL));
+  read_skipping(&pattern, "{\"id\":\"a\",\"n\":22,\"object\":\"chunk\",\"e\":null}");
+  CU_ASSERT(fits(&pattern, same, sizeof(same) - 1, 0, NULL));
+  CU_ASSERT(!fits(&pattern, other, sizeof(other) - 1, 0, NULL));
+  read_skipping(&pattern, "{\"id\":\"ccc\",\"n\":22,\"object\":\"chunk\",\"e\":null}");
+  CU_ASSERT(fits(&pattern, same, sizeof(same) - 1, 0, NULL));
+  CU_ASSERT(fits(&pattern, other, sizeof(other) - 1, 0, NULL));
+  CU_ASSERT(!fits(&pattern, another_object, sizeof(another_object) - 1, 0, NULL));
+  /* Another number of places: all is learned anew. */
+  read_skipping(&pattern, "{\"id\":\"ccc\",\"n\":22}");
+  CU_ASSERT(!fits(&pattern, "{\"id\":\"ccc\",\"n\":23}", 20, 0, NULL));
+  mloom_json_template_free(&pattern);
+}
+
 static void test_what_is_not_kept(void) {
   mloom_json_template pattern = {.text = MLOOM_BUFFER_INIT};
-  mloom_json_holes holes = {.count = 0};
-  mloom_bytes five = mloom_text_bytes("[1,2,3,4,5]");
-  for (size_t i = 0; i < 5; i++) {
-    mloom_json_holes_add(&holes, five, (mloom_bytes){five.data + 1 + 2 * i, 1});
+  mloom_json_places places = {.count = 0};
+  mloom_bytes many = mloom_text_bytes("[1,2,3,4,5,6,7,8,9,0,1,2,3]");
+  for (size_t i = 0; i < 13; i++) {
+    CU_ASSERT(mloom_json_template_set(&pattern, many, &places));
+    mloom_json_places_take(&places, many, (mloom_bytes){many.data + 1 + 2 * i, 1});
   }
-  CU_ASSERT(!mloom_json_template_set(&pattern, five, &holes));
-  CU_ASSERT(!fits(&pattern, five.data, five.size, 0, NULL));
+  CU_ASSERT(!mloom_json_template_set(&pattern, many, &places));
+  CU_ASSERT(!fits(&pattern, many.data, many.size, 0, NULL));
   /* Only strings and numbers make holes. */
-  holes = (mloom_json_holes){.count = 0};
+  places = (mloom_json_places){.count = 0};
   mloom_bytes others = mloom_text_bytes("[null,true,[],{}]");
-  mloom_json_holes_add(&holes, others, (mloom_bytes){others.data + 1, 4});
-  mloom_json_holes_add(&holes, others, (mloom_bytes){others.data + 6, 4});
-  mloom_json_holes_add(&holes, others, (mloom_bytes){others.data + 11, 2});
-  mloom_json_holes_add(&holes, others, (mloom_bytes){NULL, 0});
-  CU_ASSERT_EQUAL(holes.count, 0);
+  mloom_json_places_take(&places, others, (mloom_bytes){others.data + 1, 4});
+  mloom_json_places_take(&places, others, (mloom_bytes){others.data + 6, 4});
+  mloom_json_places_take(&places, others, (mloom_bytes){others.data + 11, 2});
+  mloom_json_places_take(&places, others, (mloom_bytes){NULL, 0});
+  CU_ASSERT_EQUAL(places.count, 0);
   /* A long text takes the place of none. */
   static char text[8192];
   memset(text, ' ', sizeof(text));
   text[0] = '1';
-  CU_ASSERT(!mloom_json_template_set(&pattern, (mloom_bytes){text, sizeof(text)}, &holes));
-  CU_ASSERT(mloom_json_template_set(&pattern, (mloom_bytes){text, 100}, &holes));
+  CU_ASSERT(!mloom_json_template_set(&pattern, (mloom_bytes){text, sizeof(text)}, &places));
+  CU_ASSERT(mloom_json_template_set(&pattern, (mloom_bytes){text, 100}, &places));
   CU_ASSERT(fits(&pattern, text, 100, 0, NULL));
   mloom_json_template_free(&pattern);
 }
@@ -149,6 +187,7 @@ static void test_what_is_not_kept(void) {
 static const unit_test tests[] = {
     {"values in holes may differ", test_values_differ},
     {"nothing else may", test_envelope_differs},
+    {"holes are learned", test_holes_are_learned},
     {"what is not kept", test_what_is_not_kept},
 };
 

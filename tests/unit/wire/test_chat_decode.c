@@ -570,18 +570,20 @@ static void test_limits(void) {
   record_free(&seen);
 }
 
-/* That it is used is told by what it does not do: keep the text of the second event. */
+/* That it is used is told by what it does not do: keep the text of the third event. */
 static void test_template_is_used(void) {
   static const char first[] = "data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}],\"obfuscation\":\"abc\"}\n\n";
   static const char second[] = "data: {\"choices\":[{\"delta\":{\"content\":\"two\"}}],\"obfuscation\":\"\"}\n\n";
+  static const char third[] = "data: {\"choices\":[{\"delta\":{\"content\":\"three\"}}],\"obfuscation\":\"q\"}\n\n";
   static const char call[] = CALLS("{\"index\":0,\"function\":{\"arguments\":\"{\"}}");
   static const char more[] = CALLS("{\"index\":0,\"function\":{\"arguments\":\"}\"}}");
   mloom_chat_decoder decoder;
   mloom_chat_decoder_init(&decoder, tool_names);
   CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, first, sizeof(first) - 1, NULL, NULL), MLOOM_OK);
   CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, second, sizeof(second) - 1, NULL, NULL), MLOOM_OK);
-  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "one"));
-  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.text), "onetwo");
+  CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, third, sizeof(third) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "two"));
+  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.text), "onetwothree");
   CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, call, sizeof(call) - 1, NULL, NULL), MLOOM_OK);
   CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, more, sizeof(more) - 1, NULL, NULL), MLOOM_OK);
   CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "\"{\""));

@@ -403,15 +403,17 @@ static void test_prefix(void) {
   mloom_responses_request_free(&request);
 }
 
-/* That it is used is told by what it does not do: keep the text of the second event. */
+/* That it is used is told by what it does not do: keep the text of the third event. */
 static void test_template_is_used(void) {
   static const char first[] = CREATED PIECE("output_text", 8, "0", "one", "abc");
   static const char second[] = PIECE("output_text", 9, "0", "two", "");
+  static const char third[] = PIECE("output_text", 10, "0", "three", "q");
   mloom_responses_decoder decoder;
   mloom_responses_decoder_init(&decoder);
   CU_ASSERT_EQUAL(mloom_responses_decoder_feed(&decoder, first, sizeof(first) - 1, NULL, NULL), MLOOM_OK);
   CU_ASSERT_EQUAL(mloom_responses_decoder_feed(&decoder, second, sizeof(second) - 1, NULL, NULL), MLOOM_OK);
-  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "one"));
+  CU_ASSERT_EQUAL(mloom_responses_decoder_feed(&decoder, third, sizeof(third) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "two"));
   CU_ASSERT_EQUAL(decoder.malformed, 0);
   mloom_responses_decoder_free(&decoder);
 }

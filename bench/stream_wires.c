@@ -158,7 +158,7 @@ static int close_responses(void *userdata) {
 
 const stream_wire stream_wires[] = {
     {"chat completions", "2", "\"content\":\"", 0, 1, make_chat_alike, open_chat, feed_chat, close_chat},
-    {"chat completions, no two envelopes alike", "", "\"content\":\"", 0, 0, make_chat_unlike, open_chat, feed_chat,
+    {"chat completions, no two envelopes alike", "2", "\"content\":\"", 0, 0, make_chat_unlike, open_chat, feed_chat,
      close_chat},
     {"messages", "2", "\"text\":\"", 0, 0, make_messages, open_messages, feed_messages, close_messages},
     {"responses", "2", "\"delta\":\"", 0, 0, make_responses, open_responses, feed_responses, close_responses},

@@ -19,7 +19,7 @@ typedef struct stream_body {
 
 typedef struct stream_wire {
   const char *name;
-  const char *target; /* of ours over the floor, or "" */
+  const char *target; /* of ours over the floor */
   const char *field;  /* what stands before the text of an event */
   int frames;         /* binary frames with checksums, no server-sent events */
   int each;           /* measured with one event a write, too */

@@ -130,3 +130,17 @@ plugins_libwire_la_SOURCES += \
   plugins/cli/stream.c \
   plugins/cli/stream.h
 include plugins/codex-cli/local.mk
+
+# Models of Google.
+plugins_libwire_la_SOURCES += \
+  plugins/wire/gemini.h \
+  plugins/wire/gemini_chunk.c \
+  plugins/wire/gemini_decode.c \
+  plugins/wire/gemini_dialect.c \
+  plugins/wire/gemini_encode.c \
+  plugins/wire/gemini_internal.h \
+  plugins/wire/gemini_schema.c \
+  plugins/wire/google_error.c \
+  plugins/wire/google_error.h
+
+include plugins/vertex-ai/local.mk

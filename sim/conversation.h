@@ -27,6 +27,7 @@ typedef struct sim_conversation {
   size_t turn;       /* assistant messages so far: the number of the answer that is asked for */
   int streamed;
   int wants_usage;
+  const char *form; /* of the answer, where the wire has more than one; a static string or NULL */
 } sim_conversation;
 
 /* Appends a message and gives its text buffer, or NULL when out of memory. */

@@ -17,6 +17,7 @@ mergeloom_sim_SOURCES = \
   sim/template.h \
   sim/wire/chat.c \
   sim/wire/converse.c \
+  sim/wire/gemini.c \
   sim/wire/messages.c \
   sim/wire/minimal.c \
   sim/wire/responses.c \

@@ -7,13 +7,9 @@
 #include "base/error.h"
 #include "wire/wire.h"
 
-const sim_wire *const sim_wires[] = {&sim_wire_converse,
-                                     &sim_wire_converse_profiles,
-                                     &sim_wire_messages,
-                                     &sim_wire_chat,
-                                     &sim_wire_minimal,
-                                     &sim_wire_responses,
-                                     NULL};
+const sim_wire *const sim_wires[] = {
+    &sim_wire_converse, &sim_wire_converse_profiles, &sim_wire_messages,  &sim_wire_gemini,
+    &sim_wire_chat,     &sim_wire_minimal,           &sim_wire_responses, NULL};
 
 static int32_t respond(sim_response *response, int32_t status, const char *content_type, const mloom_buffer *body) {
   response->status = status;
@@ -181,12 +177,18 @@ int32_t sim_service_handle(sim_response *response, const sim_request *request, v
     if (!is_authorized(service, request)) {
       return respond_error(response, wire, 401, "Incorrect API key provided.");
     }
-    if (!models) {
+    MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
+    int32_t status = models ? 200 : 0;
+    int32_t code = MLOOM_OK;
+    if (models) {
+      code = wire->write_models(&body, sim_script_models(service->script));
+    } else if (wire->write_direct != NULL) {
+      code = wire->write_direct(&body, request, sim_script_models(service->script), &status);
+    }
+    if (code == MLOOM_OK && status == 0) {
       return converse(service, response, request, wire);
     }
-    MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
-    int32_t code = wire->write_models(&body, sim_script_models(service->script));
-    return code == MLOOM_OK ? respond(response, 200, "application/json", &body) : code;
+    return code == MLOOM_OK ? respond(response, status, "application/json", &body) : code;
   }
   return respond_error(response, &sim_wire_chat, 404, "there is nothing at this address");
 }

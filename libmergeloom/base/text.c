@@ -227,6 +227,15 @@ char *mloom_text_dup(mloom_bytes text) {
   return copy;
 }
 
+void mloom_text_copy(char *out, size_t out_size, mloom_bytes text) {
+  size_t size = text.size < out_size - 1 ? text.size : out_size - 1;
+  size = size == 0 ? 0 : mloom_text_complete_prefix(text.data, size);
+  if (size > 0) {
+    memcpy(out, text.data, size);
+  }
+  out[size] = '\0';
+}
+
 int32_t mloom_text_parse_int64(mloom_bytes text, int64_t *out) {
   size_t i = 0;
   int negative = text.size > 0 && text.data[0] == '-';

@@ -27,6 +27,8 @@ static inline int mloom_text_equal(mloom_bytes a, const char *b) {
 mloom_bytes mloom_text_bytes(const char *string);
 /* A copy ending in NUL, owned by the caller; NULL when out of memory. */
 char *mloom_text_dup(mloom_bytes text);
+/* Copies what fits, cut at the end of a character, and a NUL. out_size is not 0. */
+void mloom_text_copy(char *out, size_t out_size, mloom_bytes text);
 /* Decimal digits with an optional sign, nothing else. MLOOM_OK or MLOOM_E_INVALID, also when it does not fit. */
 int32_t mloom_text_parse_int64(mloom_bytes text, int64_t *out);
 

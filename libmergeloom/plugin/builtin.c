@@ -16,6 +16,7 @@ const mloom_plugin *mloom_builtin_credential_azure(const mloom_host *host, char 
 const mloom_plugin *mloom_builtin_credential_google(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_static(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_openai_compatible(const mloom_host *host, char *error_text, size_t error_size);
+const mloom_plugin *mloom_builtin_vertex_ai(const mloom_host *host, char *error_text, size_t error_size);
 #endif
 
 const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
@@ -30,6 +31,7 @@ const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
       mloom_builtin_credential_google,
       mloom_builtin_credential_static,
       mloom_builtin_openai_compatible,
+      mloom_builtin_vertex_ai,
 #endif
       NULL,
   };

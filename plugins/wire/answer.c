@@ -173,6 +173,18 @@ void mloom_answer_emit_notice(const mloom_event_sink *sink, const char *name, co
   mloom_answer_emit(sink, &event);
 }
 
+int32_t mloom_answer_repair(mloom_bytes *data, mloom_buffer *storage) {
+  if (mloom_text_is_utf8(data->data, data->size)) {
+    return MLOOM_OK;
+  }
+  mloom_buffer_clear(storage);
+  if (mloom_text_append_utf8(storage, data->data, data->size) != MLOOM_OK) {
+    return MLOOM_E_MEMORY;
+  }
+  *data = (mloom_bytes){storage->data, storage->size};
+  return MLOOM_OK;
+}
+
 static int is_control(char c) {
   return (unsigned char)c < 0x20 || c == 0x7f;
 }

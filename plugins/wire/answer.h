@@ -67,6 +67,9 @@ void mloom_answer_emit_call(const mloom_event_sink *sink, const mloom_buffer *id
                             const mloom_buffer *arguments);
 void mloom_answer_emit_notice(const mloom_event_sink *sink, const char *name, const mloom_buffer *text);
 
+/* Makes data point to storage, where malformed UTF-8 stands as U+FFFD, unless it is well-formed. MLOOM_E_MEMORY. */
+int32_t mloom_answer_repair(mloom_bytes *data, mloom_buffer *storage);
+
 /* Has text a control character? */
 int mloom_answer_has_controls(const mloom_buffer *text);
 /* Writes '_' in the place of each: ids and names of calls end up in logs. */

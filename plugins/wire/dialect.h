@@ -30,9 +30,10 @@ typedef struct mloom_dialect {
                     mloom_error *error);
 } mloom_dialect;
 
-/* options: mloom_chat_options, mloom_responses_options, mloom_messages_options. */
+/* options: mloom_chat_options, mloom_responses_options, mloom_messages_options, mloom_gemini_options. */
 const mloom_dialect *mloom_chat_dialect(void);
 const mloom_dialect *mloom_responses_dialect(void);
 const mloom_dialect *mloom_messages_dialect(void);
+const mloom_dialect *mloom_gemini_dialect(void);
 
 #endif

@@ -24,19 +24,6 @@ static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
   return mloom_buffer_append(buffer, text.data, text.size);
 }
 
-/* Makes the answer's text repaired where its UTF-8 is malformed. */
-static int32_t repair(mloom_messages_decoder *decoder, mloom_bytes *data) {
-  if (mloom_text_is_utf8(data->data, data->size)) {
-    return MLOOM_OK;
-  }
-  mloom_buffer_clear(&decoder->repaired);
-  if (mloom_text_append_utf8(&decoder->repaired, data->data, data->size) != MLOOM_OK) {
-    return MLOOM_E_MEMORY;
-  }
-  *data = (mloom_bytes){decoder->repaired.data, decoder->repaired.size};
-  return MLOOM_OK;
-}
-
 /* ---- Usage and reasons to stop ---- */
 
 static void read_count(mloom_json_reader *reader, uint64_t *count) {
@@ -426,7 +413,7 @@ int32_t mloom_messages_read_event(mloom_messages_decoder *decoder, mloom_bytes n
     return status;
   }
   mloom_pieces_begin(&decoder->pieces);
-  status = repair(decoder, &data);
+  status = mloom_answer_repair(&data, &decoder->repaired);
   status = status == MLOOM_OK ? split(decoder, data, &event) : status;
   if (status != MLOOM_OK || decoder->malformed) {
     return status;
@@ -458,7 +445,7 @@ int32_t mloom_messages_read_event(mloom_messages_decoder *decoder, mloom_bytes n
 
 int32_t mloom_messages_read_whole(mloom_messages_decoder *decoder, mloom_bytes data) {
   event_parts event = {.index = -1};
-  int32_t status = repair(decoder, &data);
+  int32_t status = mloom_answer_repair(&data, &decoder->repaired);
   status = status == MLOOM_OK ? split(decoder, data, &event) : status;
   if (status != MLOOM_OK || decoder->malformed) {
     return status;

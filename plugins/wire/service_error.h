@@ -27,6 +27,7 @@ typedef struct mloom_service_names {
    * api_key of environment_prefix. */
   const char *address_field;
   const char *credential_field;
+  const struct mloom_google_place *google; /* of a service of Google (google_error.h) */
 } mloom_service_names;
 
 /* Reads a body of any shape: {"error":{...}}, {"error":"..."}, {"detail":...}, {"message":...}, {"object":"error",...},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Anthropic's Messages: POST .../v1/messages and GET .../v1/models, told from other wires by the header
- * anthropic-version.
+ * anthropic-version; and as Vertex has it, .../publishers/anthropic/models/MODEL:rawPredict and :streamRawPredict with
+ * the version in the body and the model in the address.
  */
 #include <string.h>
 #include <strings.h>
@@ -16,8 +17,13 @@ static int path_ends_with(const sim_request *request, const char *end) {
   return size >= strlen(end) && memcmp(request->path + size - strlen(end), end, strlen(end)) == 0;
 }
 
+static int is_on_vertex(const sim_request *request) {
+  return strstr(request->path, "/publishers/anthropic/models/") != NULL &&
+         (path_ends_with(request, ":rawPredict") || path_ends_with(request, ":streamRawPredict"));
+}
+
 static int messages_serves(const sim_request *request) {
-  return strcmp(request->method, "POST") == 0 && path_ends_with(request, "/v1/messages");
+  return strcmp(request->method, "POST") == 0 && (path_ends_with(request, "/v1/messages") || is_on_vertex(request));
 }
 
 static int messages_serves_models(const sim_request *request) {
@@ -209,21 +215,47 @@ static int32_t check_marks(const sim_request *request, mloom_error *error) {
                     : refuse(error, "A maximum of 4 blocks with cache_control may be provided. Found %zu.", count);
 }
 
+static int is_version(const char *version, const char *older) {
+  return strcmp(version, older) == 0 || strcmp(version, "2026-10-21") == 0;
+}
+
+static int32_t check_version(const sim_request *request, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer version = MLOOM_BUFFER_INIT;
+  return sim_request_header(request, "anthropic-version", &version) &&
+                 is_version(mloom_buffer_string(&version), "2023-06-01")
+             ? MLOOM_OK
+             : refuse(error, "anthropic-version: header is required");
+}
+
+/* The model in the address, and what stands in the body and its headers otherwise. */
+static int32_t check_on_vertex(const sim_request *request, const mloom_json *body, mloom_bytes *model,
+                               mloom_error *error) {
+  const char *begin = strstr(request->path, "/models/") + strlen("/models/");
+  *model = (mloom_bytes){begin, strcspn(begin, ":")};
+  if (mloom_json_member(body, "model") != NULL) {
+    return refuse(error, "model: Extra inputs are not permitted");
+  }
+  if (!is_version(mloom_json_member_string(body, "anthropic_version", ""), "vertex-2023-10-16")) {
+    return refuse(error, "anthropic_version: Field required");
+  }
+  return mloom_json_member_boolean(body, "stream", 0) == path_ends_with(request, ":streamRawPredict")
+             ? MLOOM_OK
+             : refuse(error, "stream: does not fit the method of the address");
+}
+
 static int32_t messages_read(sim_conversation *out, const sim_request *request, mloom_error *error) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *body = NULL;
   int32_t code = mloom_json_parse(&body, request->body.data, request->body.size, "the request", error);
   if (code != MLOOM_OK) {
     return code;
   }
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer version = MLOOM_BUFFER_INIT;
-  if (!sim_request_header(request, "anthropic-version", &version) ||
-      (strcmp(mloom_buffer_string(&version), "2023-06-01") != 0 &&
-       strcmp(mloom_buffer_string(&version), "2026-10-21") != 0)) {
-    return refuse(error, "anthropic-version: header is required");
-  }
   const mloom_json *messages = mloom_json_member(body, "messages");
   const mloom_json *system = mloom_json_member(body, "system");
   mloom_bytes model = mloom_json_text(mloom_json_member(body, "model"));
+  code = is_on_vertex(request) ? check_on_vertex(request, body, &model, error) : check_version(request, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
   if (model.size == 0 || mloom_json_count(messages) == 0 || mloom_json_member_integer(body, "max_tokens", 0) <= 0) {
     return refuse(error, "model, max_tokens and messages: Field required");
   }
@@ -474,6 +506,17 @@ static int32_t messages_write_models(mloom_buffer *out, const mloom_json *models
                           : code;
 }
 
+/* Counts tokens on Vertex. */
+static int32_t messages_write_direct(mloom_buffer *out, const sim_request *request, const mloom_json *models,
+                                     int32_t *status) {
+  (void)models;
+  if (!is_on_vertex(request) || strstr(request->path, "/models/count-tokens:") == NULL) {
+    return MLOOM_OK;
+  }
+  *status = 200;
+  return mloom_buffer_append_string(out, "{\"input_tokens\":8}");
+}
+
 const sim_wire sim_wire_messages = {
     .name = "messages",
     .serves = messages_serves,
@@ -484,4 +527,5 @@ const sim_wire sim_wire_messages = {
     .write_error_event = messages_write_error_event,
     .serves_models = messages_serves_models,
     .write_models = messages_write_models,
+    .write_direct = messages_write_direct,
 };

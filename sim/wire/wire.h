@@ -24,6 +24,8 @@ typedef struct sim_wire {
   /* The body of the model list, NULL when the wire has none. Asked when serves_models says so. */
   int (*serves_models)(const sim_request *request);
   int32_t (*write_models)(mloom_buffer *out, const mloom_json *models);
+  /* An answer that needs no script, as a count of tokens: sets status when the request asks for one. Optional. */
+  int32_t (*write_direct)(mloom_buffer *out, const sim_request *request, const mloom_json *models, int32_t *status);
 } sim_wire;
 
 /* All wires, ends with NULL. */
@@ -32,6 +34,7 @@ extern const sim_wire *const sim_wires[];
 extern const sim_wire sim_wire_chat;
 extern const sim_wire sim_wire_converse;
 extern const sim_wire sim_wire_converse_profiles;
+extern const sim_wire sim_wire_gemini;
 extern const sim_wire sim_wire_messages;
 extern const sim_wire sim_wire_minimal;
 extern const sim_wire sim_wire_responses;

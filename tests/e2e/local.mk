@@ -14,6 +14,9 @@ EXTRA_DIST += $(e2e_tests) tests/e2e/aimock_server.mjs tests/e2e/harness.py test
   tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/.npmrc tests/e2e/test_installed.py \
   tests/e2e/clis/package.json tests/e2e/clis/package-lock.json
 
+TESTS += tests/e2e/test_vertex_ai.py
+EXTRA_DIST += tests/e2e/test_vertex_ai.py tests/e2e/gemini_client.mjs tests/e2e/vertex_claude_client.mjs
+
 installcheck-local:
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \

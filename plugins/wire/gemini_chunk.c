@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads pieces of an answer, each a GenerateContentResponse, into parts.
+ */
+#include "gemini_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+static void read_text(mloom_gemini_decoder *decoder, mloom_json_reader *reader, char *out, size_t out_size) {
+  mloom_bytes text;
+  if (mloom_json_reader_string(reader, &decoder->scratch, &text) && text.size > 0) {
+    mloom_text_copy(out, out_size, text);
+  }
+}
+
+/* ---- Parts ---- */
+
+static int32_t new_part(mloom_gemini_answer *answer, uint32_t kind, mloom_gemini_part **out) {
+  if (answer->part_count >= MLOOM_GEMINI_PARTS_LIMIT) {
+    return MLOOM_E_LIMIT;
+  }
+  if (answer->part_count == answer->part_capacity) {
+    size_t capacity = answer->part_capacity == 0 ? 8 : answer->part_capacity * 2;
+    mloom_gemini_part *parts = realloc(answer->parts, capacity * sizeof(*parts));
+    if (parts == NULL) {
+      return MLOOM_E_MEMORY;
+    }
+    answer->parts = parts;
+    answer->part_capacity = capacity;
+  }
+  *out = &answer->parts[answer->part_count++];
+  memset(*out, 0, sizeof(**out));
+  (*out)->kind = kind;
+  return MLOOM_OK;
+}
+
+/* What one part holds, whatever the order of its members. */
+typedef struct part_members {
+  mloom_bytes raw;
+  mloom_bytes text; /* unescaped */
+  mloom_bytes call;
+  int has_text;
+  int is_thought;
+  int has_more; /* a signature, or something that this file does not know */
+} part_members;
+
+static void read_members(mloom_gemini_decoder *decoder, part_members *out) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_json_reader_init(&reader, out->raw.data, out->raw.size);
+  if (!mloom_json_reader_object(&reader)) {
+    decoder->malformed = 1;
+    return;
+  }
+  while (mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "text")) {
+      out->has_text = mloom_json_reader_string(&reader, &decoder->text, &out->text);
+    } else if (mloom_text_equal(key, "thought")) {
+      mloom_json_reader_boolean(&reader, &out->is_thought);
+    } else if (mloom_text_equal(key, "functionCall") && mloom_json_reader_peek(&reader) == MLOOM_JSON_OBJECT) {
+      mloom_json_reader_raw(&reader, &out->call);
+    } else {
+      out->has_more = 1;
+      mloom_json_reader_skip(&reader);
+    }
+  }
+}
+
+static int32_t read_call(mloom_gemini_decoder *decoder, mloom_bytes raw) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_bytes arguments = {NULL, 0};
+  mloom_gemini_answer *answer = &decoder->answer;
+  if (answer->calls.count >= MLOOM_GEMINI_CALLS_LIMIT || raw.size > MLOOM_GEMINI_ARGUMENTS_LIMIT) {
+    return MLOOM_E_LIMIT;
+  }
+  mloom_gemini_call *call = mloom_gemini_calls_add(&answer->calls);
+  if (call == NULL) {
+    return MLOOM_E_MEMORY;
+  }
+  call->part = answer->part_count - 1;
+  mloom_json_reader_init(&reader, raw.data, raw.size);
+  mloom_json_reader_object(&reader);
+  while (mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "name")) {
+      mloom_buffer_clear(&call->name);
+      mloom_json_reader_append_string(&reader, &call->name);
+    } else if (mloom_text_equal(key, "id")) {
+      mloom_buffer_clear(&call->native_id);
+      mloom_json_reader_append_string(&reader, &call->native_id);
+    } else if (mloom_text_equal(key, "args") && mloom_json_reader_peek(&reader) != MLOOM_JSON_NULL) {
+      mloom_json_reader_raw(&reader, &arguments);
+    } else {
+      /* Arguments in pieces come only to those who ask for them. */
+      decoder->malformed |= mloom_text_equal(key, "partialArgs");
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  if (reader.status == MLOOM_E_MEMORY) {
+    return MLOOM_E_MEMORY;
+  }
+  int32_t status = arguments.size > 0 ? mloom_buffer_append(&call->arguments, arguments.data, arguments.size)
+                                      : mloom_buffer_append_string(&call->arguments, "{}");
+  if (status == MLOOM_OK) {
+    mloom_answer_emit_delta(decoder->sink, &call->native_id, &call->name);
+  }
+  return status;
+}
+
+/* Pieces of text become one part as long as nothing signed stands between them. */
+static int32_t add_text(mloom_gemini_answer *answer, uint32_t kind, mloom_bytes text) {
+  mloom_gemini_part *part = answer->part_count > 0 ? &answer->parts[answer->part_count - 1] : NULL;
+  int32_t status = part != NULL && part->kind == kind ? MLOOM_OK : new_part(answer, kind, &part);
+  /* Of thoughts only the place is of interest: they do not come back. */
+  return status == MLOOM_OK && kind == MLOOM_GEMINI_TEXT ? mloom_buffer_append(&part->text, text.data, text.size)
+                                                         : status;
+}
+
+static int32_t read_part(mloom_gemini_decoder *decoder, mloom_bytes raw) {
+  mloom_gemini_answer *answer = &decoder->answer;
+  part_members members = {.raw = raw};
+  mloom_gemini_part *part = NULL;
+  int32_t status;
+  read_members(decoder, &members);
+  if (decoder->malformed) {
+    return MLOOM_OK;
+  }
+  if (members.has_text && members.text.size > 0) {
+    mloom_answer_emit_text(decoder->sink, members.is_thought ? MLOOM_EVENT_REASONING : MLOOM_EVENT_TEXT, members.text);
+  }
+  if (members.has_text && members.call.size == 0 && !members.has_more) {
+    return add_text(answer, members.is_thought ? MLOOM_GEMINI_THOUGHT : MLOOM_GEMINI_TEXT, members.text);
+  }
+  status = new_part(answer, members.call.size > 0 ? MLOOM_GEMINI_CALL : MLOOM_GEMINI_KEPT, &part);
+  status = status == MLOOM_OK ? mloom_buffer_append(&part->text, raw.data, raw.size) : status;
+  return status == MLOOM_OK && members.call.size > 0 ? read_call(decoder, members.call) : status;
+}
+
+static int32_t read_content(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
+  mloom_bytes key;
+  int32_t status = MLOOM_OK;
+  if (!mloom_json_reader_object(reader)) {
+    return MLOOM_OK;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (!mloom_text_equal(key, "parts") || !mloom_json_reader_array(reader)) {
+      if (!mloom_text_equal(key, "parts")) {
+        mloom_json_reader_skip(reader);
+      }
+      continue;
+    }
+    while (mloom_json_reader_element(reader)) {
+      mloom_bytes raw = {NULL, 0};
+      if (mloom_json_reader_raw(reader, &raw) && status == MLOOM_OK) {
+        status = read_part(decoder, raw);
+      }
+    }
+  }
+  return status;
+}
+
+/* ---- Ends ---- */
+
+static void read_finish(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
+  static const struct {
+    const char *reason;
+    uint32_t finish;
+  } reasons[] = {
+      {"STOP", MLOOM_GEMINI_FINISH_END},
+      /* Imitations of the service say so when there are calls. */
+      {"FUNCTION_CALL", MLOOM_GEMINI_FINISH_END},
+      {"TOOL_CALLS", MLOOM_GEMINI_FINISH_END},
+      {"MAX_TOKENS", MLOOM_GEMINI_FINISH_LENGTH},
+      {"CONTINUATION", MLOOM_GEMINI_FINISH_PAUSED},
+      {"SAFETY", MLOOM_GEMINI_FINISH_REFUSED},
+      {"RECITATION", MLOOM_GEMINI_FINISH_REFUSED},
+      {"BLOCKLIST", MLOOM_GEMINI_FINISH_REFUSED},
+      {"PROHIBITED_CONTENT", MLOOM_GEMINI_FINISH_REFUSED},
+      {"SPII", MLOOM_GEMINI_FINISH_REFUSED},
+      {"MODEL_ARMOR", MLOOM_GEMINI_FINISH_REFUSED},
+      {"MALFORMED_FUNCTION_CALL", MLOOM_GEMINI_FINISH_CALLS},
+      {"UNEXPECTED_TOOL_CALL", MLOOM_GEMINI_FINISH_CALLS},
+      {"TOO_MANY_TOOL_CALLS", MLOOM_GEMINI_FINISH_CALLS},
+  };
+  mloom_gemini_answer *answer = &decoder->answer;
+  mloom_bytes reason;
+  if (!mloom_json_reader_string(reader, &decoder->scratch, &reason) || reason.size == 0) {
+    return;
+  }
+  answer->finish = MLOOM_GEMINI_FINISH_FAILED;
+  for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+    if (mloom_text_equal(reason, reasons[i].reason)) {
+      answer->finish = reasons[i].finish;
+    }
+  }
+  mloom_text_copy(answer->finish_reason, sizeof(answer->finish_reason), reason);
+}
+
+static int32_t read_candidate(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
+  mloom_bytes key;
+  int32_t status = MLOOM_OK;
+  if (!mloom_json_reader_object(reader)) {
+    return MLOOM_OK;
+  }
+  decoder->has_candidate = 1;
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "content")) {
+      int32_t code = read_content(decoder, reader);
+      status = status == MLOOM_OK ? code : status;
+    } else if (mloom_text_equal(key, "finishReason")) {
+      read_finish(decoder, reader);
+    } else if (mloom_text_equal(key, "finishMessage")) {
+      read_text(decoder, reader, decoder->answer.finish_message, sizeof(decoder->answer.finish_message));
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  return status;
+}
+
+/* One is asked for; others would be other answers. */
+static int32_t read_candidates(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
+  int32_t status = MLOOM_OK;
+  if (!mloom_json_reader_array(reader)) {
+    return MLOOM_OK;
+  }
+  for (size_t i = 0; mloom_json_reader_element(reader); i++) {
+    if (i == 0) {
+      status = read_candidate(decoder, reader);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  return status;
+}
+
+static void read_feedback(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
+  mloom_gemini_answer *answer = &decoder->answer;
+  mloom_bytes key;
+  if (!mloom_json_reader_object(reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "blockReason")) {
+      read_text(decoder, reader, answer->block_reason, sizeof(answer->block_reason));
+    } else if (mloom_text_equal(key, "blockReasonMessage")) {
+      read_text(decoder, reader, answer->finish_message, sizeof(answer->finish_message));
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+}
+
+static void read_count(mloom_json_reader *reader, uint64_t *count) {
+  int64_t value;
+  if (mloom_json_reader_integer(reader, &value) && value >= 0) {
+    *count = (uint64_t)value;
+  }
+}
+
+/* Numbers are totals: a later one takes the place of an earlier one. */
+static void read_usage(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
+  mloom_gemini_answer *answer = &decoder->answer;
+  mloom_bytes key;
+  if (!mloom_json_reader_object(reader)) {
+    return;
+  }
+  decoder->has_usage = 1;
+  while (mloom_json_reader_key(reader, &key)) {
+    uint64_t *count = mloom_text_equal(key, "promptTokenCount")          ? &answer->prompt_tokens
+                      : mloom_text_equal(key, "toolUsePromptTokenCount") ? &answer->tool_prompt_tokens
+                      : mloom_text_equal(key, "cachedContentTokenCount") ? &answer->cached_tokens
+                      : mloom_text_equal(key, "candidatesTokenCount")    ? &answer->candidate_tokens
+                      : mloom_text_equal(key, "thoughtsTokenCount")      ? &answer->thought_tokens
+                                                                         : NULL;
+    if (count != NULL) {
+      read_count(reader, count);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  mloom_event event = {.size = (uint32_t)sizeof(event),
+                       .kind = MLOOM_EVENT_USAGE,
+                       .input_tokens = answer->prompt_tokens + answer->tool_prompt_tokens,
+                       .cached_input_tokens = answer->cached_tokens,
+                       .output_tokens = answer->candidate_tokens + answer->thought_tokens,
+                       .reasoning_tokens = answer->thought_tokens};
+  mloom_answer_emit(decoder->sink, &event);
+}
+
+static int32_t read_response(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
+  mloom_bytes key;
+  int32_t status = MLOOM_OK;
+  if (!mloom_json_reader_object(reader)) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "candidates")) {
+      int32_t code = read_candidates(decoder, reader);
+      status = status == MLOOM_OK ? code : status;
+    } else if (mloom_text_equal(key, "usageMetadata")) {
+      read_usage(decoder, reader);
+    } else if (mloom_text_equal(key, "promptFeedback")) {
+      read_feedback(decoder, reader);
+    } else if (mloom_text_equal(key, "responseId")) {
+      read_text(decoder, reader, decoder->answer.response_id, sizeof(decoder->answer.response_id));
+    } else if (mloom_text_equal(key, "error") && mloom_json_reader_peek(reader) != MLOOM_JSON_NULL) {
+      decoder->has_failure = 1;
+      mloom_google_failure_read_value(&decoder->failure, reader);
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  return status;
+}
+
+static int32_t end_of(mloom_gemini_decoder *decoder, mloom_json_reader *reader, int32_t status) {
+  int32_t end = mloom_json_reader_end(reader);
+  if (end == MLOOM_E_MEMORY) {
+    return end;
+  }
+  decoder->malformed |= end != MLOOM_OK;
+  return status;
+}
+
+int32_t mloom_gemini_read_chunk(mloom_gemini_decoder *decoder, mloom_bytes data) {
+  mloom_json_reader reader;
+  int32_t status = mloom_answer_repair(&data, &decoder->repaired);
+  if (status != MLOOM_OK) {
+    return status;
+  }
+  mloom_json_reader_init(&reader, data.data, data.size);
+  status = read_response(decoder, &reader);
+  return end_of(decoder, &reader, status);
+}
+
+int32_t mloom_gemini_read_whole(mloom_gemini_decoder *decoder, mloom_bytes data) {
+  mloom_json_reader reader;
+  int32_t status = mloom_answer_repair(&data, &decoder->repaired);
+  if (status != MLOOM_OK) {
+    return status;
+  }
+  mloom_json_reader_init(&reader, data.data, data.size);
+  if (mloom_json_reader_peek(&reader) != MLOOM_JSON_ARRAY) {
+    status = read_response(decoder, &reader);
+    return end_of(decoder, &reader, status);
+  }
+  mloom_json_reader_array(&reader);
+  while (mloom_json_reader_element(&reader)) {
+    int32_t code = read_response(decoder, &reader);
+    status = status == MLOOM_OK ? code : status;
+  }
+  return end_of(decoder, &reader, status);
+}
+
+void mloom_gemini_answer_clear(mloom_gemini_answer *answer) {
+  for (size_t i = 0; i < answer->part_count; i++) {
+    mloom_buffer_free(&answer->parts[i].text);
+  }
+  mloom_gemini_calls_clear(&answer->calls);
+  mloom_gemini_answer empty = {.parts = answer->parts, .part_capacity = answer->part_capacity, .calls = answer->calls};
+  *answer = empty;
+}

@@ -114,3 +114,11 @@ fuzz_fuzz_azure_answers_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_azure_answers_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_azure_answers_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_google_key_file
+fuzz_fuzz_google_key_file_SOURCES = fuzz/fuzz_google_key_file.c plugins/credential-google/key_file.c
+fuzz_fuzz_google_key_file_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcdir)/plugins/credential-google
+fuzz_fuzz_google_key_file_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_google_key_file_LDADD = plugins/libwire.la $(fuzz_libs)
+endif

@@ -1,8 +1,10 @@
-credential_aws_sources = \
+# Where keys of AWS come from; Google's federation asks for such keys too.
+noinst_LTLIBRARIES += plugins/libaws-keys.la
+plugins_libaws_keys_la_CPPFLAGS = $(plugin_cppflags)
+aws_keys_sources = \
   plugins/credential-aws/aws.h \
   plugins/credential-aws/chain.c \
   plugins/credential-aws/container.c \
-  plugins/credential-aws/credential_aws.c \
   plugins/credential-aws/imds.c \
   plugins/credential-aws/keys.c \
   plugins/credential-aws/process.c \
@@ -12,18 +14,20 @@ credential_aws_sources = \
   plugins/credential-aws/sts.c \
   plugins/credential-aws/xml.c \
   plugins/credential-aws/xml.h
-mergeloom_credential_aws_la_SOURCES = $(credential_aws_sources)
+plugins_libaws_keys_la_SOURCES = $(aws_keys_sources)
+credential_aws_sources = $(aws_keys_sources) plugins/credential-aws/credential_aws.c
+mergeloom_credential_aws_la_SOURCES = plugins/credential-aws/credential_aws.c
 if BUILTIN_PLUGINS
 noinst_LTLIBRARIES += plugins/libcredential-aws.la
 plugins_libcredential_aws_la_SOURCES = $(mergeloom_credential_aws_la_SOURCES)
 plugins_libcredential_aws_la_CPPFLAGS = $(plugin_cppflags) -Dmergeloom_plugin_init_v1=mloom_builtin_credential_aws
-libmergeloom_libcore_la_LIBADD += plugins/libcredential-aws.la
+libmergeloom_libcore_la_LIBADD += plugins/libcredential-aws.la plugins/libaws-keys.la
 else
 plugin_LTLIBRARIES += mergeloom-credential-aws.la
 endif
 mergeloom_credential_aws_la_CPPFLAGS = $(plugin_cppflags)
 mergeloom_credential_aws_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
-mergeloom_credential_aws_la_LIBADD = plugins/libwire.la libmergeloom/libportable.la
+mergeloom_credential_aws_la_LIBADD = plugins/libaws-keys.la plugins/libwire.la libmergeloom/libportable.la
 
 # Shared with providers on AWS.
 plugins_libwire_la_SOURCES += \

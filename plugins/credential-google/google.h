@@ -74,5 +74,8 @@ int32_t google_fetch(const google_job *job, const google_key_file *file, google_
 /* The token of an external account's own identity provider, read anew each time. */
 int32_t google_subject_token(const google_job *job, const google_key_file *file, const mloom_secret **out,
                              mloom_error *error);
+/* On AWS: a request to AWS that says whose keys it is signed with, for Google to send. */
+int32_t google_subject_aws(const google_job *job, const google_key_file *file, const mloom_secret **out,
+                           mloom_error *error);
 
 #endif

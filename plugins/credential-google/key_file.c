@@ -61,6 +61,7 @@ static const text_member subject_members[] = {
     {"file", offsetof(google_key_file, subject_file), 0},
     {"url", offsetof(google_key_file, subject_url), 0},
     {"environment_id", offsetof(google_key_file, subject_environment), 0},
+    {"regional_cred_verification_url", offsetof(google_key_file, subject_verification), 0},
 };
 
 static char **text_at(google_key_file *file, size_t offset) {

@@ -50,7 +50,8 @@ typedef struct google_key_file {
   char *subject_url;
   char *subject_field; /* of a JSON document; NULL: the token is the whole text */
   int subject_is_json;
-  char *subject_environment; /* "aws1" */
+  char *subject_environment;  /* "aws1" */
+  char *subject_verification; /* the address of AWS's that says whose keys they are */
   char *subject_command;
   int64_t subject_command_timeout_ms;
   char *subject_command_output;

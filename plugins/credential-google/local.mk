@@ -9,6 +9,7 @@ mergeloom_credential_google_la_SOURCES = \
   plugins/credential-google/metadata.c \
   plugins/credential-google/metadata.h \
   plugins/credential-google/service_account.c \
+  plugins/credential-google/subject_aws.c \
   plugins/credential-google/subject_token.c \
   plugins/credential-google/user.c
 if BUILTIN_PLUGINS
@@ -21,4 +22,4 @@ plugin_LTLIBRARIES += mergeloom-credential-google.la
 endif
 mergeloom_credential_google_la_CPPFLAGS = $(plugin_cppflags)
 mergeloom_credential_google_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
-mergeloom_credential_google_la_LIBADD = plugins/libwire.la libmergeloom/libportable.la
+mergeloom_credential_google_la_LIBADD = plugins/libaws-keys.la plugins/libwire.la libmergeloom/libportable.la

@@ -155,9 +155,10 @@ int32_t google_subject_token(const google_job *job, const google_key_file *file,
   if (file->subject_environment == NULL && file->subject_url != NULL) {
     return from_url(job, file, out, error);
   }
-  const char *kind = file->subject_environment != NULL ? "AWS"
-                     : file->subject_command != NULL   ? "an executable"
-                                                       : "a certificate";
+  if (file->subject_environment != NULL) {
+    return google_subject_aws(job, file, out, error);
+  }
+  const char *kind = file->subject_command != NULL ? "an executable" : "a certificate";
   return mloom_error_set(error, MLOOM_E_UNSUPPORTED, GOOGLE_DOMAIN,
                          "use credential_source.file or credential_source.url in the document",
                          "subject tokens from %s are not supported", kind);

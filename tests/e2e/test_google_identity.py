@@ -8,6 +8,8 @@ import base64
 import contextlib
 import email.utils
 import functools
+import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -360,6 +362,56 @@ def test_external_account_of_a_workforce():
         equal(json.loads(requests[0][3]["options"]), {"userProject": "payer"}, "options")
 
 
+def signed_by_aws(region, key_id, key, request):
+    """What the signature of a request must be (Signature Version 4), made here from its headers."""
+    headers = {header["key"]: header["value"] for header in request["headers"]}
+    stated = headers.pop("authorization")
+    names = stated.split("SignedHeaders=")[1].split(",")[0].split(";")
+    canonical = "\n".join(["POST", "/", request["url"].split("?")[1], *(f"{name}:{headers[name]}" for name in names), "",
+                           ";".join(names), hashlib.sha256(b"").hexdigest()])
+    moment = headers["x-amz-date"]
+    scope = f"{moment[:8]}/{region}/sts/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", moment, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    derived = ("AWS4" + key).encode()
+    for part in (*scope.split("/"), text):
+        derived = hmac.new(derived, part.encode(), "sha256").digest()
+    equal(stated, f"AWS4-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={';'.join(names)}, "
+          f"Signature={derived.hex()}", "the signature")
+    return names
+
+
+def test_external_account_on_aws():
+    """a workload on AWS: the vendor's request to be sent by Google, signed by AWS's rules, its pool signed as well"""
+    key = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": KEY, "AWS_SESSION_TOKEN": "test-session-token",
+           "AWS_REGION": "eu-west-1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+    address = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+    source = {"environment_id": "aws1", "regional_cred_verification_url": address}
+    document = external(source, subject_token_type="urn:ietf:params:aws:token-type:aws4_request")
+    requests = []
+    with google() as fake:
+        path = saved(document)
+        equal(vendor(fake, GOOGLE_APPLICATION_CREDENTIALS=path, **key)["headers"]["authorization"], f"Bearer {TOKEN}",
+              "what the vendor's client got")
+        equal(ours(fake=fake, GOOGLE_APPLICATION_CREDENTIALS=path, **key)["secret"], TOKEN, "what ours got")
+        for request in fake.take():
+            method, target, kept, form = seen(request)
+            subject = json.loads(urllib.parse.unquote(form.pop("subject_token")))
+            names = signed_by_aws("eu-west-1", "AKIDEXAMPLE", KEY, subject)
+            told = [(header["key"], header["value"] if header["key"] not in ("authorization", "x-amz-date") else "")
+                    for header in subject["headers"]]
+            requests.append((method, target, kept, form, subject["url"], subject["method"], told))
+        equal(requests[1], requests[0], "the requests, apart from time and signature")
+        equal(names, ["host", "x-amz-date", "x-amz-security-token", "x-goog-cloud-target-resource"], "what is signed")
+        for bad in ("https://sts.{region}.evil.example" + address[34:], address.replace("GetCallerIdentity", "AssumeRole"),
+                    "https://sts.evil.example/amazonaws.com" + address[34:], address + "&a=b",
+                    address.replace("https", "http"), address.replace("sts.", "iam.")):
+            refused("denied", "regional_cred_verification_url", fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(
+                external({**source, "regional_cred_verification_url": bad})), **key)
+        equal(fake.requests, [], "requests")
+        refused("unsupported", "aws1", fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(
+            external({**source, "environment_id": "aws2"})), **key)
+
+
 def test_external_account_authorized_user():
     """a person of a workforce pool: the vendor's exchange"""
     with google() as fake:
@@ -585,7 +637,7 @@ def test_malformed_documents():
         (json.dumps(external({})), "credential_source is missing"),
         (json.dumps(external({"file": "x", "url": "https://y.example"})), "more than one source"),
         (json.dumps(external({"file": "x", "format": {"type": "json"}})), "subject_token_field_name is missing"),
-        (json.dumps(external({"environment_id": "aws1"})), "AWS"),
+        (json.dumps(external({"certificate": {"use_default_certificate_config": True}})), "a certificate"),
         (json.dumps(impersonated(impersonated(impersonated(user())))), "nested too deeply"),
         ("{\"a\":\"" + "x" * 70000 + "\"}", "larger than"),
     ]

@@ -264,7 +264,7 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
                                   "set auth_method (" VERTEX_PREFIX "AUTH_METHOD) to adc or service_account_json for "
                                   "anything but a test");
   } else if (!mloom_service_check_encryption(service, sink)) {
-    mloom_service_report_plausible(sink);
+    mloom_service_report_plausible(service, sink);
   }
   return MLOOM_OK;
 }

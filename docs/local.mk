@@ -21,3 +21,4 @@ EXTRA_DIST += \
   docs/threads.md
 
 EXTRA_DIST += docs/credentials/azure.md
+EXTRA_DIST += docs/credentials/google.md

@@ -103,7 +103,7 @@ endif
 
 if FUZZERS
 noinst_PROGRAMS += fuzz/fuzz_converse_decode
-fuzz_fuzz_converse_decode_SOURCES = fuzz/fuzz_converse_decode.c
+fuzz_fuzz_converse_decode_SOURCES = fuzz/fuzz_converse_decode.c fuzz/decoded.h
 fuzz_fuzz_converse_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcdir)/tests/unit/wire
 fuzz_fuzz_converse_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_converse_decode_LDADD = plugins/libwire.la $(fuzz_libs)

@@ -8,6 +8,7 @@
 
 #include "answer.h"
 #include "event_stream.h"
+#include "pieces.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -115,6 +116,7 @@ typedef struct mloom_converse_decoder {
   int binary; /* it is one */
   mloom_buffer scratch;
   mloom_buffer repaired; /* an event whose UTF-8 was malformed */
+  mloom_pieces pieces;
   mloom_converse_answer answer;
   mloom_converse_failure failure; /* headers of the answer, and an error inside it */
   int has_failure;

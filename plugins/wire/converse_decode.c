@@ -24,6 +24,7 @@ void mloom_converse_decoder_reset(mloom_converse_decoder *decoder) {
   mloom_answer_reader_reset(&decoder->reader);
   mloom_event_stream_reset(&decoder->frames);
   mloom_converse_answer_clear(&decoder->answer);
+  mloom_pieces_forget(&decoder->pieces);
   mloom_converse_failure_init(&decoder->failure);
   decoder->binary = 0;
   decoder->has_failure = 0;
@@ -39,6 +40,7 @@ void mloom_converse_decoder_free(mloom_converse_decoder *decoder) {
   free(decoder->answer.blocks);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->repaired);
+  mloom_pieces_free(&decoder->pieces);
   mloom_event_stream_free(&decoder->frames);
   mloom_answer_reader_free(&decoder->reader);
 }

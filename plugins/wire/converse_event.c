@@ -105,6 +105,13 @@ static int32_t say(mloom_converse_decoder *decoder, mloom_converse_block *block,
   return status;
 }
 
+static int32_t add_input(mloom_converse_block *block, mloom_bytes text) {
+  if (text.size > MLOOM_CONVERSE_INPUT_LIMIT - block->input.size) {
+    return MLOOM_E_LIMIT;
+  }
+  return mloom_buffer_append(&block->input, text.data, text.size);
+}
+
 static int32_t new_block(mloom_converse_answer *answer, int64_t index, mloom_converse_block **out) {
   if (answer->block_count >= MLOOM_CONVERSE_BLOCKS_LIMIT) {
     return MLOOM_E_LIMIT;
@@ -124,15 +131,19 @@ static int32_t new_block(mloom_converse_answer *answer, int64_t index, mloom_con
   return MLOOM_OK;
 }
 
-/* Only calls have a start; other blocks begin with their first piece. */
-static int32_t find_block(mloom_converse_answer *answer, int64_t index, mloom_converse_block **out) {
+static mloom_converse_block *find_block(mloom_converse_answer *answer, int64_t index) {
   for (size_t i = answer->block_count; i > 0; i--) {
     if (answer->blocks[i - 1].index == index) {
-      *out = &answer->blocks[i - 1];
-      return MLOOM_OK;
+      return &answer->blocks[i - 1];
     }
   }
-  return new_block(answer, index, out);
+  return NULL;
+}
+
+/* Only calls have a start; other blocks begin with their first piece. */
+static int32_t get_block(mloom_converse_answer *answer, int64_t index, mloom_converse_block **out) {
+  *out = find_block(answer, index);
+  return *out != NULL ? MLOOM_OK : new_block(answer, index, out);
 }
 
 /* A block that has no kind yet takes this one; does it have it? */
@@ -147,7 +158,8 @@ static int32_t begin_call(mloom_converse_decoder *decoder, mloom_converse_block 
 }
 
 /* The members of toolUse. As a delta its input is a piece of JSON text, in a whole answer an object. */
-static int32_t read_call(mloom_converse_decoder *decoder, mloom_converse_block *block, mloom_json_reader *reader) {
+static int32_t read_call(mloom_converse_decoder *decoder, mloom_bytes event, mloom_converse_block *block,
+                         mloom_json_reader *reader) {
   mloom_bytes key;
   mloom_bytes text = {NULL, 0};
   int32_t status = MLOOM_OK;
@@ -155,12 +167,14 @@ static int32_t read_call(mloom_converse_decoder *decoder, mloom_converse_block *
     if (block->kind != MLOOM_CONVERSE_UNKNOWN) {
       decoder->malformed = 1;
     }
+    decoder->pieces.said.more = 1;
     status = begin_call(decoder, block);
   }
   if (!mloom_json_reader_object(reader)) {
     return status;
   }
   while (status == MLOOM_OK && mloom_json_reader_key(reader, &key)) {
+    decoder->pieces.said.more |= !mloom_text_equal(key, "input");
     if (mloom_text_equal(key, "toolUseId")) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
       status = set_buffer(&block->id, text);
@@ -170,14 +184,13 @@ static int32_t read_call(mloom_converse_decoder *decoder, mloom_converse_block *
     } else if (mloom_text_equal(key, "input")) {
       int is_piece = mloom_json_reader_peek(reader) == MLOOM_JSON_STRING;
       if (is_piece) {
-        mloom_json_reader_string(reader, &decoder->scratch, &text);
+        status = mloom_pieces_read(&decoder->pieces, event, reader, MLOOM_EVENT_TOOL_DELTA, block->index,
+                                   &decoder->scratch, &text);
       } else {
+        decoder->pieces.said.more = 1;
         mloom_json_reader_raw(reader, &text);
       }
-      if (text.size > MLOOM_CONVERSE_INPUT_LIMIT - block->input.size) {
-        return MLOOM_E_LIMIT;
-      }
-      status = mloom_buffer_append(&block->input, text.data, text.size);
+      status = status == MLOOM_OK ? add_input(block, text) : status;
       if (is_piece && status == MLOOM_OK) {
         mloom_answer_emit_delta(decoder->sink, &block->id, &block->name);
       }
@@ -204,8 +217,8 @@ static int32_t add_redacted(mloom_converse_block *block, mloom_bytes piece) {
 }
 
 /* reasoningContent has text and signature as a delta, and within reasoningText in a whole answer. */
-static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_converse_block *block, mloom_json_reader *reader,
-                              int is_inner) {
+static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_bytes event, mloom_converse_block *block,
+                              mloom_json_reader *reader, int is_inner) {
   mloom_bytes key;
   mloom_bytes text = {NULL, 0};
   int32_t status = MLOOM_OK;
@@ -213,9 +226,11 @@ static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_converse_bl
     return MLOOM_OK;
   }
   while (status == MLOOM_OK && mloom_json_reader_key(reader, &key)) {
+    decoder->pieces.said.more |= !mloom_text_equal(key, "text");
     if (mloom_text_equal(key, "text") && is_or_becomes(block, MLOOM_CONVERSE_REASONING)) {
-      mloom_json_reader_string(reader, &decoder->scratch, &text);
-      status = say(decoder, block, text);
+      status = mloom_pieces_read(&decoder->pieces, event, reader, MLOOM_EVENT_REASONING, block->index,
+                                 &decoder->scratch, &text);
+      status = status == MLOOM_OK ? say(decoder, block, text) : status;
     } else if (mloom_text_equal(key, "signature") && is_or_becomes(block, MLOOM_CONVERSE_REASONING)) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
       status = mloom_buffer_append(&block->signature, text.data, text.size);
@@ -225,7 +240,7 @@ static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_converse_bl
       decoder->malformed |= status == MLOOM_E_INVALID;
       status = status == MLOOM_E_INVALID ? MLOOM_OK : status;
     } else if (mloom_text_equal(key, "reasoningText") && !is_inner) {
-      status = read_reasoning(decoder, block, reader, 1);
+      status = read_reasoning(decoder, event, block, reader, 1);
     } else {
       mloom_json_reader_skip(reader);
     }
@@ -233,8 +248,9 @@ static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_converse_bl
   return status;
 }
 
-/* The member of a block or of a delta that says what it is. */
-static int32_t read_content(mloom_converse_decoder *decoder, mloom_converse_block *block, mloom_bytes content) {
+/* The member of a block or of a delta that says what it is. content lies in event. */
+static int32_t read_content(mloom_converse_decoder *decoder, mloom_bytes event, mloom_converse_block *block,
+                            mloom_bytes content) {
   mloom_json_reader reader;
   mloom_bytes key;
   mloom_bytes text = {NULL, 0};
@@ -246,12 +262,13 @@ static int32_t read_content(mloom_converse_decoder *decoder, mloom_converse_bloc
   }
   while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
     if (mloom_text_equal(key, "text") && is_or_becomes(block, MLOOM_CONVERSE_TEXT)) {
-      mloom_json_reader_string(&reader, &decoder->scratch, &text);
-      status = say(decoder, block, text);
+      status =
+          mloom_pieces_read(&decoder->pieces, event, &reader, MLOOM_EVENT_TEXT, block->index, &decoder->scratch, &text);
+      status = status == MLOOM_OK ? say(decoder, block, text) : status;
     } else if (mloom_text_equal(key, "toolUse")) {
-      status = read_call(decoder, block, &reader);
+      status = read_call(decoder, event, block, &reader);
     } else if (mloom_text_equal(key, "reasoningContent")) {
-      status = read_reasoning(decoder, block, &reader, 0);
+      status = read_reasoning(decoder, event, block, &reader, 0);
     } else {
       mloom_json_reader_skip(&reader);
     }
@@ -281,11 +298,13 @@ static int32_t split(mloom_converse_decoder *decoder, mloom_bytes data, event_pa
     } else if (mloom_text_equal(key, "contentBlockIndex")) {
       mloom_json_reader_integer(&reader, &out->index);
     } else if (mloom_text_equal(key, "stopReason")) {
+      decoder->pieces.said.more = 1;
       read_stop_reason(decoder, &reader);
     } else if (mloom_text_equal(key, "usage")) {
+      decoder->pieces.said.more = 1;
       read_usage(decoder, &reader);
     } else {
-      mloom_json_reader_skip(&reader);
+      mloom_json_places_skip(&decoder->pieces.places, &reader);
     }
   }
   int32_t end = mloom_json_reader_end(&reader);
@@ -293,15 +312,50 @@ static int32_t split(mloom_converse_decoder *decoder, mloom_bytes data, event_pa
   return end == MLOOM_E_MEMORY ? end : MLOOM_OK;
 }
 
+/* Takes a delta that is as the kept one but for the piece; 0 when the block it is for has changed since. */
+static int take_piece(mloom_converse_decoder *decoder, mloom_bytes raw, int32_t *status) {
+  const mloom_piece *kept = &decoder->pieces.kept;
+  mloom_converse_block *block = find_block(&decoder->answer, kept->index);
+  uint32_t kind = kept->kind == MLOOM_EVENT_TEXT        ? MLOOM_CONVERSE_TEXT
+                  : kept->kind == MLOOM_EVENT_REASONING ? MLOOM_CONVERSE_REASONING
+                                                        : MLOOM_CONVERSE_TOOL_USE;
+  mloom_bytes text;
+  if (block == NULL || block->kind != kind) {
+    return 0;
+  }
+  *status = mloom_json_unquote(raw, &decoder->scratch, &text);
+  if (*status == MLOOM_OK && kept->kind != MLOOM_EVENT_TOOL_DELTA) {
+    *status = say(decoder, block, text);
+  } else if (*status == MLOOM_OK) {
+    *status = add_input(block, text);
+    if (*status == MLOOM_OK) {
+      mloom_answer_emit_delta(decoder->sink, &block->id, &block->name);
+    }
+  }
+  return 1;
+}
+
+static int32_t take_content(mloom_converse_decoder *decoder, mloom_bytes data, const event_parts *event) {
+  mloom_converse_block *block = NULL;
+  if (event->index < 0 || event->content.size == 0) {
+    decoder->malformed = 1;
+    return MLOOM_OK;
+  }
+  int32_t status = get_block(&decoder->answer, event->index, &block);
+  return status == MLOOM_OK ? read_content(decoder, data, block, event->content) : status;
+}
+
 int32_t mloom_converse_read_message(mloom_converse_decoder *decoder, const mloom_event_stream_message *message) {
   event_parts event = {.content = {NULL, 0}, .index = -1};
   mloom_bytes type = mloom_event_stream_string(message, ":event-type");
   mloom_bytes data = mloom_text_trim(message->payload);
+  mloom_bytes raw;
   if (mloom_converse_failure_read_message(&decoder->failure, message)) {
     decoder->has_failure = 1;
     return MLOOM_OK;
   }
-  int is_content = mloom_text_equal(type, "contentBlockDelta") || mloom_text_equal(type, "contentBlockStart");
+  int is_delta = mloom_text_equal(type, "contentBlockDelta");
+  int is_content = is_delta || mloom_text_equal(type, "contentBlockStart");
   int is_end = mloom_text_equal(type, "messageStop");
   int is_metadata = mloom_text_equal(type, "metadata");
   if (mloom_text_equal(type, "messageStart")) {
@@ -310,19 +364,22 @@ int32_t mloom_converse_read_message(mloom_converse_decoder *decoder, const mloom
   if (!is_content && !is_end && !is_metadata) {
     return MLOOM_OK;
   }
-  int32_t status = repair(decoder, &data);
+  int32_t status;
+  if (is_delta && mloom_pieces_fit(&decoder->pieces, data, &raw) && take_piece(decoder, raw, &status)) {
+    return status;
+  }
+  mloom_pieces_begin(&decoder->pieces);
+  status = repair(decoder, &data);
   status = status == MLOOM_OK ? split(decoder, data, &event) : status;
   if (status != MLOOM_OK || decoder->malformed) {
     return status;
   }
   if (is_content) {
-    mloom_converse_block *block = NULL;
-    if (event.index < 0 || event.content.size == 0) {
-      decoder->malformed = 1;
-      return MLOOM_OK;
+    status = take_content(decoder, data, &event);
+    if (status == MLOOM_OK && is_delta && !decoder->malformed) {
+      mloom_pieces_keep(&decoder->pieces, data);
     }
-    status = find_block(&decoder->answer, event.index, &block);
-    return status == MLOOM_OK ? read_content(decoder, block, event.content) : status;
+    return status;
   }
   decoder->done |= is_end;
   decoder->complete |= is_metadata && decoder->done;
@@ -334,7 +391,7 @@ int32_t mloom_converse_read_message(mloom_converse_decoder *decoder, const mloom
 static int32_t read_block(mloom_converse_decoder *decoder, mloom_bytes raw, int64_t index) {
   mloom_converse_block *block = NULL;
   int32_t status = new_block(&decoder->answer, index, &block);
-  status = status == MLOOM_OK ? read_content(decoder, block, raw) : status;
+  status = status == MLOOM_OK ? read_content(decoder, raw, block, raw) : status;
   if (status == MLOOM_OK && block->kind == MLOOM_CONVERSE_UNKNOWN) {
     block->kind = MLOOM_CONVERSE_OTHER;
     status = set_buffer(&block->input, raw);

@@ -63,14 +63,20 @@ typedef struct outcome {
   char signature[64]; /* of the first block */
 } outcome;
 
+/* A step of 0: byte by byte, and without the template of the event before. */
 static int32_t feed(mloom_converse_decoder *decoder, const char *data, size_t size, size_t step,
                     const mloom_event_sink *sink, mloom_error *error) {
   int32_t code = MLOOM_OK;
+  int forget = step == 0;
+  step = forget ? 1 : step;
   for (size_t at = 0; code >= 0 && at < size; at += step) {
     /* A copy of its own for each piece, so that reading past it is seen by the sanitizer. */
     size_t piece = size - at < step ? size - at : step;
     char *copy = malloc(piece);
     memcpy(copy, data + at, piece);
+    if (forget) {
+      mloom_pieces_forget(&decoder->pieces);
+    }
     code = mloom_converse_decoder_feed(decoder, copy, piece, sink, error);
     free(copy);
   }
@@ -144,6 +150,27 @@ typedef struct decode_case {
 } decode_case;
 
 static const decode_case cases[] = {
+    {"pieces of all kinds, with padding of many lengths",
+     START SAY("0", "a") "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"\\n\"},\"p\":\"\"}\n" SAY(
+         "0", "") "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"\xff\"},\"p\":\"abcd\"}\n" SAY("0",
+                                                                                                                   "z")
+         STOP("0") THINK("1", "h") THINK("1", "m") STOP("1") CALL_START("2") INPUT("2", "{\\\"a\\\"") INPUT("2", ":")
+             INPUT("2", "1}") STOP("2") END("tool_use"),
+     200, MLOOM_OK, MLOOM_STOP_TOOL_CALLS, 0, "a\n\xef\xbf\xbdz", "hm", "t2:n:{\"a\":1};", ""},
+    {"a delta under the name of another event",
+     START SAY("0", "a") SAY("0", "b") "contentBlockOdd {\"contentBlockIndex\":0,\"delta\":{\"text\":\"c\"},\"p\":"
+                                       "\"ab\"}\n" END("end_turn"),
+     200, MLOOM_OK, MLOOM_STOP_END, 0, "ab", "", "", ""},
+    {"the end of the second delta is broken",
+     START SAY("0", "a") "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"b\"},\"p\":\"ab\"]\n" END(
+         "end_turn"),
+     200, MLOOM_E_PROTOCOL, 0, 1, "a", "", "", ""},
+    {"a reason to stop in each delta",
+     START
+     "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"a\"},\"stopReason\":\"max_tokens\"}\n"
+     "messageStop {\"stopReason\":\"end_turn\"}\n"
+     "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":\"b\"},\"stopReason\":\"max_tokens\"}\n" METADATA,
+     200, MLOOM_OK, MLOOM_STOP_LENGTH, 0, "ab", "", "", ""},
     {"text", START SAY("0", "a\\u00e9") SAY("0", "b") STOP("0") END("end_turn"), 200, MLOOM_OK, MLOOM_STOP_END, 0,
      "a\xc3\xa9"
      "b",
@@ -288,6 +315,7 @@ static void test_whole(void) {
 static void test_byte_by_byte(void) {
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     check_case(&cases[i], 1);
+    check_case(&cases[i], 0);
   }
 }
 
@@ -367,6 +395,21 @@ static void test_refusal_is_told(void) {
   record_free(&seen);
 }
 
+/* That it is used is told by what it does not do: keep the text of the third event. */
+static void test_template_is_used(void) {
+  static const char text[] = START SAY("0", "one") "contentBlockDelta {\"contentBlockIndex\":0,\"delta\":{\"text\":"
+                                                   "\"two\"},\"p\":\"abc\"}\n" SAY("0", "three");
+  mloom_converse_decoder decoder;
+  mloom_buffer bytes = MLOOM_BUFFER_INIT;
+  frames_from_text(&bytes, text, sizeof(text) - 1);
+  mloom_converse_decoder_init(&decoder);
+  CU_ASSERT_EQUAL(mloom_converse_decoder_feed(&decoder, bytes.data, bytes.size, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "two"));
+  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.blocks[0].text), "onetwothree");
+  mloom_converse_decoder_free(&decoder);
+  mloom_buffer_free(&bytes);
+}
+
 static const unit_test tests[] = {
     {"whole", test_whole},
     {"byte by byte", test_byte_by_byte},
@@ -376,5 +419,6 @@ static const unit_test tests[] = {
     {"redacted pieces become one", test_redacted_pieces_are_one},
     {"headers of an error", test_headers},
     {"a refusal is told", test_refusal_is_told},
+    {"a template is used", test_template_is_used},
 };
 UNIT_MAIN("converse decode", tests)

@@ -8,7 +8,7 @@ bench_bench_load_LDADD = libmergeloom.la
 
 EXTRA_PROGRAMS += bench/bench_stream
 bench_bench_stream_SOURCES = bench/bench_stream.c bench/stream_wires.c bench/stream_wires.h
-bench_bench_stream_CPPFLAGS = $(plugin_cppflags)
+bench_bench_stream_CPPFLAGS = $(plugin_cppflags) -I$(srcdir)/tests/unit/wire
 bench_bench_stream_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
 bench_bench_stream_LDADD = plugins/libwire.la libmergeloom/libcore.la $(CURL_LIBS)
 

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "event_stream_frames.h"
 #include "wire/chat.h"
+#include "wire/converse.h"
 #include "wire/messages.h"
 #include "wire/responses.h"
 
@@ -156,11 +158,59 @@ static int close_responses(void *userdata) {
   return finished;
 }
 
+/* ---- Converse ---- */
+
+static int32_t add_frame(stream_body *out, const char *type, const char *payload) {
+  size_t before = out->bytes.size;
+  frames_add(&out->bytes, '\0', type, strlen(type), payload, strlen(payload));
+  out->ends[out->count++] = out->bytes.size;
+  return out->bytes.size > before ? MLOOM_OK : MLOOM_E_MEMORY;
+}
+
+static int32_t make_converse(stream_body *out) {
+  static const char padding[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  char payload[256];
+  int32_t code = add_frame(out, "messageStart", "{\"p\":\"abcdef\",\"role\":\"assistant\"}");
+  for (int i = 0; i < EVENTS && code == MLOOM_OK; i++) {
+    snprintf(payload, sizeof(payload), "{\"contentBlockIndex\":0,\"delta\":{\"text\":\"%s\"},\"p\":\"%.*s\"}", word(i),
+             1 + i * 7 % 62, padding);
+    code = add_frame(out, "contentBlockDelta", payload);
+  }
+  code = code == MLOOM_OK ? add_frame(out, "contentBlockStop", "{\"contentBlockIndex\":0,\"p\":\"abc\"}") : code;
+  code = code == MLOOM_OK ? add_frame(out, "messageStop", "{\"p\":\"abcdef\",\"stopReason\":\"end_turn\"}") : code;
+  return code == MLOOM_OK ? add_frame(out, "metadata",
+                                      "{\"metrics\":{\"latencyMs\":9},\"p\":\"abc\",\"usage\":{\"inputTokens\":3,"
+                                      "\"outputTokens\":20000,\"totalTokens\":20003}}")
+                          : code;
+}
+
+static void *open_converse(void) {
+  mloom_converse_decoder *decoder = malloc(sizeof(*decoder));
+  if (decoder != NULL) {
+    mloom_converse_decoder_init(decoder);
+  }
+  return decoder;
+}
+
+static int32_t feed_converse(void *decoder, const char *data, size_t size, const mloom_event_sink *sink) {
+  int32_t code = mloom_converse_decoder_feed(decoder, data, size, sink, NULL);
+  return code == MLOOM_COMPLETE ? MLOOM_OK : code;
+}
+
+static int close_converse(void *userdata) {
+  mloom_converse_decoder *decoder = userdata;
+  int finished = decoder->complete && !decoder->malformed && !decoder->damaged;
+  mloom_converse_decoder_free(decoder);
+  free(decoder);
+  return finished;
+}
+
 const stream_wire stream_wires[] = {
     {"chat completions", "2", "\"content\":\"", 0, 1, make_chat_alike, open_chat, feed_chat, close_chat},
     {"chat completions, no two envelopes alike", "2", "\"content\":\"", 0, 0, make_chat_unlike, open_chat, feed_chat,
      close_chat},
     {"messages", "2", "\"text\":\"", 0, 0, make_messages, open_messages, feed_messages, close_messages},
     {"responses", "2", "\"delta\":\"", 0, 0, make_responses, open_responses, feed_responses, close_responses},
+    {"converse", "2", "\"text\":\"", 1, 0, make_converse, open_converse, feed_converse, close_converse},
 };
 const size_t stream_wire_count = sizeof(stream_wires) / sizeof(stream_wires[0]);

@@ -133,7 +133,8 @@ static int32_t complete(int32_t code, const char *source, mloom_error *error) {
   }
   if (error != NULL) {
     error->code = code;
-    error->domain = error->domain == MLOOM_DOMAIN_NONE ? MLOOM_DOMAIN_CREDENTIAL : error->domain;
+    /* Whatever went wrong on the way, a file or a connection: it was the way to a credential. */
+    error->domain = MLOOM_DOMAIN_CREDENTIAL;
   }
   return code;
 }

@@ -99,7 +99,9 @@ static void end_reach_status(mloom_check_run *run, const mloom_error *error, con
 }
 
 static void end_reach_error(mloom_check_run *run, const mloom_error *error, const mloom_http_report *report) {
-  if (is_credential_code(error->code)) {
+  /* A credential that could not be got is not the endpoint's fault, whatever kept it away. */
+  int no_credential = report->status == 0 && error->domain == MLOOM_DOMAIN_CREDENTIAL;
+  if (no_credential || is_credential_code(error->code)) {
     mloom_check_end_error(run, "credential", error);
     if (report->status != 0) {
       mloom_check_end(run, "reach", MLOOM_CHECK_PASS, NULL, "the endpoint answers (HTTP %d, %lld ms)",

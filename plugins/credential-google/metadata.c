@@ -19,7 +19,7 @@
 #define PRODUCT_FILE "/sys/class/dmi/id/product_name"
 
 /* On GKE the server may come up seconds after the pod. */
-static const mloom_fetch_options patient = {.timeout_ms = 3000, .attempts = 5, .pause_ms = 1000};
+static const mloom_fetch_options patient = {.timeout_ms = 3000, .attempts = 4, .pause_ms = 1000};
 /* Nobody has to wait long on a laptop. */
 static const mloom_fetch_options brief = {.timeout_ms = 1000, .attempts = 2, .pause_ms = 200};
 static const mloom_fetch_options once = {.timeout_ms = 1000, .attempts = 1};
@@ -51,6 +51,9 @@ uint32_t google_metadata_detect(const mloom_host *host) {
   if (is_set_to(host, "NO_GCE_CHECK", "true") || is_set_to(host, "METADATA_SERVER_DETECTION", "none")) {
     return GOOGLE_METADATA_OFF;
   }
+  if (is_set_to(host, "METADATA_SERVER_DETECTION", "ping-only")) {
+    return GOOGLE_METADATA_UNKNOWN;
+  }
   if (find_host(host) != NULL || is_set_to(host, "METADATA_SERVER_DETECTION", "assume-present")) {
     return GOOGLE_METADATA_PRESENT;
   }
@@ -59,7 +62,7 @@ uint32_t google_metadata_detect(const mloom_host *host) {
       return GOOGLE_METADATA_PRESENT;
     }
   }
-  if (!is_set_to(host, "METADATA_SERVER_DETECTION", "ping-only") && is_googles_machine()) {
+  if (is_googles_machine()) {
     return GOOGLE_METADATA_PRESENT;
   }
   return is_set_to(host, "METADATA_SERVER_DETECTION", "bios-only") ? GOOGLE_METADATA_OFF : GOOGLE_METADATA_UNKNOWN;
@@ -114,7 +117,7 @@ static int32_t find_server(const google_job *job, mloom_error *error) {
     return code;
   }
   return mloom_error_set(error, MLOOM_E_NOT_FOUND, GOOGLE_DOMAIN, NULL, "%s",
-                         code == MLOOM_OK ? "what answers at 169.254.169.254 is not Google's metadata server"
+                         code == MLOOM_OK ? "what answers at its address is not Google's metadata server"
                                           : "no metadata server of Google answers");
 }
 

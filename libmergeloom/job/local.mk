@@ -1,4 +1,5 @@
 libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/job/activity.c \
   libmergeloom/job/audit.c \
   libmergeloom/job/changes.c \
   libmergeloom/job/changes.h \

@@ -79,8 +79,10 @@ static void on_event(const mloom_event *event, void *userdata) {
   case MLOOM_EVENT_REASONING:
     emit_stream(run, watch->reasoning, MLOOM_JOB_EVENT_REASONING, event->text);
     break;
-  case MLOOM_EVENT_NOTICE:
   case MLOOM_EVENT_ACTIVITY:
+    mloom_run_activity(run, event);
+    break;
+  case MLOOM_EVENT_NOTICE:
     if (size > 0) {
       memcpy(name, event->name.data, size);
     }

@@ -61,6 +61,9 @@ void mloom_run_warn(mloom_run *run, const char *code, const char *text);
 /* 1 when the provider is a program that does the whole job by its own tools. */
 int mloom_run_is_agent(const mloom_run *run);
 
+/* What a program that works by its own tools tells of them: becomes events of tools, and a part of the record. */
+void mloom_run_activity(mloom_run *run, const mloom_event *event);
+
 /* The texts for the model. */
 int32_t mloom_prompt_instructions(const mloom_run *run, mloom_buffer *out);
 int32_t mloom_prompt_ticket(const mloom_run *run, mloom_buffer *out);

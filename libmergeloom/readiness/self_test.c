@@ -25,11 +25,27 @@
 #define MAX_TOKENS 300000
 #define CODE_SIZE 16 /* "ML-", 12 digits, NUL */
 
+/* Commands whose output on a file no model can guess. */
+#define DIGEST_LIMIT 80
+typedef struct digest_command {
+  const char *name;
+  const char *arguments[3];
+  const char *shown; /* as one types it */
+} digest_command;
+
+static const digest_command digest_commands[] = {
+    {"git", {"hash-object", CODE_FILE, NULL}, "git hash-object " CODE_FILE},
+    {"python3",
+     {"-c", "import hashlib; print(hashlib.sha1(open('" CODE_FILE "', 'rb').read()).hexdigest())", NULL},
+     "python3 -c \"import hashlib; print(hashlib.sha1(open('" CODE_FILE "', 'rb').read()).hexdigest())\""}};
+
 typedef struct self_test {
   const mloom_readiness_args *args;
+  const digest_command *digest; /* of a program with its own tools; NULL: none can be run */
+  int is_agent;
   char folder[PATH_MAX];
   char code[CODE_SIZE];
-  char confirmation[CODE_SIZE];
+  char confirmation[DIGEST_LIMIT];
   char command[256]; /* "" when there is none */
   uint32_t done[MLOOM_SELF_TEST_STEPS];
   uint32_t calls_as_text;
@@ -82,7 +98,96 @@ static void choose_command(self_test *test) {
   }
 }
 
+/* ---- For a program that works by its own tools ---- */
+
+static int is_allowed(const self_test *test, const char *name) {
+  const char *const *allowed = test->args->rules->allowed_commands;
+  for (size_t i = 0; allowed != NULL && allowed[i] != NULL; i++) {
+    if (strcmp(allowed[i], name) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static int32_t keep_digest(const char *data, size_t size, void *userdata) {
+  return mloom_buffer_append(userdata, data, size);
+}
+
+/* What the command says of the file here; "" when it cannot be run. */
+static int32_t run_digest(self_test *test, const digest_command *command, mloom_error *error) {
+  static const char *const environment[] = {("PATH=" MLOOM_COMMAND_PATH), "LANG=C.UTF-8", NULL};
+  static const char *const nothing[] = {NULL};
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer program = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer output = MLOOM_BUFFER_INIT;
+  if (!is_allowed(test, command->name) ||
+      mloom_process_find(&program, command->name, MLOOM_COMMAND_PATH, NULL) != MLOOM_OK) {
+    return MLOOM_OK;
+  }
+  const char *const argv[] = {program.data, command->arguments[0], command->arguments[1], NULL};
+  const char *const readable[] = {test->folder, NULL};
+  const mloom_sandbox sandbox = {
+      .read_paths = readable, .write_paths = nothing, .mode = test->args->rules->sandbox_mode};
+  const mloom_process_plan plan = {.supervise_path = test->args->rules->supervise_path,
+                                   .argv = argv,
+                                   .environment = environment,
+                                   .working_directory = test->folder,
+                                   .sandbox = &sandbox,
+                                   .limits = {.total_timeout_ms = 10000, .output_bytes = 4096, .processes = 64}};
+  const mloom_process_sink sink = {.size = sizeof(sink), .userdata = &output, .output = keep_digest};
+  mloom_process_report report;
+  int32_t code = mloom_process_run(test->args->call, &plan, &sink, &report, error);
+  mloom_bytes said = mloom_text_trim((mloom_bytes){mloom_buffer_string(&output), output.size});
+  if (code == MLOOM_OK && report.ended == MLOOM_PROCESS_EXITED && report.exit_code == 0 && said.size >= 20 &&
+      said.size < sizeof(test->confirmation)) {
+    memcpy(test->confirmation, said.data, said.size);
+    test->confirmation[said.size] = '\0';
+    test->digest = command;
+  }
+  return code;
+}
+
+static int32_t choose_digest(self_test *test, mloom_error *error) {
+  int32_t code = MLOOM_OK;
+  for (size_t i = 0; i < sizeof(digest_commands) / sizeof(digest_commands[0]) && code == MLOOM_OK; i++) {
+    code = test->digest == NULL ? run_digest(test, &digest_commands[i], error) : MLOOM_OK;
+  }
+  return code;
+}
+
+static int32_t describe_agent_ticket(const self_test *test, mloom_buffer *out) {
+  mloom_buffer_append_string(out,
+                             "This is a short check of your tools in a scratch folder. Please take these steps and do "
+                             "nothing else.\n\n"
+                             "1. Read the file " CODE_FILE ". It holds a code that begins with ML-.\n"
+                             "2. Edit the file " TARGET_FILE
+                             ": in the line \"value = unset\" put the code in the place of the word unset. Leave "
+                             "everything else as it is.\n");
+  if (test->digest == NULL) {
+    return mloom_buffer_append_string(out, "3. End with the result. Its summary must be one sentence.\n");
+  }
+  return mloom_buffer_append_format(out,
+                                    "3. Run this command: %s\n"
+                                    "4. End with the result. Its summary must be one sentence that contains the whole "
+                                    "output of the command.\n",
+                                    test->digest->shown);
+}
+
+/* What the folder and the result show of the steps; those that such a program does not have count as done. */
+static void judge_agent(self_test *test, int completed, const char *summary) {
+  int has_output = test->digest == NULL || strstr(summary, test->confirmation) != NULL;
+  test->done[MLOOM_SELF_TEST_CALL] |= test->done[MLOOM_SELF_TEST_EDIT];
+  test->done[MLOOM_SELF_TEST_READ] = test->done[MLOOM_SELF_TEST_EDIT];
+  test->done[MLOOM_SELF_TEST_COMMAND] = completed && has_output;
+  test->done[MLOOM_SELF_TEST_EXCHANGE] = 1;
+  test->done[MLOOM_SELF_TEST_DIFF] = 1;
+  test->done[MLOOM_SELF_TEST_SUBMIT] = completed != 0;
+}
+
 static int32_t describe_ticket(const self_test *test, mloom_buffer *out) {
+  if (test->is_agent) {
+    return describe_agent_ticket(test, out);
+  }
   int step = 1;
   mloom_buffer_append_string(out, "This is a short check of your tools in a scratch folder. Please take these steps "
                                   "in this order, each with a tool, and do nothing else.\n\n");
@@ -182,7 +287,9 @@ static void judge(self_test *test, const mloom_result *result, mloom_self_test_o
   const char *summary = mloom_json_member_string(mloom_result_document(result), "summary", "");
   test->done[MLOOM_SELF_TEST_EDIT] = target_is_edited(test) != 0;
   test->done[MLOOM_SELF_TEST_SUBMIT] = state == MLOOM_JOB_COMPLETED && strstr(summary, test->confirmation) != NULL;
-  if (test->command[0] == '\0') {
+  if (test->is_agent) {
+    judge_agent(test, state == MLOOM_JOB_COMPLETED, summary);
+  } else if (test->command[0] == '\0') {
     test->done[MLOOM_SELF_TEST_COMMAND] = 1;
   }
   out->step = 0;
@@ -191,7 +298,7 @@ static void judge(self_test *test, const mloom_result *result, mloom_self_test_o
   }
   out->passed = out->step == MLOOM_SELF_TEST_STEPS;
   out->calls_as_text = test->calls_as_text;
-  out->without_command = test->command[0] == '\0';
+  out->without_command = test->is_agent ? test->digest == NULL : test->command[0] == '\0';
   out->turns = test->turns;
   out->input_tokens = test->input_tokens;
   out->output_tokens = test->output_tokens;
@@ -246,7 +353,7 @@ static int32_t execute(self_test *test, mloom_provider_instance *instance, const
 
 int32_t mloom_self_test_run(mloom_self_test_outcome *out, const mloom_readiness_args *args,
                             mloom_provider_instance *instance, const char *model, mloom_error *error) {
-  self_test test = {.args = args};
+  self_test test = {.args = args, .is_agent = args->entry->descriptor.shape == MLOOM_SHAPE_AGENT};
   int32_t code = make_code(test.code, "ML-", error);
   if (code == MLOOM_OK) {
     code = make_code(test.confirmation, "MC-", error);
@@ -262,6 +369,9 @@ int32_t mloom_self_test_run(mloom_self_test_outcome *out, const mloom_readiness_
   }
   choose_command(&test);
   code = make_folder(&test, error);
+  if (code == MLOOM_OK && test.is_agent) {
+    code = choose_digest(&test, error);
+  }
   if (code == MLOOM_OK) {
     code = execute(&test, instance, model, out, error);
   }

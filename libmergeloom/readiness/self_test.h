@@ -6,6 +6,9 @@
  * ticket asks the model to read the code, to put it in the place of "unset", to run one allowed command, to hand the
  * code to the extra tool exchange_code, which answers "confirmation: MC-" and 12 hex digits, to inspect the diff, and
  * to submit a result whose summary holds the confirmation. Neither code stands in any prompt.
+ *
+ * A program that works by its own tools can be given no tool. There the confirmation is what an allowed command makes
+ * of the file, which nobody can tell without running it.
  */
 #ifndef MLOOM_READINESS_SELF_TEST_H
 #define MLOOM_READINESS_SELF_TEST_H

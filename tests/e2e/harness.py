@@ -5,6 +5,7 @@ A test script defines functions whose names begin with test_ and ends with harne
 one point of the TAP output; its docstring's first line names it.
 """
 import contextlib
+import hashlib
 import http.client
 import http.server
 import json
@@ -111,6 +112,24 @@ def node_modules():
     if reason:
         raise Skip(reason)
     return node, modules
+
+
+def real_program(*names):
+    """The path of a command-line program that a provider drives, installed from npm into a cache; skips or fails."""
+    folder = os.environ.get("MERGELOOM_CLIS")
+    if not folder:
+        lock = (SOURCE / "tests/e2e/clis/package-lock.json").read_bytes()
+        cache = os.environ.get("MERGELOOM_CLIS_CACHE") or os.path.join(
+            os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mergeloom")
+        folder = os.path.join(cache, f"clis-{hashlib.sha256(lock).hexdigest()[:16]}", "node_modules")
+    for name in names:
+        path = pathlib.Path(folder, name)
+        if os.access(path, os.X_OK):
+            return path
+    reason = f"{names[0]} is not in {folder}: ./dev setup installs it"
+    if os.environ.get("CI") == "true":
+        raise Failure(reason)
+    raise Skip(reason)
 
 
 # ---- Programs ----
@@ -227,6 +246,14 @@ def aimock(steps, mark, **more):
     path = _scratch / f"plan-{time.monotonic_ns()}.json"
     path.write_text(json.dumps({"mark": mark, "steps": steps, **more}), encoding="utf-8")
     return Server([node, SOURCE / "tests/e2e/aimock_server.mjs", modules, path])
+
+
+def cli_server(style, steps, mark=None, **more):
+    """As aimock, for the real programs: steps say what the model does in the tools of the program of that style."""
+    node, modules = node_modules()
+    path = _scratch / f"plan-{time.monotonic_ns()}.json"
+    path.write_text(json.dumps({"style": style, "mark": mark or MARK, "steps": steps, **more}), encoding="utf-8")
+    return Server([node, SOURCE / "tests/e2e/cli_server.mjs", modules, path])
 
 
 # ---- Requests, and a proxy that records them ----

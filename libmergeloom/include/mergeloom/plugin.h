@@ -327,8 +327,10 @@ typedef struct mloom_exchange {
 #define MLOOM_EVENT_USAGE 5u      /* the usage members, totals of this turn so far */
 #define MLOOM_EVENT_RATE_LIMIT 6u /* text: what the provider says of its limits */
 #define MLOOM_EVENT_NOTICE 7u     /* text: something an operator should know; name: a stable code */
-#define MLOOM_EVENT_ACTIVITY 8u   /* agent shape. name: command, file, ...; text: what it does, for display */
-#define MLOOM_EVENT_RESULT 9u     /* agent shape. text: the JSON of its structured result, unchecked */
+/* Agent shape. name: command, file, tool, search, plan, ...; text: what it does, for display. NAME_end and NAME_failed
+ * tell how the last of that name ended; file and plan are over when they are told. */
+#define MLOOM_EVENT_ACTIVITY 8u
+#define MLOOM_EVENT_RESULT 9u /* agent shape. text: the JSON of its structured result, unchecked */
 
 typedef struct mloom_event {
   uint32_t size;

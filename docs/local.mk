@@ -22,3 +22,5 @@ EXTRA_DIST += \
 
 EXTRA_DIST += docs/credentials/azure.md
 EXTRA_DIST += docs/credentials/google.md
+
+EXTRA_DIST += docs/credentials/azure.md docs/credentials/command.md

@@ -121,4 +121,11 @@ fuzz_fuzz_google_key_file_SOURCES = fuzz/fuzz_google_key_file.c plugins/credenti
 fuzz_fuzz_google_key_file_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcdir)/plugins/credential-google
 fuzz_fuzz_google_key_file_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_google_key_file_LDADD = plugins/libwire.la $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_command_output
+fuzz_fuzz_command_output_SOURCES = fuzz/fuzz_command_output.c plugins/credential-command/output.c \
+  plugins/credential-command/output.h
+fuzz_fuzz_command_output_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_command_output_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_command_output_LDADD = plugins/libwire.la $(fuzz_libs)
 endif

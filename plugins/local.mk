@@ -96,8 +96,12 @@ include plugins/credential-aws/local.mk
 
 # What credential sources share.
 plugins_libwire_la_SOURCES += \
+  plugins/wire/command_fields.c \
+  plugins/wire/command_fields.h \
   plugins/wire/fetch.c \
-  plugins/wire/fetch.h
+  plugins/wire/fetch.h \
+  plugins/wire/helper.c \
+  plugins/wire/helper.h
 
 # What identities that sign their own assertions share.
 plugins_libwire_la_SOURCES += \
@@ -117,6 +121,8 @@ plugins_libwire_la_SOURCES += \
 include plugins/credential-google/local.mk
 
 include plugins/credential-azure/local.mk
+include plugins/credential-command/local.mk
+
 # What programs with a login of their own share.
 plugins_libwire_la_SOURCES += \
   plugins/cli/agent.c \

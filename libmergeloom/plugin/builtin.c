@@ -13,6 +13,7 @@ const mloom_plugin *mloom_builtin_codex_api(const mloom_host *host, char *error_
 const mloom_plugin *mloom_builtin_codex_cli(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_aws(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_azure(const mloom_host *host, char *error_text, size_t error_size);
+const mloom_plugin *mloom_builtin_credential_command(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_google(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_static(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_openai_compatible(const mloom_host *host, char *error_text, size_t error_size);
@@ -28,6 +29,7 @@ const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
       mloom_builtin_codex_cli,
       mloom_builtin_credential_aws,
       mloom_builtin_credential_azure,
+      mloom_builtin_credential_command,
       mloom_builtin_credential_google,
       mloom_builtin_credential_static,
       mloom_builtin_openai_compatible,

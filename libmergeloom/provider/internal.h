@@ -15,6 +15,7 @@ struct mloom_provider_instance {
   mloom_http_client *plain_client;  /* for http addresses */
   mloom_http_client *secure_client; /* for https addresses; often the same */
   mloom_credentials *credentials;
+  char probe_credential[160]; /* what the last probe was authorized by; "" for nothing */
   mloom_header **extra_headers;
   size_t extra_header_count;
   mloom_retry_policy retry;

@@ -205,6 +205,7 @@ static int32_t probe_once(mloom_provider_instance *instance, const mloom_call *c
                             .userdata = &body,
                             .reason = MLOOM_ERROR_INIT};
   code = mloom_exchange_perform(&run, error);
+  memcpy(instance->probe_credential, run.authorized.description, sizeof(instance->probe_credential));
   if (report != NULL) {
     *report = run.report;
   }
@@ -233,6 +234,12 @@ static int32_t probe_once(mloom_provider_instance *instance, const mloom_call *c
   }
   mloom_exchange_run_free(&run);
   return code == MLOOM_OK ? MLOOM_OK : mloom_provider_complete_error(instance, code, "probe failed", error);
+}
+
+void mloom_provider_probe_credential(mloom_provider_instance *instance, char out[160]) {
+  pthread_mutex_lock(&instance->probe_lock);
+  memcpy(out, instance->probe_credential, sizeof(instance->probe_credential));
+  pthread_mutex_unlock(&instance->probe_lock);
 }
 
 int32_t mloom_provider_probe(mloom_provider_instance *instance, const mloom_call *call, uint32_t kind,

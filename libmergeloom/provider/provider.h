@@ -91,5 +91,7 @@ int32_t mloom_provider_check(mloom_provider_instance *instance, const mloom_prob
 /* Performs a probe exchange, authorized as a turn would be; report may be NULL. No retries but the one after a 401. */
 int32_t mloom_provider_probe(mloom_provider_instance *instance, const mloom_call *call, uint32_t kind,
                              const mloom_probe_sink *sink, mloom_http_report *report, mloom_error *error);
+/* What the last probe was authorized by, safe to show; "" for nothing. */
+void mloom_provider_probe_credential(mloom_provider_instance *instance, char out[160]);
 
 #endif

@@ -63,25 +63,13 @@ static const char *stage_name(uint32_t stage) {
   }
 }
 
-/* Where the first secret of the provider came from; NULL when none is set. */
-static const char *credential_origin(const mloom_check_run *run) {
-  for (size_t i = 0; i < mloom_settings_count(run->args->settings); i++) {
-    const mloom_field *field = mloom_settings_field_at(run->args->settings, i);
-    mloom_setting setting = {.size = sizeof(setting)};
-    if (field->kind == MLOOM_FIELD_SECRET &&
-        mloom_settings_get(run->args->settings, field->name, &setting) == MLOOM_OK && setting.secret != NULL) {
-      return setting.origin_name != NULL ? setting.origin_name : field->name;
-    }
-  }
-  return NULL;
-}
-
 static void pass_credential(mloom_check_run *run) {
-  const char *origin = credential_origin(run);
-  if (origin == NULL) {
+  char credential[160];
+  mloom_provider_probe_credential(run->instance, credential);
+  if (credential[0] == '\0') {
     mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "no key is set, and the service answers without one");
   } else {
-    mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "accepted by the service; from %s", origin);
+    mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "accepted by the service: %s", credential);
   }
 }
 

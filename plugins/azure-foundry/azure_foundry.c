@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "net/url.h"
 #include "wire/chat.h"
+#include "wire/command_fields.h"
 #include "wire/endpoint.h"
 #include "wire/messages.h"
 #include "wire/responses.h"
@@ -143,7 +144,8 @@ static const mloom_field *const fields[] = {&field_auth_method,
                                             &field_thinking,
                                             &field_thinking_budget,
                                             &field_prompt_caching,
-                                            &field_anthropic_version};
+                                            &field_anthropic_version,
+                                            MLOOM_COMMAND_FIELDS};
 
 /* ---- Instances ---- */
 
@@ -235,8 +237,8 @@ static const char *auth_method_of(const instance *self) {
 }
 
 static const char *const *sources_of(const char *method) {
-  static const char *const key[] = {"static", NULL};
-  static const char *const token[] = {"static-bearer-token", NULL};
+  static const char *const key[] = {"command", "static", NULL};
+  static const char *const token[] = {"command", "static-bearer-token", NULL};
   static const char *const secret[] = {"azure-client-secret", "azure-client-certificate", NULL};
   static const char *const certificate[] = {"azure-client-certificate", NULL};
   static const char *const managed[] = {"azure-managed-identity", NULL};
@@ -260,7 +262,8 @@ static void set_authorization(instance *self) {
     mloom_service_set_authorization(service, sources, 0, "api-key", "");
     self->anthropic_key = service->authorization;
     self->anthropic_key.header = "x-api-key";
-    service->names.has_key = mloom_provider_settings_has(&service->settings, "api_key");
+    service->names.has_key = mloom_provider_settings_has(&service->settings, "api_key") ||
+                             mloom_provider_settings_has(&service->settings, "credential_command");
     return;
   }
   mloom_service_set_authorization(service, sources, 0, "Authorization", "Bearer ");
@@ -511,12 +514,10 @@ static const char *missing_for(const instance *self) {
       {"client_certificate", "client_certificate_path", "set client_certificate_path (AZURE_CLIENT_CERTIFICATE_PATH)"},
       {"workload_identity", "tenant_id", "set tenant_id (AZURE_TENANT_ID)"},
       {"workload_identity", "client_id", "set client_id (AZURE_CLIENT_ID)"},
-      {"workload_identity", "federated_token_file",
-       "let AKS set AZURE_FEDERATED_TOKEN_FILE (pod label azure.workload.identity/use), or set it to the mounted "
-       "token; "
-       "an empty value counts as unset"},
   };
-  for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+  int has_command =
+      self->auth != AUTH_IDENTITY && mloom_provider_settings_has(&self->service.settings, "credential_command");
+  for (size_t i = 0; !has_command && i < sizeof(needs) / sizeof(needs[0]); i++) {
     if (strcmp(self->auth_method, needs[i].method) == 0 &&
         !mloom_provider_settings_has(&self->service.settings, needs[i].field)) {
       return needs[i].remedy;

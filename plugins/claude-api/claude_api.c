@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "wire/command_fields.h"
 #include "wire/endpoint.h"
 #include "wire/messages.h"
 #include "wire/service.h"
@@ -22,8 +23,8 @@ static const char *const display_choices[] = {"omit", "summarized", "omitted", N
 static const char *const effort_choices[] = {"omit", "low", "medium", "high", "xhigh", "max", NULL};
 static const char *const ttl_choices[] = {"5m", "1h", NULL};
 
-MLOOM_PROVIDER_FIELD(api_key, ENVIRONMENT_PREFIX "API_KEY", .flags = MLOOM_FIELD_REQUIRED, .title = "API key",
-                     .kind = MLOOM_FIELD_SECRET, .help = "Sent to base_url only");
+MLOOM_PROVIDER_FIELD(api_key, ENVIRONMENT_PREFIX "API_KEY", .flags = MLOOM_FIELD_REQUIRED, MLOOM_UNLESS_COMMAND,
+                     .title = "API key", .kind = MLOOM_FIELD_SECRET, .help = "Sent to base_url only");
 MLOOM_PROVIDER_FIELD(model, ENVIRONMENT_PREFIX "MODEL", .title = "Model", .kind = MLOOM_FIELD_STRING,
                      .help = "Model that jobs use when nothing else names one");
 MLOOM_PROVIDER_FIELD(base_url, ENVIRONMENT_PREFIX "BASE_URL", .flags = MLOOM_FIELD_ADVANCED, .title = "Base URL",
@@ -92,7 +93,8 @@ static const mloom_field *const fields[] = {&field_api_key,
                                             &field_prompt_caching,
                                             &field_cache_ttl,
                                             &field_beta_headers,
-                                            &field_stream};
+                                            &field_stream,
+                                            MLOOM_COMMAND_FIELDS};
 
 /* ---- Instances ---- */
 
@@ -125,7 +127,7 @@ static void add_headers(const mloom_service *service, mloom_route *route) {
 }
 
 static int32_t configure(mloom_service *service, mloom_error *error) {
-  static const char *const sources[] = {"static", NULL};
+  static const char *const sources[] = {"command", "static", NULL};
   int32_t status = mloom_service_set_base_url(service, "base_url", DEFAULT_BASE_URL, error);
   if (status != MLOOM_OK) {
     return status;

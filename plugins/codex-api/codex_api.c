@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "wire/command_fields.h"
 #include "wire/endpoint.h"
 #include "wire/responses.h"
 #include "wire/service.h"
@@ -17,8 +18,9 @@ static const char *const parallel_choices[] = {"omit", "true", "false", NULL};
 static const char *const verbosity_choices[] = {"low", "medium", "high", NULL};
 static const char *const summary_choices[] = {"auto", "concise", "detailed", NULL};
 
-MLOOM_PROVIDER_FIELD(api_key, ENVIRONMENT_PREFIX "API_KEY", .flags = MLOOM_FIELD_REQUIRED, .title = "API key",
-                     .kind = MLOOM_FIELD_SECRET, .help = "Sent as a bearer token, to base_url only");
+MLOOM_PROVIDER_FIELD(api_key, ENVIRONMENT_PREFIX "API_KEY", .flags = MLOOM_FIELD_REQUIRED, MLOOM_UNLESS_COMMAND,
+                     .title = "API key", .kind = MLOOM_FIELD_SECRET,
+                     .help = "Sent as a bearer token, to base_url only");
 MLOOM_PROVIDER_FIELD(model, ENVIRONMENT_PREFIX "MODEL", .title = "Model", .kind = MLOOM_FIELD_STRING,
                      .help = "Model that jobs use when nothing else names one");
 MLOOM_PROVIDER_FIELD(base_url, ENVIRONMENT_PREFIX "BASE_URL", .flags = MLOOM_FIELD_ADVANCED, .title = "Base URL",
@@ -64,7 +66,7 @@ static const mloom_field *const fields[] = {&field_api_key,           &field_mod
                                             &field_max_output_tokens, &field_parallel_tool_calls,
                                             &field_reasoning_effort,  &field_reasoning_summary,
                                             &field_verbosity,         &field_service_tier,
-                                            &field_prompt_cache};
+                                            &field_prompt_cache,      MLOOM_COMMAND_FIELDS};
 
 /* ---- Instances ---- */
 
@@ -93,14 +95,15 @@ static void add_account_headers(const mloom_service *service, mloom_route *route
 }
 
 static int32_t configure(mloom_service *service, mloom_error *error) {
-  static const char *const sources[] = {"static", NULL};
+  static const char *const sources[] = {"command", "static", NULL};
   int32_t status = mloom_service_set_base_url(service, "base_url", DEFAULT_BASE_URL, error);
   if (status != MLOOM_OK) {
     return status;
   }
   set_options((instance *)service);
   mloom_service_set_authorization(service, sources, 0, "Authorization", "Bearer ");
-  service->names.has_key = mloom_provider_settings_has(&service->settings, "api_key");
+  service->names.has_key = mloom_provider_settings_has(&service->settings, "api_key") ||
+                           mloom_provider_settings_has(&service->settings, "credential_command");
   service->names.operation = "/responses";
   service->probe.dialect = mloom_responses_dialect();
   mloom_route_add_header(&service->probe, "Accept", "application/json");

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/json_reader.h"
 #include "wire/chat.h"
+#include "wire/command_fields.h"
 #include "wire/endpoint.h"
 #include "wire/service.h"
 
@@ -23,7 +24,7 @@ static const char *const echo_choices[] = {"none", "reasoning_content", "reasoni
 
 MLOOM_PROVIDER_FIELD_OF(base_url, NULL, .flags = MLOOM_FIELD_REQUIRED, .title = "Base URL", .kind = MLOOM_FIELD_URL,
                         .help = "Address of the API, the part before /chat/completions; it often ends with /v1");
-MLOOM_PROVIDER_FIELD_OF(api_key, NULL, .title = "API key", .kind = MLOOM_FIELD_SECRET,
+MLOOM_PROVIDER_FIELD_OF(api_key, NULL, MLOOM_UNLESS_COMMAND, .title = "API key", .kind = MLOOM_FIELD_SECRET,
                         .help = "Sent as a bearer token, to base_url only; leave it unset for servers that want none");
 MLOOM_PROVIDER_FIELD_OF(model, NULL, .title = "Model", .kind = MLOOM_FIELD_STRING,
                         .help = "Model of jobs that name none");
@@ -63,7 +64,8 @@ static const mloom_field *const fields[] = {&field_base_url,
                                             &field_parallel_tool_calls,
                                             &field_temperature,
                                             &field_reasoning_effort,
-                                            &field_echo_reasoning};
+                                            &field_echo_reasoning,
+                                            MLOOM_COMMAND_FIELDS};
 
 /* ---- Instances ---- */
 
@@ -103,7 +105,7 @@ static int32_t set_options(instance *self, mloom_error *error) {
 }
 
 static int32_t configure(mloom_service *service, mloom_error *error) {
-  static const char *const sources[] = {"static", NULL};
+  static const char *const sources[] = {"command", "static", NULL};
   int32_t status = mloom_service_set_base_url(service, "base_url", NULL, error);
   if (status == MLOOM_OK) {
     status = set_options((instance *)service, error);
@@ -112,7 +114,8 @@ static int32_t configure(mloom_service *service, mloom_error *error) {
     return status;
   }
   mloom_service_set_authorization(service, sources, MLOOM_AUTHORIZATION_OPTIONAL, "Authorization", "Bearer ");
-  service->names.has_key = mloom_provider_settings_has(&service->settings, "api_key");
+  service->names.has_key = mloom_provider_settings_has(&service->settings, "api_key") ||
+                           mloom_provider_settings_has(&service->settings, "credential_command");
   service->probe.dialect = mloom_chat_dialect();
   mloom_route_add_header(&service->probe, "Accept", "application/json");
   return mloom_service_set_url(service, &service->probe, "/models", error);

@@ -220,7 +220,7 @@ def test_missing_settings():
             ("bearer_token", {}, "JCA_AZURE_FOUNDRY_BEARER_TOKEN"),
             ("client_secret", {}, "AZURE_TENANT_ID"),
             ("client_certificate", application, "AZURE_CLIENT_CERTIFICATE_PATH"),
-            ("workload_identity", {**application, "AZURE_FEDERATED_TOKEN_FILE": ""}, "an empty value counts as unset")):
+            ("workload_identity", {**application, "AZURE_FEDERATED_TOKEN_FILE": ""}, "AZURE_FEDERATED_TOKEN_FILE is unset or blank")):
         finished = check_provider(**endpoint, **more, JCA_AZURE_FOUNDRY_AUTH_METHOD=method)
         equal(finished.status, 4, f"exit status of {finished!r}")
         contains(finished.out, part, f"what {method} lacks")

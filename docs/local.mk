@@ -21,6 +21,5 @@ EXTRA_DIST += \
   docs/threads.md
 
 EXTRA_DIST += docs/credentials/azure.md
+EXTRA_DIST += docs/credentials/command.md
 EXTRA_DIST += docs/credentials/google.md
-
-EXTRA_DIST += docs/credentials/azure.md docs/credentials/command.md

@@ -83,6 +83,7 @@ uninstall-hook:
 plugins_libwire_la_SOURCES += \
   plugins/wire/converse.h \
   plugins/wire/converse_decode.c \
+  plugins/wire/converse_dialect.c \
   plugins/wire/converse_encode.c \
   plugins/wire/converse_error.c \
   plugins/wire/converse_event.c \
@@ -93,6 +94,7 @@ plugins_libwire_la_SOURCES += \
   plugins/wire/sigv4.h
 
 include plugins/credential-aws/local.mk
+include plugins/aws-bedrock/local.mk
 
 # What credential sources share.
 plugins_libwire_la_SOURCES += \

@@ -7,6 +7,7 @@
 
 #ifdef MLOOM_BUILTIN_PLUGINS
 /* In a static build each plugin is compiled with -Dmergeloom_plugin_init_v1=<its name here>. */
+const mloom_plugin *mloom_builtin_aws_bedrock(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_azure_foundry(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_claude_api(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_codex_api(const mloom_host *host, char *error_text, size_t error_size);
@@ -23,6 +24,7 @@ const mloom_plugin *mloom_builtin_vertex_ai(const mloom_host *host, char *error_
 const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
   static const mloom_plugin_init_fn plugins[] = {
 #ifdef MLOOM_BUILTIN_PLUGINS
+      mloom_builtin_aws_bedrock,
       mloom_builtin_azure_foundry,
       mloom_builtin_claude_api,
       mloom_builtin_codex_api,

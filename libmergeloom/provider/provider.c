@@ -157,14 +157,17 @@ int32_t mloom_provider_check(mloom_provider_instance *instance, const mloom_prob
 
 /* ---- Probes ---- */
 
+#define PAGES_LIMIT 100u
+
 static int32_t keep_body(const char *data, size_t size, void *userdata, mloom_error *error) {
   return mloom_buffer_append(userdata, data, size) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
 }
 
-static int32_t describe_probe(mloom_provider_instance *instance, uint32_t kind, mloom_exchange *exchange,
+static int32_t describe_probe(mloom_provider_instance *instance, uint32_t kind, int next, mloom_exchange *exchange,
                               mloom_error *error) {
   memset(exchange, 0, sizeof(*exchange));
   exchange->size = (uint32_t)sizeof(*exchange);
+  exchange->flags = next ? MLOOM_EXCHANGE_NEXT : 0;
   mloom_provider_enter(instance);
   int32_t code = instance->entry->descriptor.probe(instance->plugin, kind, exchange, error);
   mloom_provider_leave(instance);
@@ -189,12 +192,13 @@ static int32_t status_of(const mloom_exchange_run *run) {
   return run->end.signal != 0 ? -run->end.signal : run->end.exit_code;
 }
 
-static int32_t probe_once(mloom_provider_instance *instance, const mloom_call *call, uint32_t kind,
+/* One page: MLOOM_OK, MLOOM_MORE, or a failure. */
+static int32_t probe_once(mloom_provider_instance *instance, const mloom_call *call, uint32_t kind, int next,
                           const mloom_probe_sink *sink, mloom_http_report *report, int *retry, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
   mloom_exchange exchange;
   *retry = 0;
-  int32_t code = describe_probe(instance, kind, &exchange, error);
+  int32_t code = describe_probe(instance, kind, next, &exchange, error);
   if (code < 0) {
     return mloom_provider_complete_error(instance, code, "offers no such probe", error);
   }
@@ -220,20 +224,20 @@ static int32_t probe_once(mloom_provider_instance *instance, const mloom_call *c
       code = instance->entry->descriptor.probe_result(instance->plugin, kind, status_of(&run),
                                                       mloom_buffer_string(&body), body.size, sink, error);
       mloom_provider_leave(instance);
-      code = code < 0 ? code : MLOOM_OK;
+      code = code < 0 || code == MLOOM_MORE ? code : MLOOM_OK;
     }
     if (code == MLOOM_E_UNAUTHENTICATED || code == MLOOM_E_EXPIRED) {
       *retry = mloom_credentials_refused(instance->credentials, &run.authorized);
     }
   }
-  if (code != MLOOM_OK && error != NULL && error->http_status == 0) {
+  if (code < 0 && error != NULL && error->http_status == 0) {
     error->http_status = run.end.http_status;
   }
-  if (code != MLOOM_OK && error != NULL && error->request_id[0] == '\0') {
+  if (code < 0 && error != NULL && error->request_id[0] == '\0') {
     memcpy(error->request_id, run.headers.request_id, sizeof(error->request_id));
   }
   mloom_exchange_run_free(&run);
-  return code == MLOOM_OK ? MLOOM_OK : mloom_provider_complete_error(instance, code, "probe failed", error);
+  return code >= 0 ? code : mloom_provider_complete_error(instance, code, "probe failed", error);
 }
 
 void mloom_provider_probe_credential(mloom_provider_instance *instance, char out[160]) {
@@ -254,10 +258,13 @@ int32_t mloom_provider_probe(mloom_provider_instance *instance, const mloom_call
   int retry = 0;
   mloom_error reason = MLOOM_ERROR_INIT;
   pthread_mutex_lock(&instance->probe_lock);
-  int32_t code = probe_once(instance, call, kind, sink, report, &retry, &reason);
-  if (code != MLOOM_OK && retry) {
+  int32_t code = probe_once(instance, call, kind, 0, sink, report, &retry, &reason);
+  if (code < 0 && retry) {
     reason = (mloom_error)MLOOM_ERROR_INIT;
-    code = probe_once(instance, call, kind, sink, report, &retry, &reason);
+    code = probe_once(instance, call, kind, 0, sink, report, &retry, &reason);
+  }
+  for (uint32_t page = 1; code == MLOOM_MORE; page++) {
+    code = page < PAGES_LIMIT ? probe_once(instance, call, kind, 1, sink, report, &retry, &reason) : MLOOM_OK;
   }
   pthread_mutex_unlock(&instance->probe_lock);
   if (code != MLOOM_OK) {

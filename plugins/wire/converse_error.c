@@ -132,7 +132,7 @@ typedef struct judgement {
 #define CLOCK_REMEDY "set the clock of this machine: the service refuses signatures minutes old, and its date is {d}"
 #define PROFILE_REMEDY                                                                               \
   "set model ({p}MODEL_ID) to an inference profile of the model, its id with us., eu., apac., jp., " \
-  "au. or global. before {m}, or to the ARN of one: 'mergeloom models aws-bedrock' lists them"
+  "au. or global. before {m}, or to the ARN of one: 'mergeloom check aws-bedrock' names some"
 #define ACCESS_REMEDY \
   "ask for access to {m} in the Bedrock console of this region, or use a model that the account has there"
 #define PERMISSION_REMEDY                                                                            \
@@ -141,12 +141,18 @@ typedef struct judgement {
 #define KEY_REMEDY                                                                                      \
   "the Bedrock API key was refused: set bearer_token (AWS_BEARER_TOKEN_BEDROCK) to a valid one; those " \
   "made from a session end with it, after 12 hours at most"
+#define EXPIRED_REMEDY                                                                                              \
+  "the credentials have expired: replace AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or use a " \
+  "role that renews them"
+#define UNKNOWN_REMEDY                                                                                               \
+  "AWS does not know these credentials: check access key and session token, and that region ({p}REGION) belongs to " \
+  "the same partition and is enabled"
 #define CONTEXT_REMEDY "use a model with a larger context, or a smaller ticket"
 
 static const judgement judgements[] = {
-    {"ExpiredToken", "", MLOOM_E_EXPIRED, 0,
-     "the credentials have expired: replace AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or use a "
-     "role that renews them"},
+    {"ExpiredToken", "", MLOOM_E_EXPIRED, 0, EXPIRED_REMEDY},
+    {"", "included in the request is expired", MLOOM_E_EXPIRED, 0, EXPIRED_REMEDY},
+    {"", "included in the request is invalid", MLOOM_E_UNAUTHENTICATED, 0, UNKNOWN_REMEDY},
     {"RequestTimeTooSkewed", "", MLOOM_E_UNAUTHENTICATED, 0, CLOCK_REMEDY},
     {"RequestExpired", "", MLOOM_E_UNAUTHENTICATED, 0, CLOCK_REMEDY},
     {"", "Signature expired", MLOOM_E_UNAUTHENTICATED, 0, CLOCK_REMEDY},
@@ -157,9 +163,7 @@ static const judgement judgements[] = {
      "check secret_access_key (AWS_SECRET_ACCESS_KEY), and that no proxy changes requests: the signature does not fit"},
     {"SignatureDoesNotMatch", "", MLOOM_E_UNAUTHENTICATED, 0,
      "check secret_access_key (AWS_SECRET_ACCESS_KEY), and that no proxy changes requests: the signature does not fit"},
-    {"UnrecognizedClient", "", MLOOM_E_UNAUTHENTICATED, 0,
-     "AWS does not know these credentials: check access key and session token, and that region ({p}REGION) belongs to "
-     "the same partition and is enabled"},
+    {"UnrecognizedClient", "", MLOOM_E_UNAUTHENTICATED, 0, UNKNOWN_REMEDY},
     {"InvalidClientTokenId", "", MLOOM_E_UNAUTHENTICATED, 0,
      "AWS does not know this access key: check access_key_id (AWS_ACCESS_KEY_ID)"},
     {"MissingAuthenticationToken", "", MLOOM_E_UNAUTHENTICATED, 0,
@@ -175,10 +179,10 @@ static const judgement judgements[] = {
     {"ResourceNotFound", "end of its life", MLOOM_E_NOT_FOUND, 0,
      "choose another model ({p}MODEL_ID): {m} is no longer served"},
     {"ResourceNotFound", "", MLOOM_E_NOT_FOUND, 0,
-     "check model ({p}MODEL_ID) {m} and region ({p}REGION): 'mergeloom models aws-bedrock' lists what is there"},
+     "check model ({p}MODEL_ID) {m} and region ({p}REGION): 'mergeloom check aws-bedrock' names what is there"},
     {"Validation", "on-demand throughput", MLOOM_E_INVALID, 0, PROFILE_REMEDY},
     {"Validation", "model identifier is invalid", MLOOM_E_NOT_FOUND, 0,
-     "check model ({p}MODEL_ID) {m} and region ({p}REGION): 'mergeloom models aws-bedrock' lists what is there"},
+     "check model ({p}MODEL_ID) {m} and region ({p}REGION): 'mergeloom check aws-bedrock' names what is there"},
     {"Validation", "too long", MLOOM_E_CONTEXT_FULL, 0, CONTEXT_REMEDY},
     {"Validation", "context limit", MLOOM_E_CONTEXT_FULL, 0, CONTEXT_REMEDY},
     {"Validation", "context window", MLOOM_E_CONTEXT_FULL, 0, CONTEXT_REMEDY},
@@ -259,8 +263,10 @@ static judgement judge(const mloom_converse_failure *failure, int32_t http_statu
   const mloom_service_error *said = &failure->error;
   for (size_t i = 0; i < sizeof(judgements) / sizeof(judgements[0]); i++) {
     const judgement *candidate = &judgements[i];
-    if (strncasecmp(said->type, candidate->exception, strlen(candidate->exception)) == 0 &&
-        strcasestr(said->message, candidate->words) != NULL) {
+    /* Where the name has got lost, as it stands in a header only, the words decide. */
+    int fits = said->type[0] == '\0' ? candidate->words[0] != '\0'
+                                     : strncasecmp(said->type, candidate->exception, strlen(candidate->exception)) == 0;
+    if (fits && strcasestr(said->message, candidate->words) != NULL) {
       judgement found = *candidate;
       if (failure->original_status != 0 && strncasecmp(said->type, "Model", 5) == 0) {
         found.retryable = failure->original_status == 429 || failure->original_status >= 500;

@@ -19,6 +19,8 @@ typedef struct mloom_dialect {
   int32_t (*append)(void *state, const mloom_message *message);
   /* Drops what was decoded, and gives the body of the next request, valid until the next append. MLOOM_E_MEMORY. */
   int32_t (*prepare)(void *state, const mloom_bytes **body, size_t *body_count);
+  /* One header of the answer, for formats that say what went wrong in one. Optional. */
+  void (*header)(void *state, const char *name, const char *value);
   /* As mloom_provider.feed. */
   int32_t (*feed)(void *state, const char *data, size_t size, const mloom_event_sink *sink, mloom_error *error);
   /* As mloom_provider.finish; on success the answer has been appended to the conversation. */
@@ -30,10 +32,12 @@ typedef struct mloom_dialect {
                     mloom_error *error);
 } mloom_dialect;
 
-/* options: mloom_chat_options, mloom_responses_options, mloom_messages_options, mloom_gemini_options. */
+/* options: mloom_chat_options, mloom_converse_options, mloom_gemini_options, mloom_messages_options,
+ * mloom_responses_options. */
 const mloom_dialect *mloom_chat_dialect(void);
-const mloom_dialect *mloom_responses_dialect(void);
-const mloom_dialect *mloom_messages_dialect(void);
+const mloom_dialect *mloom_converse_dialect(void);
 const mloom_dialect *mloom_gemini_dialect(void);
+const mloom_dialect *mloom_messages_dialect(void);
+const mloom_dialect *mloom_responses_dialect(void);
 
 #endif

@@ -315,6 +315,17 @@ int32_t mloom_service_prepare(void *session_pointer, const mloom_turn_args *args
   return MLOOM_OK;
 }
 
+int32_t mloom_service_header(void *session_pointer, int32_t http_status, const char *name, const char *value,
+                             mloom_error *error) {
+  (void)http_status;
+  (void)error;
+  session *self = session_pointer;
+  if (self->route.dialect->header != NULL) {
+    self->route.dialect->header(self->state, name, value);
+  }
+  return MLOOM_OK;
+}
+
 int32_t mloom_service_feed(void *session_pointer, const char *data, size_t size, const mloom_event_sink *sink,
                            mloom_error *error) {
   session *self = session_pointer;

@@ -109,6 +109,8 @@ int32_t mloom_service_session_new(void *instance, const mloom_session_args *args
 void mloom_service_session_free(void *session);
 int32_t mloom_service_append(void *session, const mloom_message *message, mloom_error *error);
 int32_t mloom_service_prepare(void *session, const mloom_turn_args *args, mloom_exchange *out, mloom_error *error);
+int32_t mloom_service_header(void *session, int32_t http_status, const char *name, const char *value,
+                             mloom_error *error);
 int32_t mloom_service_feed(void *session, const char *data, size_t size, const mloom_event_sink *sink,
                            mloom_error *error);
 int32_t mloom_service_finish(void *session, const mloom_exchange_end *end, const mloom_event_sink *sink,
@@ -120,8 +122,9 @@ int32_t mloom_service_probe_result(void *instance, uint32_t kind, int32_t http_s
 /* For the descriptor of a provider; open and check are its own. */
 #define MLOOM_SERVICE_FUNCTIONS                                                                                       \
   .close = mloom_service_close, .session_new = mloom_service_session_new, .session_free = mloom_service_session_free, \
-  .append = mloom_service_append, .prepare = mloom_service_prepare, .feed = mloom_service_feed,                       \
-  .finish = mloom_service_finish, .probe = mloom_service_probe, .probe_result = mloom_service_probe_result
+  .append = mloom_service_append, .prepare = mloom_service_prepare, .header = mloom_service_header,                   \
+  .feed = mloom_service_feed, .finish = mloom_service_finish, .probe = mloom_service_probe,                           \
+  .probe_result = mloom_service_probe_result
 
 /* For mergeloom_plugin_init_v1: plugin, or NULL with the reason when the host gives no settings. */
 const mloom_plugin *mloom_service_plugin(const mloom_plugin *plugin, const mloom_host *host, char *error_text,

@@ -45,7 +45,12 @@ for plugin in "$top_builddir"/.libs/mergeloom-*.so; do
   name=$(basename "$plugin" .so)
   answer=$answers/${name#mergeloom-}.txt
   [ -e "$answer" ] || answer=$answers/chat.txt
-  passes "$(basename "$plugin")" --answer "$answer" "$plugin"
+  # What a plugin cannot be opened without.
+  case $name in
+    mergeloom-aws-bedrock) set -- --set region=us-east-1 ;;
+    *) set -- ;;
+  esac
+  passes "$(basename "$plugin")" --answer "$answer" "$@" "$plugin"
 done
 
 if [ -e "$top_srcdir/examples/minimal-provider/provider.c" ]; then

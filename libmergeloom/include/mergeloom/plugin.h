@@ -72,6 +72,8 @@ typedef struct mloom_http_request {
 
 /* What feed and a body callback may return besides MLOOM_OK and errors. */
 #define MLOOM_COMPLETE 1
+/* What probe_result may return: the answer has another page, to be asked for by another probe. */
+#define MLOOM_MORE 2
 
 /* Receives an answer, in order, on the thread that made the call. A negative return aborts the exchange and
  * becomes its outcome; MLOOM_COMPLETE from body says that the answer is whole, and the exchange then ends well within a
@@ -294,6 +296,8 @@ typedef struct mloom_turn_args {
 #define MLOOM_EXCHANGE_HTTP 0u
 #define MLOOM_EXCHANGE_PROCESS 1u
 
+#define MLOOM_EXCHANGE_NEXT 1u /* set by the host for probe: the next page is asked for */
+
 /* How the host is to authorize an HTTP exchange: the sources are asked in order, the first that applies
  * decides. A static value goes into header, after prefix; a source that signs does it itself. */
 typedef struct mloom_authorization {
@@ -435,7 +439,8 @@ typedef struct mloom_provider {
   int32_t (*check)(void *instance, const mloom_probe_sink *sink, mloom_error *error);
   /* Describes an exchange for MLOOM_PROBE_...; MLOOM_E_UNSUPPORTED when the service has nothing like it. Optional. */
   int32_t (*probe)(void *instance, uint32_t kind, mloom_exchange *out, mloom_error *error);
-  /* Reads the whole answer to a probe. MLOOM_E_UNAUTHENTICATED, MLOOM_E_NOT_FOUND, ... as for finish. Optional. */
+  /* Reads the whole answer to a probe. MLOOM_E_UNAUTHENTICATED, MLOOM_E_NOT_FOUND, ... as for finish. MLOOM_MORE: there
+   * is another page, and probe is called again, with MLOOM_EXCHANGE_NEXT in the flags of out. Optional. */
   int32_t (*probe_result)(void *instance, uint32_t kind, int32_t http_status, const char *body, size_t body_size,
                           const mloom_probe_sink *sink, mloom_error *error);
   /* Describes how a person logs in: a program to run, kind MLOOM_EXCHANGE_PROCESS. secret is the API key for

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where the service is: region, addresses, and the path that names a model.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "aws_bedrock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "wire/aws_files.h"
+#include "wire/endpoint.h"
+
+#define REGION_REMEDY "set region (" BEDROCK_ENVIRONMENT_PREFIX "REGION), such as us-east-1"
+
+/* ---- Models ---- */
+
+int32_t bedrock_append_segment(mloom_buffer *out, const char *text) {
+  int32_t code = MLOOM_OK;
+  for (; code == MLOOM_OK && *text != '\0'; text++) {
+    char c = *text;
+    int is_plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c) != NULL;
+    code = is_plain ? mloom_buffer_append_char(out, c)
+                    : mloom_buffer_append_format(out, "%%%02X", (unsigned int)(unsigned char)c);
+  }
+  return code;
+}
+
+/* arn:PARTITION:bedrock:REGION:ACCOUNT:RESOURCE */
+mloom_bytes bedrock_arn_region(const char *text) {
+  const char *at = text;
+  if (strncasecmp(text, "arn:", 4) != 0) {
+    return (mloom_bytes){"", 0};
+  }
+  for (int colons = 0; colons < 3; colons++) {
+    at = strchr(at, ':');
+    if (at == NULL) {
+      return (mloom_bytes){"", 0};
+    }
+    at++;
+  }
+  return (mloom_bytes){at, strcspn(at, ":")};
+}
+
+int bedrock_has_cache(const char *model) {
+  static const char *const families[] = {"anthropic.claude", "amazon.nova"};
+  for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+    if (strstr(model, families[i]) != NULL) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+int32_t bedrock_append_path(const bedrock_instance *self, mloom_buffer *out, const char *model) {
+  if (self->api == BEDROCK_MANTLE) {
+    return mloom_buffer_append_string(out, mloom_endpoint_ends_with(self->service.base_url, "/anthropic")
+                                               ? "/v1/messages"
+                                               : "/anthropic/v1/messages");
+  }
+  const char *operation = self->api == BEDROCK_INVOKE ? (self->stream ? "/invoke-with-response-stream" : "/invoke")
+                          : self->stream              ? "/converse-stream"
+                                                      : "/converse";
+  int32_t code = mloom_buffer_append_string(out, "/model/");
+  code = code == MLOOM_OK ? bedrock_append_segment(out, model) : code;
+  return code == MLOOM_OK ? mloom_buffer_append_string(out, operation) : code;
+}
+
+/* ---- Region ---- */
+
+static int32_t set_region(bedrock_instance *self, mloom_bytes region, const char *where, mloom_error *error) {
+  free(self->region);
+  self->region = mloom_text_dup(region);
+  if (self->region == NULL) {
+    return mloom_error_memory(error);
+  }
+  /* It becomes a part of host names: nothing else may get there. */
+  return mloom_aws_is_region(self->region) ? MLOOM_OK
+                                           : mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS,
+                                                             REGION_REMEDY, "%s is no region of AWS", where);
+}
+
+/* The setting (with the variables), the profile, the ARN that names the model. */
+static int32_t find_region(bedrock_instance *self, const mloom_aws_files *files, const char *profile,
+                           mloom_error *error) {
+  const mloom_service *service = &self->service;
+  const char *said = mloom_provider_settings_text(&service->settings, "region", NULL);
+  const char *of_profile = NULL;
+  if (said != NULL) {
+    return set_region(self, mloom_text_bytes(said), "region of aws-bedrock", error);
+  }
+  if (files != NULL) {
+    int32_t code = mloom_aws_region(&of_profile, service->settings.host, files, profile, error);
+    if (code != MLOOM_OK) {
+      return code;
+    }
+  }
+  if (of_profile != NULL) {
+    return set_region(self, mloom_text_bytes(of_profile), "region of the AWS profile", error);
+  }
+  mloom_bytes of_arn = bedrock_arn_region(service->default_model);
+  if (of_arn.size > 0) {
+    return set_region(self, of_arn, "the region in the ARN of model", error);
+  }
+  return mloom_error_set(error, MLOOM_E_NOT_CONFIGURED, MLOOM_DOMAIN_SETTINGS, REGION_REMEDY,
+                         "aws-bedrock has no region, and no profile or ARN names one");
+}
+
+/* ---- Addresses ---- */
+
+mloom_bytes bedrock_host_region(const char *url) {
+  static const char *const domains[] = {".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"};
+  static const char *const services[] = {"bedrock-runtime.", "bedrock-runtime-fips.", "bedrock-mantle.", "bedrock."};
+  const char *host = strstr(url, "://");
+  host = host == NULL ? url : host + 3;
+  size_t size = strcspn(host, ":/?#");
+  for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
+    size_t end = strlen(domains[i]);
+    if (size <= end || strncasecmp(host + size - end, domains[i], end) != 0) {
+      continue;
+    }
+    for (size_t j = 0; j < sizeof(services) / sizeof(services[0]); j++) {
+      size_t begin = strlen(services[j]);
+      if (size > begin + end && strncasecmp(host, services[j], begin) == 0) {
+        return (mloom_bytes){host + begin, size - begin - end};
+      }
+    }
+  }
+  return (mloom_bytes){"", 0};
+}
+
+static char *regional_url(const bedrock_instance *self, const char *host) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
+  const char *suffix = strcmp(host, "bedrock-mantle") == 0 ? "api.aws" : mloom_aws_dns_suffix(self->region, 0);
+  return mloom_buffer_append_format(&url, "https://%s.%s.%s", host, self->region, suffix) == MLOOM_OK
+             ? mloom_buffer_take(&url)
+             : NULL;
+}
+
+/* What is configured outside of our settings, as the programs of AWS and of Anthropic read it; NULL: nothing. */
+static int32_t find_configured_url(const bedrock_instance *self, const mloom_aws_files *files, const char *profile,
+                                   const char *service, char **out, mloom_error *error) {
+  const mloom_host *host = self->service.settings.host;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
+  const char *origin = NULL;
+  int32_t code = MLOOM_OK;
+  *out = NULL;
+  if (strcmp(service, "bedrock_mantle") == 0) {
+    const char *base = MLOOM_HAS(host, mloom_host, environment_get) && host->environment_get != NULL
+                           ? host->environment_get(host->ctx, "ANTHROPIC_BEDROCK_MANTLE_BASE_URL")
+                           : NULL;
+    code = base == NULL ? MLOOM_OK : mloom_buffer_append_string(&url, base);
+  } else if (files != NULL) {
+    code = mloom_aws_endpoint_url(&url, &origin, host, files, profile, service, error);
+  }
+  if (code == MLOOM_OK && url.size > 0) {
+    *out = mloom_buffer_take(&url);
+    return *out == NULL ? mloom_error_memory(error) : MLOOM_OK;
+  }
+  return code == MLOOM_E_MEMORY ? mloom_error_memory(error) : code;
+}
+
+static int32_t find_address(bedrock_instance *self, const mloom_aws_files *files, const char *profile,
+                            mloom_error *error) {
+  int is_mantle = self->api == BEDROCK_MANTLE;
+  const char *said = mloom_provider_settings_text(&self->service.settings, "endpoint_url", NULL);
+  MLOOM_AUTO(mloom_auto_free) char *url = NULL;
+  int32_t code = MLOOM_OK;
+  if (said == NULL) {
+    code = find_configured_url(self, files, profile, is_mantle ? "bedrock_mantle" : "bedrock_runtime", &url, error);
+    if (code == MLOOM_OK && url == NULL) {
+      url = regional_url(self, is_mantle ? "bedrock-mantle" : "bedrock-runtime");
+      code = url == NULL ? mloom_error_memory(error) : MLOOM_OK;
+    }
+  }
+  return code == MLOOM_OK ? mloom_service_set_address(&self->service, "endpoint_url", said != NULL ? said : url, error)
+                          : code;
+}
+
+/* The list of models is kept by another host. A sandbox has both at one address; a VPC endpoint of the runtime does not
+ * tell where that of the control plane is. */
+static int32_t find_list_address(bedrock_instance *self, const mloom_aws_files *files, const char *profile,
+                                 mloom_error *error) {
+  const mloom_service *service = &self->service;
+  const char *said = mloom_provider_settings_text(&service->settings, "control_endpoint_url", NULL);
+  MLOOM_AUTO(mloom_auto_free) char *url = NULL;
+  int32_t code = said == NULL ? find_configured_url(self, files, profile, "bedrock", &url, error) : MLOOM_OK;
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  const char *address = said != NULL ? said : url;
+  if (address != NULL) {
+    self->list_address = mloom_endpoint_join(address, mloom_endpoint_trimmed_size(address), "");
+  } else if (mloom_provider_settings_has(&service->settings, "endpoint_url") &&
+             !mloom_endpoint_host_is_in(service->base_url, "amazonaws.com") &&
+             !mloom_endpoint_host_is_in(service->base_url, "api.aws")) {
+    self->list_address = mloom_endpoint_join(service->base_url, strlen(service->base_url), "");
+  } else if (bedrock_host_region(service->base_url).size > 0) {
+    self->list_address = regional_url(self, "bedrock");
+  } else {
+    return MLOOM_OK;
+  }
+  if (self->list_address != NULL) {
+    self->list_audience = mloom_endpoint_join(self->list_address, mloom_endpoint_origin_size(self->list_address), "");
+  }
+  return self->list_audience == NULL ? mloom_error_memory(error) : MLOOM_OK;
+}
+
+static int32_t set_scope(char **out, const char *service, const char *region, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer scope = MLOOM_BUFFER_INIT;
+  *out = mloom_buffer_append_format(&scope, "%s/%s", service, region) == MLOOM_OK ? mloom_buffer_take(&scope) : NULL;
+  return *out == NULL ? mloom_error_memory(error) : MLOOM_OK;
+}
+
+int32_t bedrock_find_place(bedrock_instance *self, mloom_error *error) {
+  const mloom_provider_settings *settings = &self->service.settings;
+  MLOOM_AUTO(mloom_aws_files_free) mloom_aws_files files = {0};
+  /* A bearer key needs nothing of the files but perhaps a region; a broken one must not matter to it. */
+  int needs_files = !self->uses_bearer || mloom_provider_settings_text(settings, "region", NULL) == NULL;
+  const char *profile = mloom_aws_profile_name(settings->host, mloom_provider_settings_text(settings, "profile", NULL));
+  int32_t code = needs_files ? mloom_aws_files_read(&files, settings->host, error) : MLOOM_OK;
+  const mloom_aws_files *used = needs_files ? &files : NULL;
+  code = code == MLOOM_OK ? find_region(self, used, profile, error) : code;
+  code = code == MLOOM_OK ? find_address(self, used, profile, error) : code;
+  code = code == MLOOM_OK ? find_list_address(self, used, profile, error) : code;
+  code = code == MLOOM_OK
+             ? set_scope(&self->scope, self->api == BEDROCK_MANTLE ? "bedrock-mantle" : "bedrock", self->region, error)
+             : code;
+  return code == MLOOM_OK ? set_scope(&self->list_scope, "bedrock", self->region, error) : code;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "converse.h"
+#include "dialect.h"
+
+#include "base/error.h"
+
+typedef struct converse_state {
+  mloom_converse_request request;
+  mloom_converse_decoder decoder;
+} converse_state;
+
+static void end(void *state_pointer) {
+  converse_state *state = state_pointer;
+  mloom_converse_request_free(&state->request);
+  mloom_converse_decoder_free(&state->decoder);
+}
+
+static int32_t begin(void *state_pointer, const void *options_pointer, const mloom_session_args *args) {
+  converse_state *state = state_pointer;
+  mloom_converse_options options = *(const mloom_converse_options *)options_pointer;
+  if (args->max_output_tokens > 0 &&
+      (options.max_output_tokens == 0 || args->max_output_tokens < options.max_output_tokens)) {
+    options.max_output_tokens = args->max_output_tokens;
+  }
+  mloom_converse_decoder_init(&state->decoder);
+  return mloom_converse_request_init(&state->request, &options, args);
+}
+
+static int32_t append(void *state_pointer, const mloom_message *message) {
+  converse_state *state = state_pointer;
+  return mloom_converse_request_append(&state->request, message);
+}
+
+static int32_t prepare(void *state_pointer, const mloom_bytes **body, size_t *body_count) {
+  converse_state *state = state_pointer;
+  mloom_converse_decoder_reset(&state->decoder);
+  return mloom_converse_request_segments(&state->request, body, body_count);
+}
+
+static void header(void *state_pointer, const char *name, const char *value) {
+  converse_state *state = state_pointer;
+  mloom_converse_failure_header(&state->decoder.failure, name, value);
+}
+
+static int32_t feed(void *state_pointer, const char *data, size_t size, const mloom_event_sink *sink,
+                    mloom_error *error) {
+  converse_state *state = state_pointer;
+  return mloom_converse_decoder_feed(&state->decoder, data, size, sink, error);
+}
+
+static int32_t finish(void *state_pointer, const mloom_exchange_end *exchange_end, uint64_t turn,
+                      const mloom_service_names *names, const mloom_event_sink *sink, mloom_turn_result *out,
+                      mloom_error *error) {
+  converse_state *state = state_pointer;
+  int32_t status = mloom_converse_decoder_finish(&state->decoder, exchange_end, turn, names, sink, out, error);
+  if (status == MLOOM_OK && mloom_converse_request_append_answer(&state->request, &state->decoder.answer) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  return status;
+}
+
+static int32_t report(const char *body, size_t size, int32_t http_status, const mloom_service_names *names,
+                      mloom_error *error) {
+  mloom_converse_failure failure;
+  mloom_converse_failure_init(&failure);
+  mloom_converse_failure_read(&failure, body, size);
+  return mloom_converse_failure_report(&failure, http_status, names, error);
+}
+
+const mloom_dialect *mloom_converse_dialect(void) {
+  static const mloom_dialect dialect = {
+      .state_size = sizeof(converse_state),
+      .begin = begin,
+      .end = end,
+      .append = append,
+      .prepare = prepare,
+      .header = header,
+      .feed = feed,
+      .finish = finish,
+      .report = report,
+  };
+  return &dialect;
+}

@@ -129,3 +129,15 @@ fuzz_fuzz_command_output_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_command_output_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_command_output_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_gemini_decode fuzz/fuzz_gemini_schema
+fuzz_fuzz_gemini_decode_SOURCES = fuzz/fuzz_gemini_decode.c fuzz/decoded.h
+fuzz_fuzz_gemini_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_gemini_decode_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_gemini_decode_LDADD = plugins/libwire.la $(fuzz_libs)
+fuzz_fuzz_gemini_schema_SOURCES = fuzz/fuzz_gemini_schema.c
+fuzz_fuzz_gemini_schema_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_gemini_schema_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_gemini_schema_LDADD = plugins/libwire.la $(fuzz_libs)
+endif

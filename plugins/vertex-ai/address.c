@@ -191,8 +191,17 @@ static const char *model_in(const char *resource) {
   return found == NULL ? NULL : found + strlen("models/");
 }
 
+/* What stands before "publishers/". */
+static int32_t append_parent(mloom_buffer *out, const vertex_place *place) {
+  if (place->resource == NULL) {
+    return mloom_buffer_append_format(out, "projects/%s/locations/%s/", place->project, place->location);
+  }
+  const char *end = strstr(place->resource, "publishers/");
+  end = end == NULL ? strstr(place->resource, "models/") : end;
+  return mloom_buffer_append(out, place->resource, (size_t)(end - place->resource));
+}
+
 static int32_t append_resource(mloom_buffer *out, const vertex_place *place, const char *model) {
-  const char *slash = strchr(model, '/');
   if (place->resource != NULL &&
       (model[0] == '\0' || place->dialect == VERTEX_CHAT || model_in(place->resource) == NULL)) {
     return mloom_buffer_append_string(out, place->resource);
@@ -202,20 +211,21 @@ static int32_t append_resource(mloom_buffer *out, const vertex_place *place, con
   }
   if (begins_with(model, "models/")) {
     model += strlen("models/");
-    slash = NULL;
+  } else if (strchr(model, '/') != NULL) {
+    const char *slash = strchr(model, '/');
+    int32_t status = append_parent(out, place);
+    if (status != MLOOM_OK || begins_with(model, "publishers/")) {
+      return status == MLOOM_OK ? mloom_buffer_append_string(out, model) : status;
+    }
+    return mloom_buffer_append_format(out, "publishers/%.*s/models/%s", (int)(slash - model), model, slash + 1);
   }
-  if (place->resource != NULL && slash == NULL) {
-    size_t size = (size_t)(model_in(place->resource) - place->resource);
-    int32_t status = mloom_buffer_append(out, place->resource, size);
+  if (place->resource != NULL) {
+    int32_t status = mloom_buffer_append(out, place->resource, (size_t)(model_in(place->resource) - place->resource));
     return status == MLOOM_OK ? mloom_buffer_append_string(out, model) : status;
   }
-  int32_t status = mloom_buffer_append_format(out, "projects/%s/locations/%s/", place->project, place->location);
-  if (status != MLOOM_OK || begins_with(model, "publishers/")) {
-    return status == MLOOM_OK ? mloom_buffer_append_string(out, model) : status;
-  }
-  return slash == NULL
-             ? mloom_buffer_append_format(out, "publishers/%s/models/%s", place->publisher, model)
-             : mloom_buffer_append_format(out, "publishers/%.*s/models/%s", (int)(slash - model), model, slash + 1);
+  int32_t status = append_parent(out, place);
+  return status == MLOOM_OK ? mloom_buffer_append_format(out, "publishers/%s/models/%s", place->publisher, model)
+                            : status;
 }
 
 int32_t vertex_model_find(vertex_model *out, const vertex_place *place, const char *model, mloom_error *error) {

@@ -8,6 +8,7 @@
 
 #include "answer.h"
 #include "google_error.h"
+#include "pieces.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -111,6 +112,7 @@ typedef struct mloom_gemini_decoder {
   mloom_buffer text; /* unescaped strings */
   mloom_buffer scratch;
   mloom_buffer repaired; /* an event whose UTF-8 was malformed */
+  mloom_pieces pieces;   /* of text and thoughts */
   mloom_gemini_answer answer;
   mloom_google_failure failure; /* an error inside the answer */
   int has_failure;

@@ -48,17 +48,19 @@ typedef struct part_members {
   int has_more; /* a signature, or something that this file does not know */
 } part_members;
 
-static void read_members(mloom_gemini_decoder *decoder, part_members *out) {
+static int32_t read_members(mloom_gemini_decoder *decoder, mloom_bytes event, part_members *out) {
   mloom_json_reader reader;
   mloom_bytes key;
+  int32_t status = MLOOM_OK;
   mloom_json_reader_init(&reader, out->raw.data, out->raw.size);
   if (!mloom_json_reader_object(&reader)) {
     decoder->malformed = 1;
-    return;
+    return MLOOM_OK;
   }
-  while (mloom_json_reader_key(&reader, &key)) {
+  while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
     if (mloom_text_equal(key, "text")) {
-      out->has_text = mloom_json_reader_string(&reader, &decoder->text, &out->text);
+      status = mloom_pieces_read(&decoder->pieces, event, &reader, MLOOM_EVENT_TEXT, 0, &decoder->text, &out->text);
+      out->has_text = out->text.data != NULL;
     } else if (mloom_text_equal(key, "thought")) {
       mloom_json_reader_boolean(&reader, &out->is_thought);
     } else if (mloom_text_equal(key, "functionCall") && mloom_json_reader_peek(&reader) == MLOOM_JSON_OBJECT) {
@@ -68,6 +70,9 @@ static void read_members(mloom_gemini_decoder *decoder, part_members *out) {
       mloom_json_reader_skip(&reader);
     }
   }
+  decoder->pieces.said.more |= out->has_more || out->call.size > 0;
+  decoder->pieces.said.kind = out->is_thought ? MLOOM_EVENT_REASONING : MLOOM_EVENT_TEXT;
+  return status;
 }
 
 static int32_t read_call(mloom_gemini_decoder *decoder, mloom_bytes raw) {
@@ -120,20 +125,28 @@ static int32_t add_text(mloom_gemini_answer *answer, uint32_t kind, mloom_bytes 
                                                          : status;
 }
 
-static int32_t read_part(mloom_gemini_decoder *decoder, mloom_bytes raw) {
+static int32_t say(mloom_gemini_decoder *decoder, uint32_t kind, mloom_bytes text) {
+  if (text.size > 0) {
+    mloom_answer_emit_text(decoder->sink, kind, text);
+  }
+  return add_text(&decoder->answer, kind == MLOOM_EVENT_REASONING ? MLOOM_GEMINI_THOUGHT : MLOOM_GEMINI_TEXT, text);
+}
+
+static int32_t read_part(mloom_gemini_decoder *decoder, mloom_bytes event, mloom_bytes raw) {
   mloom_gemini_answer *answer = &decoder->answer;
   part_members members = {.raw = raw};
   mloom_gemini_part *part = NULL;
   int32_t status;
-  read_members(decoder, &members);
-  if (decoder->malformed) {
-    return MLOOM_OK;
+  status = read_members(decoder, event, &members);
+  if (status != MLOOM_OK || decoder->malformed) {
+    return status;
   }
-  if (members.has_text && members.text.size > 0) {
-    mloom_answer_emit_text(decoder->sink, members.is_thought ? MLOOM_EVENT_REASONING : MLOOM_EVENT_TEXT, members.text);
-  }
+  uint32_t kind = members.is_thought ? MLOOM_EVENT_REASONING : MLOOM_EVENT_TEXT;
   if (members.has_text && members.call.size == 0 && !members.has_more) {
-    return add_text(answer, members.is_thought ? MLOOM_GEMINI_THOUGHT : MLOOM_GEMINI_TEXT, members.text);
+    return say(decoder, kind, members.text);
+  }
+  if (members.text.size > 0) {
+    mloom_answer_emit_text(decoder->sink, kind, members.text);
   }
   status = new_part(answer, members.call.size > 0 ? MLOOM_GEMINI_CALL : MLOOM_GEMINI_KEPT, &part);
   status = status == MLOOM_OK ? mloom_buffer_append(&part->text, raw.data, raw.size) : status;
@@ -141,6 +154,7 @@ static int32_t read_part(mloom_gemini_decoder *decoder, mloom_bytes raw) {
 }
 
 static int32_t read_content(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
+  mloom_bytes event = {reader->data, reader->size};
   mloom_bytes key;
   int32_t status = MLOOM_OK;
   if (!mloom_json_reader_object(reader)) {
@@ -156,7 +170,7 @@ static int32_t read_content(mloom_gemini_decoder *decoder, mloom_json_reader *re
     while (mloom_json_reader_element(reader)) {
       mloom_bytes raw = {NULL, 0};
       if (mloom_json_reader_raw(reader, &raw) && status == MLOOM_OK) {
-        status = read_part(decoder, raw);
+        status = read_part(decoder, event, raw);
       }
     }
   }
@@ -188,6 +202,7 @@ static void read_finish(mloom_gemini_decoder *decoder, mloom_json_reader *reader
   };
   mloom_gemini_answer *answer = &decoder->answer;
   mloom_bytes reason;
+  decoder->pieces.said.more = 1;
   if (!mloom_json_reader_string(reader, &decoder->scratch, &reason) || reason.size == 0) {
     return;
   }
@@ -216,7 +231,7 @@ static int32_t read_candidate(mloom_gemini_decoder *decoder, mloom_json_reader *
     } else if (mloom_text_equal(key, "finishMessage")) {
       read_text(decoder, reader, decoder->answer.finish_message, sizeof(decoder->answer.finish_message));
     } else {
-      mloom_json_reader_skip(reader);
+      mloom_json_places_skip(&decoder->pieces.places, reader);
     }
   }
   return status;
@@ -241,6 +256,7 @@ static int32_t read_candidates(mloom_gemini_decoder *decoder, mloom_json_reader 
 static void read_feedback(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
   mloom_gemini_answer *answer = &decoder->answer;
   mloom_bytes key;
+  decoder->pieces.said.more = 1;
   if (!mloom_json_reader_object(reader)) {
     return;
   }
@@ -311,9 +327,10 @@ static int32_t read_response(mloom_gemini_decoder *decoder, mloom_json_reader *r
       read_text(decoder, reader, decoder->answer.response_id, sizeof(decoder->answer.response_id));
     } else if (mloom_text_equal(key, "error") && mloom_json_reader_peek(reader) != MLOOM_JSON_NULL) {
       decoder->has_failure = 1;
+      decoder->pieces.said.more = 1;
       mloom_google_failure_read_value(&decoder->failure, reader);
     } else {
-      mloom_json_reader_skip(reader);
+      mloom_json_places_skip(&decoder->pieces.places, reader);
     }
   }
   return status;
@@ -330,13 +347,23 @@ static int32_t end_of(mloom_gemini_decoder *decoder, mloom_json_reader *reader, 
 
 int32_t mloom_gemini_read_chunk(mloom_gemini_decoder *decoder, mloom_bytes data) {
   mloom_json_reader reader;
+  mloom_bytes raw;
+  mloom_bytes text;
+  if (mloom_pieces_fit(&decoder->pieces, data, &raw)) {
+    int32_t code = mloom_json_unquote(raw, &decoder->text, &text);
+    return code == MLOOM_OK ? say(decoder, decoder->pieces.kept.kind, text) : code;
+  }
+  mloom_pieces_begin(&decoder->pieces);
   int32_t status = mloom_answer_repair(&data, &decoder->repaired);
   if (status != MLOOM_OK) {
     return status;
   }
   mloom_json_reader_init(&reader, data.data, data.size);
-  status = read_response(decoder, &reader);
-  return end_of(decoder, &reader, status);
+  status = end_of(decoder, &reader, read_response(decoder, &reader));
+  if (status == MLOOM_OK && !decoder->malformed) {
+    mloom_pieces_keep(&decoder->pieces, data);
+  }
+  return status;
 }
 
 int32_t mloom_gemini_read_whole(mloom_gemini_decoder *decoder, mloom_bytes data) {
@@ -345,6 +372,7 @@ int32_t mloom_gemini_read_whole(mloom_gemini_decoder *decoder, mloom_bytes data)
   if (status != MLOOM_OK) {
     return status;
   }
+  mloom_pieces_begin(&decoder->pieces);
   mloom_json_reader_init(&reader, data.data, data.size);
   if (mloom_json_reader_peek(&reader) != MLOOM_JSON_ARRAY) {
     status = read_response(decoder, &reader);

@@ -17,6 +17,7 @@ void mloom_gemini_decoder_init(mloom_gemini_decoder *decoder) {
 
 void mloom_gemini_decoder_reset(mloom_gemini_decoder *decoder) {
   mloom_answer_reader_reset(&decoder->reader);
+  mloom_pieces_forget(&decoder->pieces);
   mloom_gemini_answer_clear(&decoder->answer);
   memset(&decoder->failure, 0, sizeof(decoder->failure));
   decoder->has_failure = 0;
@@ -32,6 +33,7 @@ void mloom_gemini_decoder_free(mloom_gemini_decoder *decoder) {
   mloom_buffer_free(&decoder->text);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->repaired);
+  mloom_pieces_free(&decoder->pieces);
   mloom_answer_reader_free(&decoder->reader);
 }
 

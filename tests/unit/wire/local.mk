@@ -100,3 +100,21 @@ tests_unit_wire_test_azure_endpoint_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plug
 tests_unit_wire_test_azure_endpoint_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_azure_endpoint_LDADD = plugins/libwire.la $(unit_libs)
 endif
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_gemini_decode tests/unit/wire/test_gemini_encode \
+  tests/unit/wire/test_vertex_address
+TESTS += tests/unit/wire/test_gemini_decode tests/unit/wire/test_gemini_encode tests/unit/wire/test_vertex_address
+tests_unit_wire_test_gemini_decode_SOURCES = tests/unit/wire/test_gemini_decode.c
+tests_unit_wire_test_gemini_decode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_gemini_decode_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_gemini_decode_LDADD = plugins/libwire.la $(unit_libs)
+tests_unit_wire_test_gemini_encode_SOURCES = tests/unit/wire/test_gemini_encode.c
+tests_unit_wire_test_gemini_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_gemini_encode_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_gemini_encode_LDADD = plugins/libwire.la $(unit_libs)
+tests_unit_wire_test_vertex_address_SOURCES = tests/unit/wire/test_vertex_address.c plugins/vertex-ai/address.c
+tests_unit_wire_test_vertex_address_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_vertex_address_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_vertex_address_LDADD = plugins/libwire.la $(unit_libs)
+endif

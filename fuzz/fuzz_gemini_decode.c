@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Answers of generateContent: the first byte chooses status and pieces, the rest is the answer. A turn that was
+ * accepted must encode into a body that is JSON. Without what it remembers of the event before, and fed byte by
+ * byte, the decoder must come to the same.
+ */
+#include "base/json_reader.h"
+#include "decoded.h"
+#include "wire/gemini.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_body(const mloom_gemini_answer *answer) {
+  mloom_gemini_request request;
+  mloom_gemini_options options = {.thinking_budget = MLOOM_GEMINI_NO_BUDGET};
+  mloom_session_args args = {.size = sizeof(args), .model = "m"};
+  mloom_buffer body = MLOOM_BUFFER_INIT;
+  const mloom_bytes *segments = NULL;
+  size_t count = 0;
+  if (mloom_gemini_request_init(&request, &options, &args) != MLOOM_OK ||
+      mloom_gemini_request_append_answer(&request, answer) != MLOOM_OK ||
+      mloom_gemini_request_segments(&request, &segments, &count) != MLOOM_OK) {
+    abort();
+  }
+  for (size_t i = 0; i < count; i++) {
+    mloom_buffer_append(&body, segments[i].data, segments[i].size);
+  }
+  /* Not the strict parser: members that a service sends twice go back to it as they came. */
+  mloom_json_reader reader;
+  mloom_json_reader_init(&reader, body.data, body.size);
+  mloom_json_reader_skip(&reader);
+  if (mloom_json_reader_end(&reader) != MLOOM_OK) {
+    abort();
+  }
+  mloom_buffer_free(&body);
+  mloom_gemini_request_free(&request);
+}
+
+static int32_t decode(mloom_buffer *seen, int32_t http_status, mloom_bytes answer, size_t step, int forget) {
+  static const mloom_google_place place = {"p", "l", "google"};
+  static const mloom_service_names service = {.model = "m",
+                                              .base_url = "http://s",
+                                              .models_url = "http://s/models",
+                                              .environment_prefix = "JCA_X_",
+                                              .google = &place};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = decoded_add};
+  mloom_exchange_end end = {.size = sizeof(end), .http_status = http_status};
+  mloom_turn_result result = {.size = sizeof(result)};
+  mloom_error error = MLOOM_ERROR_INIT;
+  mloom_gemini_decoder decoder;
+  int32_t code = MLOOM_OK;
+  mloom_gemini_decoder_init(&decoder);
+  for (size_t at = 0; code >= 0 && at < answer.size; at += step) {
+    size_t piece = answer.size - at < step ? answer.size - at : step;
+    if (forget) {
+      mloom_pieces_forget(&decoder.pieces);
+    }
+    code = mloom_gemini_decoder_feed(&decoder, answer.data + at, piece, &sink, &error);
+  }
+  code = code >= 0 ? mloom_gemini_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) : code;
+  if (code == MLOOM_OK) {
+    check_body(&decoder.answer);
+    mloom_buffer_append_format(seen, "%u %u", result.stop, result.tool_call_count);
+  }
+  mloom_gemini_decoder_free(&decoder);
+  return code;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size == 0) {
+    return 0;
+  }
+  mloom_buffer seen = MLOOM_BUFFER_INIT;
+  mloom_buffer again = MLOOM_BUFFER_INIT;
+  int32_t http_status = (data[0] & 1) != 0 ? 200 : 400;
+  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
+  mloom_bytes answer = {(const char *)data + 1, size - 1};
+  int32_t code = decode(&seen, http_status, answer, step, 0);
+  decoded_compare(&seen, code, &again, decode(&again, http_status, answer, 1, 1));
+  return 0;
+}

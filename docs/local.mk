@@ -8,6 +8,7 @@ EXTRA_DIST += \
   docs/json.md \
   docs/ownership.md \
   docs/plugin-guide.md \
+  docs/providers/aws-bedrock.md \
   docs/providers/aws-credentials.md \
   docs/providers/azure-foundry.md \
   docs/providers/codex-api.md \

@@ -140,4 +140,10 @@ fuzz_fuzz_gemini_schema_SOURCES = fuzz/fuzz_gemini_schema.c
 fuzz_fuzz_gemini_schema_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_gemini_schema_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_gemini_schema_LDADD = plugins/libwire.la $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_codex_events
+fuzz_fuzz_codex_events_SOURCES = fuzz/fuzz_codex_events.c plugins/codex-cli/codex_events.c
+fuzz_fuzz_codex_events_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_codex_events_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_codex_events_LDADD = plugins/libwire.la $(fuzz_libs)
 endif

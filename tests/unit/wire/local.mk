@@ -118,3 +118,14 @@ tests_unit_wire_test_vertex_address_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plug
 tests_unit_wire_test_vertex_address_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_vertex_address_LDADD = plugins/libwire.la $(unit_libs)
 endif
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_codex_events
+TESTS += tests/unit/wire/test_codex_events
+tests_unit_wire_test_codex_events_SOURCES = \
+  tests/unit/wire/cli_replay.h tests/unit/wire/test_codex_events.c plugins/codex-cli/codex_events.c
+tests_unit_wire_test_codex_events_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_codex_events_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_codex_events_LDADD = plugins/libwire.la $(unit_libs)
+endif
+EXTRA_DIST += tests/data/codex-cli

@@ -12,8 +12,10 @@
 #include "vertex_ai.h"
 #include "wire/body.h"
 #include "wire/endpoint.h"
+#include "wire/fetch.h"
 
 #define WORD "ping"
+#define PAGE_TOKEN_LIMIT 2048u
 
 /* ---- Asking ---- */
 
@@ -106,11 +108,40 @@ int32_t vertex_prepare_probes(vertex_instance *self, mloom_error *error) {
   return status;
 }
 
-int32_t vertex_probe(void *instance, uint32_t kind, mloom_exchange *out, mloom_error *error) {
-  vertex_instance *self = instance;
-  if (kind == MLOOM_PROBE_MODELS && self->model_is_missing) {
+static int32_t probe_page(vertex_instance *self, mloom_exchange *out, mloom_error *error) {
+  const mloom_route *list = &self->service.probe;
+  mloom_buffer_clear(&self->page_url);
+  if (mloom_buffer_append_format(&self->page_url, "%s&pageToken=", list->url) != MLOOM_OK ||
+      mloom_fetch_append_encoded(&self->page_url, mloom_body_bytes(&self->page_token)) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  self->page_request = (mloom_http_request){.size = (uint32_t)sizeof(mloom_http_request),
+                                            .method = list->method,
+                                            .url = self->page_url.data,
+                                            .headers = list->headers,
+                                            .header_count = list->header_count};
+  out->kind = MLOOM_EXCHANGE_HTTP;
+  out->http = &self->page_request;
+  out->authorization = list->authorization;
+  return MLOOM_OK;
+}
+
+static int32_t probe_list(vertex_instance *self, mloom_exchange *out, mloom_error *error) {
+  if (self->model_is_missing) {
     return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_PROVIDER, NULL,
                            "the list of models says nothing of what location %s has", self->names.location);
+  }
+  if ((out->flags & MLOOM_EXCHANGE_NEXT) != 0 && self->page_token.size > 0) {
+    return probe_page(self, out, error);
+  }
+  self->model_is_listed = 0;
+  return mloom_service_probe(self, MLOOM_PROBE_MODELS, out, error);
+}
+
+int32_t vertex_probe(void *instance, uint32_t kind, mloom_exchange *out, mloom_error *error) {
+  vertex_instance *self = instance;
+  if (kind == MLOOM_PROBE_MODELS) {
+    return probe_list(self, out, error);
   }
   if (kind != MLOOM_PROBE_REACH || self->reach.url == NULL) {
     return mloom_service_probe(instance, kind, out, error);
@@ -179,6 +210,27 @@ static void pass_model(const char *id, const char *title, uint64_t context_token
   }
 }
 
+static void read_page_token(vertex_instance *self, const char *body, size_t size) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_buffer_clear(&self->page_token);
+  mloom_json_reader_init(&reader, body, size);
+  if (!mloom_json_reader_object(&reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "nextPageToken")) {
+      mloom_buffer_clear(&self->page_token);
+      mloom_json_reader_append_string(&reader, &self->page_token);
+    } else {
+      mloom_json_reader_skip(&reader);
+    }
+  }
+  if (mloom_json_reader_end(&reader) != MLOOM_OK || self->page_token.size > PAGE_TOKEN_LIMIT) {
+    mloom_buffer_clear(&self->page_token);
+  }
+}
+
 int32_t vertex_probe_result(void *instance, uint32_t kind, int32_t http_status, const char *body, size_t body_size,
                             const mloom_probe_sink *sink, mloom_error *error) {
   vertex_instance *self = instance;
@@ -189,11 +241,19 @@ int32_t vertex_probe_result(void *instance, uint32_t kind, int32_t http_status, 
   mloom_probe_sink searching = {
       .size = (uint32_t)sizeof(searching), .userdata = &search, .check = pass_check, .model = pass_model};
   int32_t code = mloom_service_probe_result(instance, kind, http_status, body, body_size, &searching, error);
-  if (kind != MLOOM_PROBE_MODELS || !self->model_is_proven || search.model[0] == '\0') {
+  if (kind != MLOOM_PROBE_MODELS) {
+    return code;
+  }
+  self->model_is_listed |= search.found;
+  read_page_token(self, body, code == MLOOM_OK ? body_size : 0);
+  if (self->page_token.size > 0) {
+    return MLOOM_MORE;
+  }
+  if (!self->model_is_proven || search.model[0] == '\0') {
     return code;
   }
   /* An identity that may use a model need not be allowed to read the list, nor the list be whole. */
-  if (!search.found && sink->model != NULL) {
+  if (!self->model_is_listed && sink->model != NULL) {
     sink->model(search.model, search.model, 0, sink->userdata);
   }
   return MLOOM_OK;

@@ -195,6 +195,8 @@ static void release(mloom_service *service) {
   free(self->project);
   free(self->reach.url);
   mloom_buffer_free(&self->reach_body);
+  mloom_buffer_free(&self->page_token);
+  mloom_buffer_free(&self->page_url);
 }
 
 int32_t vertex_set_route(const vertex_instance *self, const vertex_model *model, const char *method, mloom_route *route,

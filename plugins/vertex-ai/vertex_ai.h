@@ -30,6 +30,11 @@ typedef struct vertex_instance {
   mloom_http_request reach_request;
   int model_is_proven;  /* the service has counted tokens for the default model */
   int model_is_missing; /* or said that it has none of that name there */
+  /* The list of models, page by page. */
+  mloom_buffer page_token; /* of the next page; empty: there is none */
+  mloom_buffer page_url;
+  mloom_http_request page_request;
+  int model_is_listed;
 } vertex_instance;
 
 /* The route of a conversation with a model, without the path of its operation where method is NULL. */

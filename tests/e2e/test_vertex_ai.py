@@ -419,6 +419,26 @@ def test_list_not_allowed():
     equal(finished.status, 0, f"exit status of {finished!r}")
 
 
+def test_list_with_pages():
+    """check: a model on the second page of the list is found there"""
+    asked = []
+
+    def answer(method, path, _headers, _body):
+        if method == "POST":
+            return 404, {"Content-Type": "application/json"}, b'{"error":{"message":"no such thing here"}}'
+        asked.append(path)
+        number = len(asked)
+        return 200, {"Content-Type": "application/json"}, json.dumps({
+            "publisherModels": [{"name": f"publishers/google/models/sim-{number}"}],
+            **({"nextPageToken": "a/b="} if number == 1 else {})}).encode()
+
+    with harness.Recorder(answer=answer) as front:
+        finished = check_provider(front.url, JCA_VERTEX_MODEL="sim-2")
+    contains(finished.out, "sim-2 is in the service's list of 2", "the check of the model")
+    equal(asked, ["/v1beta1/publishers/google/models?pageSize=300",
+                  "/v1beta1/publishers/google/models?pageSize=300&pageToken=a%2Fb%3D"], "pages")
+
+
 def test_settings():
     """check: what is missing or wrong in the settings is said, and no token goes to a foreign host"""
     cases = (({"JCA_VERTEX_PROJECT_ID": ""}, "JCA_VERTEX_PROJECT_ID"),

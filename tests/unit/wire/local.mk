@@ -129,3 +129,11 @@ tests_unit_wire_test_codex_events_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_codex_events_LDADD = plugins/libwire.la $(unit_libs)
 endif
 EXTRA_DIST += tests/data/codex-cli
+
+# AWS identities compared with botocore.
+check_PROGRAMS += tests/unit/wire/aws_identity
+tests_unit_wire_aws_identity_SOURCES = tests/unit/wire/aws_identity.c $(credential_aws_sources)
+tests_unit_wire_aws_identity_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+tests_unit_wire_aws_identity_LDADD = plugins/libwire.la libmergeloom/libcore.la
+TESTS += tests/unit/wire/test_aws_identity.py
+EXTRA_DIST += tests/unit/wire/test_aws_identity.py tests/unit/wire/botocore_identity.py

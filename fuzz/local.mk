@@ -147,3 +147,17 @@ fuzz_fuzz_codex_events_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_codex_events_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_codex_events_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_aws_ini
+fuzz_fuzz_aws_ini_SOURCES = fuzz/fuzz_aws_ini.c
+fuzz_fuzz_aws_ini_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_aws_ini_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_aws_ini_LDADD = plugins/libwire.la $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_aws_answers
+fuzz_fuzz_aws_answers_SOURCES = fuzz/fuzz_aws_answers.c $(credential_aws_sources)
+fuzz_fuzz_aws_answers_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_aws_answers_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_aws_answers_LDADD = plugins/libwire.la $(fuzz_libs)
+endif

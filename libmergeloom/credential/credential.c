@@ -18,6 +18,8 @@
 #define MANDATORY_MS ((int64_t)60 * 1000)
 /* After an advisory renewal, the next try. */
 #define ADVISORY_PAUSE_MS ((int64_t)30 * 1000)
+/* A failure is everybody's for so long, so that a thousand callers are not a thousand fetches. */
+#define FAILURE_PAUSE_MS ((int64_t)250)
 /* How often a thread that waits for another one's fetch looks at its own call. */
 #define WAIT_STEP_MS 50
 
@@ -39,8 +41,10 @@ typedef struct mloom_cached_credential {
   uint64_t generation;
   mloom_credential credential;
   int64_t fetched_wall_ms;
-  int64_t pause_until_ms; /* monotonic: no advisory renewal before */
-  int32_t failure_code;   /* of the fetch that ended last */
+  int64_t fetched_ms;      /* monotonic */
+  int64_t pause_until_ms;  /* monotonic: no advisory renewal before */
+  int64_t failed_until_ms; /* monotonic: the failure counts for those who come before */
+  int32_t failure_code;    /* of the fetch that ended last */
   mloom_error failure;
   uint64_t flights; /* fetches that ended */
 } cached_credential;
@@ -268,7 +272,11 @@ static int state_of(const mloom_credentials *self, const cached_credential *entr
   if (entry->credential.expires_wall_ms < 0) {
     return FRESH;
   }
+  /* The wall clock may be set back, and with it what it says is left. */
+  int64_t life = entry->credential.expires_wall_ms - entry->fetched_wall_ms;
   int64_t left = entry->credential.expires_wall_ms - self->clock->wall_ms(self->clock);
+  int64_t left_by_age = life - (self->clock->monotonic_ms(self->clock) - entry->fetched_ms);
+  left = left_by_age < left ? left_by_age : left;
   if (left <= window_of(entry, MANDATORY_MS, 4)) {
     return STALE;
   }
@@ -347,8 +355,10 @@ static void fetch(mloom_credentials *self, mloom_call *call, cached_credential *
     entry->has_credential = 1;
     entry->generation++;
     entry->fetched_wall_ms = self->clock->wall_ms(self->clock);
+    entry->fetched_ms = self->clock->monotonic_ms(self->clock);
   } else {
     entry->failure = reason;
+    entry->failed_until_ms = self->clock->monotonic_ms(self->clock) + FAILURE_PAUSE_MS;
   }
   pthread_cond_broadcast(&self->fetched);
 }
@@ -374,14 +384,21 @@ static int32_t wait_for_flight(mloom_credentials *self, const mloom_call *call, 
   return MLOOM_OK;
 }
 
+/* A failure that says something of the source, and not of the patience of the one who asked. */
+static int is_everybodys(int32_t code) {
+  return code != MLOOM_OK && code != MLOOM_E_CANCELLED && code != MLOOM_E_TIMEOUT && code != MLOOM_E_MEMORY;
+}
+
 /* The lock is held. On success the entry holds a credential that may be used now. */
 static int32_t obtain(mloom_credentials *self, mloom_call *call, cached_credential *entry, mloom_error *error) {
   for (;;) {
     int state = state_of(self, entry);
-    if (state == FRESH || (state == RENEW && entry->fetching)) {
+    int failed_just_now =
+        is_everybodys(entry->failure_code) && self->clock->monotonic_ms(self->clock) < entry->failed_until_ms;
+    if (state == FRESH || (state == RENEW && (entry->fetching || failed_just_now))) {
       return MLOOM_OK;
     }
-    if (!entry->fetching) {
+    if (!entry->fetching && !failed_just_now) {
       fetch(self, call, entry);
       if (entry->failure_code == MLOOM_OK) {
         return MLOOM_OK;
@@ -394,13 +411,13 @@ static int32_t obtain(mloom_credentials *self, mloom_call *call, cached_credenti
       mloom_error_copy(error, &entry->failure);
       return entry->failure_code;
     }
-    int32_t code = wait_for_flight(self, call, entry, error);
-    if (code != MLOOM_OK) {
-      return code;
+    if (entry->fetching) {
+      int32_t code = wait_for_flight(self, call, entry, error);
+      if (code != MLOOM_OK) {
+        return code;
+      }
     }
-    /* Another thread's failure is everybody's, unless that thread only lost its patience. */
-    if (entry->failure_code != MLOOM_OK && entry->failure_code != MLOOM_E_CANCELLED &&
-        entry->failure_code != MLOOM_E_TIMEOUT && state_of(self, entry) == STALE) {
+    if (is_everybodys(entry->failure_code) && state_of(self, entry) == STALE) {
       mloom_error_copy(error, &entry->failure);
       return entry->failure_code;
     }

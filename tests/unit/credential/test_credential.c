@@ -24,7 +24,8 @@ typedef struct mock {
   const char *text;
 } mock;
 
-static int64_t now_ms; /* both clocks of the tests */
+static int64_t now_ms;         /* both clocks of the tests */
+static int64_t set_forward_ms; /* by how much somebody has set the wall clock */
 
 static int32_t mock_open(const mloom_open_args *args, void **out, mloom_error *error);
 static void mock_close(void *instance) {
@@ -58,7 +59,7 @@ static int32_t mock_fetch(void *instance, mloom_call *call, const mloom_credenti
   mloom_secret *secret = NULL;
   int32_t code = mloom_secret_new(&secret, text, (size_t)size, error);
   out->secret = secret;
-  out->expires_wall_ms = self->life_ms < 0 ? -1 : now_ms + self->life_ms;
+  out->expires_wall_ms = self->life_ms < 0 ? -1 : now_ms + set_forward_ms + self->life_ms;
   snprintf(out->description, sizeof(out->description), "from a test");
   return code;
 }
@@ -104,13 +105,18 @@ static int64_t stopped(const mloom_clock *clock) {
   return now_ms;
 }
 
+static int64_t wall(const mloom_clock *clock) {
+  (void)clock;
+  return now_ms + set_forward_ms;
+}
+
 static void no_wait(const mloom_clock *clock, int64_t until, int wake_fd) {
   (void)clock;
   (void)until;
   (void)wake_fd;
 }
 
-static const mloom_clock clock_of_tests = {stopped, stopped, no_wait, NULL};
+static const mloom_clock clock_of_tests = {wall, stopped, no_wait, NULL};
 static const mloom_field key_field = {
     .size = sizeof(key_field), .name = "api_key", .title = "Key", .help = "The key.", .kind = MLOOM_FIELD_SECRET};
 static const mloom_field *const fields[] = {&key_field};
@@ -144,6 +150,7 @@ static void set_up(fixture *f) {
   reset(&first, "test-first");
   reset(&second, "test-second");
   now_ms = 1000000;
+  set_forward_ms = 0;
   UNIT_ASSERT_CODE(mloom_settings_new(&f->settings, "demo", fields, 1, 0, &sources, &f->error), MLOOM_OK, &f->error);
   UNIT_ASSERT_CODE(
       mloom_credentials_new(&f->credentials, NULL, NULL, f->settings, &clock_of_tests, NULL, NULL, &f->error), MLOOM_OK,
@@ -260,7 +267,11 @@ static void test_windows(void) {
   first.fetch_code = MLOOM_E_UNAVAILABLE;
   EXPECT(MLOOM_E_UNAVAILABLE, "");
   UNIT_ASSERT_STRING(f.error.message, "the helper is away");
+  CU_ASSERT_EQUAL(second.fetches, 0); /* nor is another source asked instead */
   first.fetch_code = MLOOM_OK;
+  EXPECT(MLOOM_E_UNAVAILABLE, ""); /* who comes at once gets the same answer */
+  CU_ASSERT_EQUAL(first.fetches, 4);
+  now_ms += 250;
   EXPECT(MLOOM_OK, "test-first-5");
   tear_down(&f);
 }
@@ -278,12 +289,31 @@ static void test_short_life(void) {
   tear_down(&f);
 }
 
+static void test_clock_is_set(void) {
+  fixture f;
+  set_up(&f);
+  first.life_ms = 60 * MINUTE_MS;
+  EXPECT(MLOOM_OK, "test-first-1");
+  /* Set back by an hour: what it says to be left is not, and age tells. */
+  set_forward_ms = -60 * MINUTE_MS;
+  now_ms += 50 * MINUTE_MS;
+  EXPECT(MLOOM_OK, "test-first-1");
+  now_ms += 10 * MINUTE_MS;
+  EXPECT(MLOOM_OK, "test-first-2");
+  /* Set forward: by the wall clock it is over, and a new one is fetched in place of an error. */
+  set_forward_ms = 60 * MINUTE_MS;
+  EXPECT(MLOOM_OK, "test-first-3");
+  EXPECT(MLOOM_OK, "test-first-3");
+  tear_down(&f);
+}
+
 static void test_bad_credentials(void) {
   fixture f;
   set_up(&f);
   first.life_ms = 0;
   EXPECT(MLOOM_E_EXPIRED, "");
-  CU_ASSERT(f.error.remedy[0] != '\0');
+  CU_ASSERT_PTR_NOT_NULL(strstr(f.error.remedy, "clock"));
+  now_ms += 250;
   first.life_ms = -1;
   first.text = "test\r\nInjected: header";
   EXPECT(MLOOM_E_INVALID, "");
@@ -372,17 +402,36 @@ static void test_shared_failure(void) {
   fixture f;
   set_up(&f);
   shared = &f;
-  first.delay_us = 300000;
   first.fetch_code = MLOOM_E_UNAVAILABLE;
+  /* Not even those that come when it has failed already fetch once more. */
+  run_threads(THREADS);
+  CU_ASSERT_EQUAL(failed, THREADS);
+  CU_ASSERT_EQUAL(first.fetches, 1);
+  now_ms += 250;
+  first.delay_us = 200000;
   run_threads(20);
   CU_ASSERT_EQUAL(failed, 20);
-  CU_ASSERT(first.fetches < 20); /* those that waited took the answer of the one that fetched */
+  CU_ASSERT_EQUAL(first.fetches, 2);
+  /* Somebody's lack of patience is his own. */
+  now_ms += 250;
+  first.delay_us = 0;
+  first.fetch_code = MLOOM_E_CANCELLED;
+  EXPECT(MLOOM_E_CANCELLED, "");
+  first.fetch_code = MLOOM_OK;
+  EXPECT(MLOOM_OK, "test-first-4");
   tear_down(&f);
 }
 
 static const unit_test tests[] = {
-    {"chain", test_chain},     {"none applies", test_none_applies},   {"audience", test_audience},
-    {"windows", test_windows}, {"short life", test_short_life},       {"bad credentials", test_bad_credentials},
-    {"refused", test_refused}, {"single flight", test_single_flight}, {"shared failure", test_shared_failure},
+    {"chain", test_chain},
+    {"none applies", test_none_applies},
+    {"audience", test_audience},
+    {"windows", test_windows},
+    {"short life", test_short_life},
+    {"the clock is set", test_clock_is_set},
+    {"bad credentials", test_bad_credentials},
+    {"refused", test_refused},
+    {"single flight", test_single_flight},
+    {"shared failure", test_shared_failure},
 };
 UNIT_MAIN("credential", tests)

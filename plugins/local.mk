@@ -25,6 +25,8 @@ wire_chat_sources = \
   plugins/wire/pieces.h \
   plugins/wire/provider_settings.c \
   plugins/wire/provider_settings.h \
+  plugins/wire/rate_limit.c \
+  plugins/wire/rate_limit.h \
   plugins/wire/responses.h \
   plugins/wire/responses_decode.c \
   plugins/wire/responses_dialect.c \

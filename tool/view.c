@@ -366,6 +366,11 @@ static void show(view *v, const mloom_job_event *event, const char *name) {
   case MLOOM_JOB_EVENT_NOTICE:
     on_note(v, event, "note: ", TOOL_STYLE_YELLOW);
     break;
+  case MLOOM_JOB_EVENT_RATE_LIMIT:
+    if (strcmp(name, "low") == 0) {
+      on_note(v, event, "little is left of a limit: ", TOOL_STYLE_YELLOW);
+    }
+    break;
   default:
     break;
   }

@@ -8,8 +8,8 @@
 const char *mloom_job_event_name(uint32_t kind) {
   static const char *const names[] = {"event",      "state", "resolution", "check",      "turn_begin",
                                       "turn_end",   "text",  "reasoning",  "tool_begin", "tool_end",
-                                      "validation", "retry", "notice",     "diff"};
-  return kind <= MLOOM_JOB_EVENT_DIFF ? names[kind] : names[0];
+                                      "validation", "retry", "notice",     "diff",       "rate_limit"};
+  return kind <= MLOOM_JOB_EVENT_RATE_LIMIT ? names[kind] : names[0];
 }
 
 /* The state of an event of this kind in words; NULL when the kind has none. */

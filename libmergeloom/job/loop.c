@@ -90,6 +90,10 @@ static void on_event(const mloom_event *event, void *userdata) {
     run->call_as_text |= strcmp(name, "tool_call_as_text") == 0;
     mloom_emitter_emit(&run->emitter, MLOOM_JOB_EVENT_NOTICE, 0, name, event->text, -1);
     break;
+  case MLOOM_EVENT_RATE_LIMIT:
+    mloom_emitter_emit(&run->emitter, MLOOM_JOB_EVENT_RATE_LIMIT, 0,
+                       mloom_text_equal(event->name, "low") ? "low" : NULL, event->text, -1);
+    break;
   default:
     break;
   }

@@ -160,7 +160,8 @@ static int32_t instance_open(const mloom_open_args *args, void **out_instance, m
                                           .environment_prefix = ENVIRONMENT_PREFIX,
                                           .size = sizeof(instance),
                                           .configure = configure,
-                                          .set_route = set_route};
+                                          .set_route = set_route,
+                                          .page_member = "after_id"};
   return mloom_service_open(&type, args, out_instance, error);
 }
 

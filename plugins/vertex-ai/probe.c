@@ -289,7 +289,8 @@ static void report_model(mloom_json_reader *reader, const mloom_probe_sink *sink
 }
 
 /* {"publisherModels":[{"name":"publishers/P/models/M","versionId":...}]} */
-int vertex_read_models(const char *body, size_t size, const mloom_probe_sink *sink) {
+int vertex_read_models(const char *body, size_t size, const mloom_probe_sink *sink, mloom_model_page *page) {
+  (void)page; /* this instance keeps the token itself */
   mloom_json_reader reader;
   mloom_bytes key;
   mloom_json_reader_init(&reader, body, size);

@@ -48,6 +48,6 @@ int32_t vertex_prepare_probes(vertex_instance *self, mloom_error *error);
 int32_t vertex_probe(void *instance, uint32_t kind, mloom_exchange *out, mloom_error *error);
 int32_t vertex_probe_result(void *instance, uint32_t kind, int32_t http_status, const char *body, size_t body_size,
                             const mloom_probe_sink *sink, mloom_error *error);
-int vertex_read_models(const char *body, size_t size, const mloom_probe_sink *sink);
+int vertex_read_models(const char *body, size_t size, const mloom_probe_sink *sink, mloom_model_page *page);
 
 #endif

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "endpoint.h"
-#include "model_list.h"
+#include "fetch.h"
+#include "rate_limit.h"
 
 /* ---- Routes ---- */
 
@@ -115,6 +118,7 @@ void mloom_service_close(void *instance) {
   free(service->base_url);
   free(service->audience);
   free(service->probe.url);
+  free(service->next_page);
   free(service);
 }
 
@@ -195,7 +199,9 @@ int mloom_service_check_path(const mloom_service *service, const mloom_probe_sin
 
 int32_t mloom_service_probe(void *instance, uint32_t kind, mloom_exchange *out, mloom_error *error) {
   mloom_service *service = instance;
-  if ((kind != MLOOM_PROBE_REACH && kind != MLOOM_PROBE_MODELS) || service->probe.url == NULL) {
+  int next = (out->flags & MLOOM_EXCHANGE_NEXT) != 0;
+  if ((kind != MLOOM_PROBE_REACH && kind != MLOOM_PROBE_MODELS) || service->probe.url == NULL ||
+      (next && service->next_page == NULL)) {
     return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_PROVIDER, NULL, "no such probe");
   }
   if (kind == MLOOM_PROBE_MODELS && service->has_no_model_list) {
@@ -204,7 +210,36 @@ int32_t mloom_service_probe(void *instance, uint32_t kind, mloom_exchange *out, 
                            "the service keeps no list of models at %s", service->base_url);
   }
   describe(service, &service->probe, &service->probe_request, out);
+  if (next) {
+    service->probe_request.url = service->next_page;
+  } else if (kind == MLOOM_PROBE_MODELS) {
+    free(service->next_page);
+    service->next_page = NULL;
+  }
   return MLOOM_OK;
+}
+
+/* Prepares the question for what follows page. Returns MLOOM_MORE when there is one. */
+static int32_t turn_page(mloom_service *service, const mloom_model_page *page, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
+  const char *member = service->type->page_member;
+  if (member == NULL || !page->has_more || page->token[0] == '\0') {
+    return MLOOM_OK;
+  }
+  int32_t status = mloom_buffer_append_format(&url, "%s%c%s=", service->probe.url,
+                                              strchr(service->probe.url, '?') == NULL ? '?' : '&', member);
+  if (status == MLOOM_OK) {
+    status = mloom_fetch_append_encoded(&url, mloom_text_bytes(page->token));
+  }
+  if (status != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  if (service->next_page != NULL && strcmp(service->next_page, mloom_buffer_string(&url)) == 0) {
+    return MLOOM_OK; /* the service does not get on */
+  }
+  free(service->next_page);
+  service->next_page = mloom_buffer_take(&url);
+  return MLOOM_MORE;
 }
 
 int32_t mloom_service_probe_result(void *instance, uint32_t kind, int32_t http_status, const char *body,
@@ -214,10 +249,11 @@ int32_t mloom_service_probe_result(void *instance, uint32_t kind, int32_t http_s
   mloom_service_names names = service->names;
   names.model = service->default_model;
   int good = http_status >= 200 && http_status <= 299;
-  int (*read_models)(const char *, size_t, const mloom_probe_sink *) =
-      type->read_models == NULL ? mloom_model_list_read : type->read_models;
-  if (good && read_models(body, body_size, sink)) {
-    return MLOOM_OK;
+  mloom_model_page page = {0};
+  int (*read_models)(const char *, size_t, const mloom_probe_sink *, mloom_model_page *) =
+      type->read_models == NULL ? mloom_model_list_read_page : type->read_models;
+  if (good && read_models(body, body_size, sink, &page)) {
+    return kind == MLOOM_PROBE_REACH ? MLOOM_OK : turn_page(service, &page, error);
   }
   mloom_service_error failure;
   mloom_service_error_read_body(&failure, body, body_size);
@@ -242,6 +278,7 @@ typedef struct session {
   char *model;
   uint64_t turn;
   mloom_http_request request;
+  mloom_rate_limits limits; /* of the answer that is coming */
 } session;
 
 void mloom_service_session_free(void *session_pointer) {
@@ -308,6 +345,7 @@ int32_t mloom_service_prepare(void *session_pointer, const mloom_turn_args *args
                               mloom_error *error) {
   session *self = session_pointer;
   self->turn = args->turn;
+  self->limits.count = 0;
   if (self->route.dialect->prepare(self->state, &self->request.body, &self->request.body_count) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
@@ -320,6 +358,7 @@ int32_t mloom_service_header(void *session_pointer, int32_t http_status, const c
   (void)http_status;
   (void)error;
   session *self = session_pointer;
+  mloom_rate_limits_take(&self->limits, name, value);
   if (self->route.dialect->header != NULL) {
     self->route.dialect->header(self->state, name, value);
   }
@@ -329,6 +368,9 @@ int32_t mloom_service_header(void *session_pointer, int32_t http_status, const c
 int32_t mloom_service_feed(void *session_pointer, const char *data, size_t size, const mloom_event_sink *sink,
                            mloom_error *error) {
   session *self = session_pointer;
+  if (self->limits.count > 0 && mloom_rate_limits_emit(&self->limits, sink) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
   return self->route.dialect->feed(self->state, data, size, sink, error);
 }
 

@@ -7,6 +7,7 @@
 #define MLOOM_WIRE_SERVICE_H
 
 #include "dialect.h"
+#include "model_list.h"
 #include "provider_settings.h"
 
 #define MLOOM_ROUTE_HEADERS 12u
@@ -46,8 +47,10 @@ typedef struct mloom_service_type {
   /* After an attempt or probe that failed: error is filled, and may be made to say more. Returns the code to give.
    * model is "" when none is known. Optional. */
   int32_t (*explain)(mloom_service *service, const char *model, int32_t code, mloom_error *error);
-  /* Reads the body of a list of models, and returns whether it was one; NULL: mloom_model_list_read. */
-  int (*read_models)(const char *body, size_t size, const mloom_probe_sink *sink);
+  /* Reads the body of a list of models, and returns whether it was one; NULL: mloom_model_list_read_page. */
+  int (*read_models)(const char *body, size_t size, const mloom_probe_sink *sink, mloom_model_page *page);
+  /* The member of the query that asks for what follows, with the token of a page; NULL: lists come whole. */
+  const char *page_member;
 } mloom_service_type;
 
 struct mloom_service {
@@ -64,6 +67,7 @@ struct mloom_service {
   mloom_route probe;
   int has_no_model_list; /* the probe shows only whether the service is reached */
   mloom_http_request probe_request;
+  char *next_page; /* url of the part of the list that is asked for next */
 };
 
 /* ---- For configure ---- */

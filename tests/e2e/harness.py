@@ -408,6 +408,15 @@ def job_steps():
             {"text": "That is it.", "tool_calls": [SUBMIT]}]
 
 
+def held_steps():
+    """The same, and the server keeps each connection after the last byte of its answer."""
+    return [{**step, "fault": {"kind": "stall", "after_events": 1000000}} for step in job_steps()]
+
+
+# For held answers: who waited for the end of one would run into the limit of the job.
+HELD = {"JCA_WORKER_JOB_TIMEOUT_SECONDS": "60"}
+
+
 def job_script(steps, key=None):
     script = {"models": ["sim-1"], "conversations": [{"name": "job", "when": {"user": MARK}, "steps": steps}]}
     if key:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The provider claude-api: whole jobs over the Messages wire, judged by servers and a client that are not ours."""
 import json
+import urllib.parse
 
 import harness
 from harness import check, contains, equal, lacks
@@ -171,6 +172,47 @@ def test_stall():
                                JCA_CLAUDE_API_IDLE_TIMEOUT="1")
     equal(finished.status in (1, 5), True, f"exit status of {finished!r}")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
+
+
+def test_held():
+    """simulator: a server that keeps the connection after message_stop holds up nothing"""
+    finished, repo = simulated(harness.held_steps(), "--no-readiness", JCA_CLAUDE_API_IDLE_TIMEOUT="600", **harness.HELD)
+    completed(finished, repo)
+
+
+def paged(method, path, headers, body):
+    """Five models, two a part whatever limit says."""
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
+    names = [f"model-{number}" for number in range(1, 6)]
+    after = query.get("after_id", [None])[0]
+    begin = names.index(after) + 1 if after else 0
+    part = names[begin:begin + 2]
+    answer = {"data": [{"type": "model", "id": name, "display_name": name} for name in part], "first_id": part[0],
+              "last_id": part[-1], "has_more": begin + 2 < len(names)}
+    status = 200 if method == "GET" else 400
+    return status, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+
+
+def test_list_in_parts():
+    """a list of models that comes in parts is read to its end, as the vendor's client does"""
+    node, modules = harness.node_modules()
+
+    def asked(requests):
+        return [urllib.parse.parse_qs(urllib.parse.urlsplit(path).query).get("after_id") for method, path, _, _ in requests
+                if method == "GET" and path.startswith("/v1/models")]
+    with harness.Recorder(answer=paged) as recorder:
+        environment = {"JCA_ANTHROPIC_BASE_URL": recorder.url, "JCA_ANTHROPIC_API_KEY": harness.KEY}
+        found = harness.mergeloom("check", "claude-api", environment=harness.clean_environment(
+            **environment, JCA_ANTHROPIC_MODEL="model-5"))
+        ours = asked(recorder.requests)
+        missing = harness.mergeloom("check", "claude-api", environment=harness.clean_environment(
+            **environment, JCA_ANTHROPIC_MODEL="model-6"))
+    contains(found.out, "model-5 is in the service's list of 5", "a model of the last part")
+    contains(missing.out, 'the service has no model "model-6"', "a model that is in no part")
+    with harness.Recorder(answer=paged) as recorder:
+        harness.must([node, harness.SOURCE / "tests/e2e/anthropic_client.mjs", modules, recorder.url])
+        theirs = asked(recorder.requests)
+    equal([part for part in ours if part], [part for part in theirs if part], "what is asked for after the first part")
 
 
 def test_requests():

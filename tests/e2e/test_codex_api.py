@@ -172,6 +172,63 @@ def test_stall():
     check(finished.status in (1, 5), f"exit status of {finished!r}")
 
 
+def test_held():
+    """simulator: a server that keeps the connection after response.completed holds up nothing"""
+    completed(*run_simulated(harness.held_steps(), "--no-readiness",
+                             more={"JCA_CODEX_API_IDLE_TIMEOUT": "600", **harness.HELD}))
+
+
+def with_limits(upstream, **limits):
+    """What upstream answers, with headers of limits."""
+    def answer(method, path, headers, body):
+        headers = {name: value for name, value in headers.items() if name.lower() != "host"}
+        status, received, data = harness.request(upstream + path, method, body or None, headers)
+        return status, {**received, **{f"x-ratelimit-{name.replace('_', '-')}": value for name, value in limits.items()}}, data
+    return answer
+
+
+def test_limits():
+    """what the service says of its limits is an event of each turn, and told to people when little is left"""
+    steps = harness.job_steps()
+    for left, told in (("149984", False), ("900", True)):
+        with harness.simulator(harness.job_script(steps)) as server, harness.Recorder(answer=with_limits(
+                server.url, limit_tokens="150000", remaining_tokens=left, reset_tokens="6m0s")) as proxy:
+            repo = harness.repository(harness.FILES, f"events-{left}")
+            finished = run_job(proxy.url, repo, "--no-readiness", "--json")
+            repo = harness.repository(harness.FILES, f"people-{left}")
+            shown = run_job(proxy.url, repo, "--no-readiness")
+        events = [json.loads(line) for line in finished.out.splitlines() if '"rate_limit"' in line]
+        text = f"tokens {left} of 150000 left, reset 6m0s"
+        equal([(event["text"], event.get("name")) for event in events], [(text, "low" if told else None)] * len(steps),
+              "events")
+        completed(shown, repo)
+        equal("little is left of a limit" in shown.out, told, "a note for people")
+
+
+def test_same_conversation():
+    """the vendor's client, having the same conversation by itself, sends the same bodies"""
+    node, modules = harness.node_modules()
+    finished, repo, proxy = run_simulated(harness.job_steps(), "--no-readiness", recorded=True)
+    completed(finished, repo)
+    ours = [request for request in proxy.requests if request[1].endswith(PATH)]
+    path = harness.scratch() / "request.json"
+    path.write_bytes(ours[-1][3])
+    with harness.simulator(harness.job_script(harness.job_steps(), harness.KEY)) as server, \
+            harness.Recorder(server.url) as recorder:
+        harness.must([node, harness.SOURCE / "tests/e2e/responses_client.mjs", modules, recorder.url + "/v1", path])
+        theirs = recorder.requests
+    equal(len(ours), len(theirs), "turns")
+    for number, (mine, other) in enumerate(zip(ours, theirs), 1):
+        equal(mine[:2], other[:2], "method and address")
+        equal(json.loads(mine[3]), json.loads(other[3]), f"body of turn {number}")
+        for name in ("Authorization", "Content-Type"):
+            equal(header(mine[2], name), header(other[2], name), name)
+
+
+def header(headers, name):
+    return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+
+
 def test_vendor_client():
     """the vendor's own client decodes the simulator's Responses, streamed and not"""
     node, modules = harness.node_modules()

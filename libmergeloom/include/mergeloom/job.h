@@ -32,6 +32,7 @@ extern "C" {
 #define MLOOM_JOB_EVENT_RETRY 11u      /* text: why, and how long until the next attempt */
 #define MLOOM_JOB_EVENT_NOTICE 12u     /* text */
 #define MLOOM_JOB_EVENT_DIFF 13u       /* text: the unified diff of the tree so far */
+#define MLOOM_JOB_EVENT_RATE_LIMIT 14u /* text: what the provider says of its limits; name: low when little is left */
 
 typedef struct mloom_job_event {
   uint32_t size;

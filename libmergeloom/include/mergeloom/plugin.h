@@ -329,7 +329,7 @@ typedef struct mloom_exchange {
 #define MLOOM_EVENT_TOOL_CALL 3u  /* id, name, text: a complete call; text is the JSON of its arguments, unchecked */
 #define MLOOM_EVENT_TOOL_DELTA 4u /* name: arguments of a call are arriving; for display */
 #define MLOOM_EVENT_USAGE 5u      /* the usage members, totals of this turn so far */
-#define MLOOM_EVENT_RATE_LIMIT 6u /* text: what the provider says of its limits */
+#define MLOOM_EVENT_RATE_LIMIT 6u /* text: what the provider says of its limits; name: low when little is left */
 #define MLOOM_EVENT_NOTICE 7u     /* text: something an operator should know; name: a stable code */
 /* Agent shape. name: command, file, tool, search, plan, ...; text: what it does, for display. NAME_end and NAME_failed
  * tell how the last of that name ended; file and plan are over when they are told. */

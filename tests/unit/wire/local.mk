@@ -92,6 +92,13 @@ tests_unit_wire_test_credential_azure_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/pl
 tests_unit_wire_test_credential_azure_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_credential_azure_LDADD = plugins/libwire.la $(unit_libs)
 
+check_PROGRAMS += tests/unit/wire/test_service
+TESTS += tests/unit/wire/test_service
+tests_unit_wire_test_service_SOURCES = tests/unit/wire/test_service.c
+tests_unit_wire_test_service_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_service_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_service_LDADD = plugins/libwire.la $(unit_libs)
+
 check_PROGRAMS += tests/unit/wire/test_azure_endpoint
 TESTS += tests/unit/wire/test_azure_endpoint
 tests_unit_wire_test_azure_endpoint_SOURCES = tests/unit/wire/test_azure_endpoint.c \

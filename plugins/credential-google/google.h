@@ -74,6 +74,14 @@ int32_t google_fetch(const google_job *job, const google_key_file *file, google_
 /* The token of an external account's own identity provider, read anew each time. */
 int32_t google_subject_token(const google_job *job, const google_key_file *file, const mloom_secret **out,
                              mloom_error *error);
+/* What a program that the document names prints, where the operator lets documents name programs. */
+int32_t google_subject_executable(const google_job *job, const google_key_file *file, const mloom_secret **out,
+                                  mloom_error *error);
+/* The account that an impersonation URL is for, safe to show. */
+mloom_bytes google_impersonation_target(const char *url);
+/* Makes a secret of a subject token: of what text holds but white space at its ends. text may be overwritten. */
+int32_t google_subject_keep(const google_job *job, const char *origin, mloom_buffer *text, const mloom_secret **out,
+                            mloom_error *error);
 /* On AWS: a request to AWS that says whose keys it is signed with, for Google to send. */
 int32_t google_subject_aws(const google_job *job, const google_key_file *file, const mloom_secret **out,
                            mloom_error *error);

@@ -51,11 +51,10 @@ static int32_t write_body(mloom_buffer *out, const google_job *job, const google
   return code == MLOOM_OK ? mloom_buffer_append_format(out, "],\"lifetime\":\"%llds\"}", (long long)life_s) : code;
 }
 
-/* "sa@p.iam.gserviceaccount.com" out of ".../serviceAccounts/sa@p.iam.gserviceaccount.com:generateAccessToken". */
-static void tell_target(google_token *out, const char *url) {
+mloom_bytes google_impersonation_target(const char *url) {
   const char *begin = strstr(url, "/serviceAccounts/");
   begin = begin == NULL ? url : begin + strlen("/serviceAccounts/");
-  snprintf(out->who, sizeof(out->who), "impersonated service account %.*s", (int)strcspn(begin, ":?/"), begin);
+  return (mloom_bytes){begin, strcspn(begin, ":?/")};
 }
 
 int32_t google_impersonate(const google_job *job, const google_key_file *file, const mloom_secret *caller,
@@ -75,7 +74,8 @@ int32_t google_impersonate(const google_job *job, const google_key_file *file, c
                                     .body = {body.data, body.size},
                                     .bearer = caller,
                                     .quota_project = file->source == NULL ? NULL : file->source->quota_project_id};
-  tell_target(out, file->impersonation_url);
+  mloom_bytes target = google_impersonation_target(file->impersonation_url);
+  snprintf(out->who, sizeof(out->who), "impersonated service account %.*s", (int)target.size, target.data);
   return google_exchange_perform(job, &exchange, out, error);
 }
 

@@ -10,6 +10,7 @@ mergeloom_credential_google_la_SOURCES = \
   plugins/credential-google/metadata.h \
   plugins/credential-google/service_account.c \
   plugins/credential-google/subject_aws.c \
+  plugins/credential-google/subject_executable.c \
   plugins/credential-google/subject_token.c \
   plugins/credential-google/user.c
 if BUILTIN_PLUGINS

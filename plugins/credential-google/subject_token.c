@@ -20,9 +20,8 @@
 
 #define LARGEST_TOKEN ((size_t)64 * 1024)
 
-/* text may be overwritten. */
-static int32_t keep_token(const google_job *job, const char *origin, mloom_buffer *text, const mloom_secret **out,
-                          mloom_error *error) {
+int32_t google_subject_keep(const google_job *job, const char *origin, mloom_buffer *text, const mloom_secret **out,
+                            mloom_error *error) {
   mloom_bytes trimmed = mloom_text_trim((mloom_bytes){mloom_buffer_string(text), text->size});
   for (size_t i = 0; i < trimmed.size; i++) {
     if (trimmed.data[i] < 0x20 || trimmed.data[i] == 0x7F) {
@@ -44,7 +43,7 @@ static int32_t keep_token(const google_job *job, const char *origin, mloom_buffe
 static int32_t read_token(const google_job *job, const google_key_file *file, const char *origin, mloom_buffer *text,
                           const mloom_secret **out, mloom_error *error) {
   if (!file->subject_is_json) {
-    return keep_token(job, origin, text, out, error);
+    return google_subject_keep(job, origin, text, out, error);
   }
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer token = MLOOM_BUFFER_INIT;
   mloom_json_reader json;
@@ -68,7 +67,7 @@ static int32_t read_token(const google_job *job, const google_key_file *file, co
     return mloom_error_set(error, MLOOM_E_INVALID, GOOGLE_DOMAIN, "correct credential_source.format in the document",
                            "%s is no JSON object with the text %s", origin, file->subject_field);
   }
-  return keep_token(job, origin, &token, out, error);
+  return google_subject_keep(job, origin, &token, out, error);
 }
 
 static int32_t from_file(const google_job *job, const google_key_file *file, const mloom_secret **out,
@@ -158,8 +157,10 @@ int32_t google_subject_token(const google_job *job, const google_key_file *file,
   if (file->subject_environment != NULL) {
     return google_subject_aws(job, file, out, error);
   }
-  const char *kind = file->subject_command != NULL ? "an executable" : "a certificate";
+  if (file->subject_command != NULL) {
+    return google_subject_executable(job, file, out, error);
+  }
   return mloom_error_set(error, MLOOM_E_UNSUPPORTED, GOOGLE_DOMAIN,
                          "use credential_source.file or credential_source.url in the document",
-                         "subject tokens from %s are not supported", kind);
+                         "subject tokens from a certificate are not supported");
 }

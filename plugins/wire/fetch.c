@@ -132,7 +132,8 @@ int32_t mloom_fetch(mloom_fetch_answer *answer, const mloom_host *host, mloom_ca
   for (;;) {
     mloom_error reason = MLOOM_ERROR_INIT;
     int32_t code = attempt(&self, call, &bounded, &reason);
-    int again = code == MLOOM_E_UNAVAILABLE || (code == MLOOM_OK && is_busy(answer->status));
+    /* A certificate that is not trusted will not be in a second either. */
+    int again = (code == MLOOM_E_UNAVAILABLE && reason.retryable) || (code == MLOOM_OK && is_busy(answer->status));
     int64_t wait_ms = answer->retry_after_ms >= 0 ? answer->retry_after_ms : (int64_t)pause_ms;
     if (!again || answer->attempts >= attempts || wait_ms > LONGEST_PAUSE_MS) {
       mloom_error_copy(error, &reason);

@@ -130,12 +130,27 @@ static int32_t hand_on(environment *out, const mloom_host *host, const char *con
   return MLOOM_OK;
 }
 
+static int32_t tell(environment *out, const char *const *assignments) {
+  for (size_t i = 0; assignments != NULL && assignments[i] != NULL; i++) {
+    if (out->count == MLOOM_HELPER_VARIABLES_LIMIT) {
+      return MLOOM_E_MEMORY;
+    }
+    out->values[out->count] = strdup(assignments[i]);
+    if (out->values[out->count] == NULL) {
+      return MLOOM_E_MEMORY;
+    }
+    out->count++;
+  }
+  return MLOOM_OK;
+}
+
 /* ---- Running it ---- */
 
 static int32_t spawn(run *self, const mloom_host *host, mloom_call *call, const char *const *words,
                      mloom_error *error) {
   MLOOM_AUTO(environment_free) environment variables = {{NULL}, 0};
-  if (hand_on(&variables, host, usual) != MLOOM_OK || hand_on(&variables, host, self->helper->variables) != MLOOM_OK) {
+  if (hand_on(&variables, host, usual) != MLOOM_OK || hand_on(&variables, host, self->helper->variables) != MLOOM_OK ||
+      tell(&variables, self->helper->assignments) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
   union {

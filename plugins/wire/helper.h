@@ -15,7 +15,8 @@
 typedef struct mloom_helper {
   const char *what; /* what names the program: begins every message */
   const char *line; /* the program and its arguments, cut into words as a shell does it, without any expansion */
-  const char *const *variables; /* names that are handed on beside the usual ones; ends with NULL. NULL: none */
+  const char *const *variables;   /* names that are handed on beside the usual ones; ends with NULL. NULL: none */
+  const char *const *assignments; /* NAME=value: what it is told besides; ends with NULL. NULL: none */
   uint64_t timeout_ms;
   uint32_t only_trusted; /* 1: refuse a program that others could change */
   uint32_t reserved;

@@ -412,6 +412,67 @@ def test_external_account_on_aws():
             external({**source, "environment_id": "aws2"})), **key)
 
 
+def executable(answer, name="get-token"):
+    """A program that writes down what it is told, and answers."""
+    path, told = scratch() / name, scratch() / "told"
+    path.write_text(f"#!/bin/sh\nenv | grep ^GOOGLE_EXTERNAL | sort >>{told}\nprintf '%s|' \"$@\" >>{told}\n"
+                    f"cat <<'END'\n{answer if isinstance(answer, str) else json.dumps(answer)}\nEND\n", encoding="utf-8")
+    path.chmod(0o700)
+    return path, told
+
+
+ALLOWED = {"GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}
+JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
+
+
+def test_external_account_with_executable():
+    """a token that a program prints: it is told what the vendor tells it, the exchange is the vendor's"""
+    path, told = executable({"version": 1, "success": True, "token_type": JWT_TYPE, "id_token": SUBJECT,
+                             "expiration_time": int(time.time()) + 600})
+    source = {"executable": {"command": f"{path} a \"b c\"", "timeout_millis": 20000}}
+    with google() as fake:
+        requests, _ = same_exchange(fake, external(source, service_account_impersonation_url=IAM), **ALLOWED)
+        equal(requests[0][3]["subject_token"], SUBJECT, "the subject token")
+        lines = told.read_text(encoding="utf-8").split("a|b c|")
+        equal(len(lines), 3, "runs")
+        equal(lines[1], lines[0], "what it was told")
+        contains(lines[1], f"GOOGLE_EXTERNAL_ACCOUNT_IMPERSONATED_EMAIL={ACCOUNT}", "what it was told")
+        saved_output = saved({"version": 1, "success": True, "token_type": JWT_TYPE, "id_token": "test-saved-token",
+                              "expiration_time": int(time.time()) + 600}, "output")
+        document = external({"executable": {**source["executable"], "output_file": str(saved_output)}})
+        requests, _ = same_exchange(fake, document, **ALLOWED)
+        equal(requests[0][3]["subject_token"], "test-saved-token", "the token that was saved")
+        saved({"version": 1, "success": True, "token_type": JWT_TYPE, "id_token": "test-saved-token",
+               "expiration_time": int(time.time()) - 600}, "output")
+        requests, _ = same_exchange(fake, document, **ALLOWED)
+        equal(requests[0][3]["subject_token"], SUBJECT, "the saved token has expired")
+
+
+def test_executables_that_fail():
+    """a program that is not allowed, fails, or prints something else"""
+    good = {"version": 1, "success": True, "token_type": JWT_TYPE, "id_token": SUBJECT}
+    path, told = executable(good)
+    document = saved(external({"executable": {"command": str(path)}}))
+    refused("denied", "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1", GOOGLE_APPLICATION_CREDENTIALS=document)
+    check(not told.exists(), "it was not run")
+    cases = [
+        ({"version": 1, "success": False, "code": "401", "message": "please log in"}, "unauthenticated", "please log in"),
+        ({**good, "version": 2}, "protocol", "version"), ({"version": 1}, "protocol", "success"),
+        ({**good, "id_token": None}, "protocol", "id_token"), ("no json", "protocol", "no JSON object"),
+        ({**good, "expiration_time": 1000}, "expired", "expired"),
+        ({**good, "token_type": "urn:ietf:params:oauth:token-type:saml2"}, "protocol", "saml_response"),
+    ]
+    for answer, code, part in cases:
+        executable(answer)
+        refused(code, part, GOOGLE_APPLICATION_CREDENTIALS=document, **ALLOWED)
+    refused("invalid", "timeout_millis", GOOGLE_APPLICATION_CREDENTIALS=saved(
+        external({"executable": {"command": str(path), "timeout_millis": 1}}), "other.json"), **ALLOWED)
+    refused("not-found", "there is no program", GOOGLE_APPLICATION_CREDENTIALS=saved(
+        external({"executable": {"command": str(scratch() / "missing")}}), "other.json"), **ALLOWED)
+    path.write_text("#!/bin/sh\necho 'not today' >&2\nexit 3\n", encoding="utf-8")
+    refused("unauthenticated", "status 3", "not today", GOOGLE_APPLICATION_CREDENTIALS=document, **ALLOWED)
+
+
 def test_external_account_authorized_user():
     """a person of a workforce pool: the vendor's exchange"""
     with google() as fake:

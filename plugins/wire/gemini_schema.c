@@ -81,7 +81,16 @@ static int32_t append(mloom_buffer *out, mloom_bytes text) {
   return mloom_buffer_append(out, text.data, text.size);
 }
 
-/* Type names are letters; anything else is not ours to correct. */
+/* Letters in quotes. */
+static int is_type_name(mloom_bytes raw) {
+  for (size_t i = 1; i + 1 < raw.size; i++) {
+    if ((raw.data[i] < 'a' || raw.data[i] > 'z') && (raw.data[i] < 'A' || raw.data[i] > 'Z')) {
+      return 0;
+    }
+  }
+  return raw.size > 2 && raw.data[0] == '"';
+}
+
 static int32_t write_type(mloom_buffer *out, mloom_bytes raw) {
   int32_t status = mloom_json_write_name(out, "type");
   for (size_t i = 0; status == MLOOM_OK && i < raw.size; i++) {
@@ -106,14 +115,14 @@ static int32_t write_variants(mloom_buffer *out, mloom_bytes variants, int types
     mloom_json_reader_raw(&reader, &raw);
     int null = types ? is_word(raw, "null") : is_null(raw);
     nullable |= null;
-    count += !null;
+    count += !null && (!types || is_type_name(raw));
   }
   int32_t status = count > 1 ? mloom_buffer_append_string(out, "{\"anyOf\":[") : MLOOM_OK;
   reader = array_of(variants);
   for (size_t i = 0; status == MLOOM_OK && mloom_json_reader_element(&reader);) {
     raw.size = 0;
     mloom_json_reader_raw(&reader, &raw);
-    if (types ? is_word(raw, "null") : is_null(raw)) {
+    if (types ? is_word(raw, "null") || !is_type_name(raw) : is_null(raw)) {
       continue;
     }
     status = i++ > 0 ? mloom_buffer_append_char(out, ',') : MLOOM_OK;
@@ -246,7 +255,7 @@ static int32_t write_node(mloom_buffer *out, mloom_bytes schema, int nullable, i
   if (found.type.size > 0 && found.type.data[0] == '[') {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer types = MLOOM_BUFFER_INIT;
     int32_t code = write_variants(&types, found.type, 1, nullable, depth);
-    if (code == MLOOM_OK && types.size > 1 && types.data[2] == 'a') {
+    if (code == MLOOM_OK && types.data[2] == 'a') { /* anyOf */
       return append(out, (mloom_bytes){types.data, types.size});
     }
     /* One type besides null: the other members still hold. */
@@ -258,9 +267,9 @@ static int32_t write_node(mloom_buffer *out, mloom_bytes schema, int nullable, i
     }
   } else {
     int32_t code = mloom_buffer_append_char(out, '{');
-    code = code != MLOOM_OK      ? code
-           : found.type.size > 0 ? write_type(out, found.type)
-                                 : write_guessed_type(out, &found);
+    code = code != MLOOM_OK           ? code
+           : is_type_name(found.type) ? write_type(out, found.type)
+                                      : write_guessed_type(out, &found);
     if (code != MLOOM_OK) {
       return code;
     }

@@ -243,6 +243,8 @@ static const struct {
     {"{\"$ref\":\"#/$defs/a\"}", "{\"type\":\"STRING\"}"},
     {"{\"properties\":{}}", "{\"type\":\"OBJECT\",\"properties\":{}}"},
     {"true", "{\"type\":\"STRING\"}"},
+    {"{\"type\":false}", "{\"type\":\"STRING\"}"},
+    {"{\"type\":[1,\"a\\u0041\"]}", "{\"type\":\"STRING\",\"nullable\":true}"},
 };
 
 static void test_schema_with_what_the_service_refuses(void) {

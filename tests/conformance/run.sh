@@ -48,6 +48,7 @@ for plugin in "$top_builddir"/.libs/mergeloom-*.so; do
   # What a plugin cannot be opened without.
   case $name in
     mergeloom-aws-bedrock) set -- --set region=us-east-1 ;;
+    mergeloom-vertex-ai) set -- --set project_id=example-project --set location=global ;;
     *) set -- ;;
   esac
   passes "$(basename "$plugin")" --answer "$answer" "$@" "$plugin"

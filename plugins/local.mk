@@ -69,7 +69,7 @@ mergeloom_openai_compatible_la_LIBADD = plugins/libwire.la libmergeloom/libporta
 mergeloom_credential_static_la_SOURCES = plugins/credential-static/credential_static.c
 mergeloom_credential_static_la_CPPFLAGS = $(plugin_cppflags)
 mergeloom_credential_static_la_LDFLAGS = $(AM_LDFLAGS) $(plugin_link)
-mergeloom_credential_static_la_LIBADD = libmergeloom/libportable.la
+mergeloom_credential_static_la_LIBADD = plugins/libwire.la libmergeloom/libportable.la
 
 include plugins/azure-foundry/local.mk
 include plugins/claude-api/local.mk
@@ -105,7 +105,9 @@ plugins_libwire_la_SOURCES += \
   plugins/wire/fetch.c \
   plugins/wire/fetch.h \
   plugins/wire/helper.c \
-  plugins/wire/helper.h
+  plugins/wire/helper.h \
+  plugins/wire/setting_secret.c \
+  plugins/wire/setting_secret.h
 
 # What identities that sign their own assertions share.
 plugins_libwire_la_SOURCES += \

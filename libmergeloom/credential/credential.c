@@ -38,6 +38,7 @@ typedef struct mloom_cached_credential {
   char *audience;
   int has_credential;
   int fetching; /* one thread is at it */
+  int outdated; /* what it was made of has changed since */
   uint64_t generation;
   mloom_credential credential;
   int64_t fetched_wall_ms;
@@ -196,6 +197,18 @@ static int32_t no_source(const mloom_credentials *self, const mloom_authorizatio
                          names.size == 0 ? "none is named" : names.data);
 }
 
+/* Its source says that what it was made of has changed: for every audience. */
+static void mark_outdated(mloom_credentials *self, const source_instance *source) {
+  pthread_mutex_lock(&self->lock);
+  for (cached_credential *entry = self->cache; entry != NULL; entry = entry->next) {
+    if (entry->source == source && !entry->outdated) {
+      entry->outdated = 1;
+      entry->pause_until_ms = 0;
+    }
+  }
+  pthread_mutex_unlock(&self->lock);
+}
+
 /* Asks the sources in order. *out is NULL when none applies. */
 static int32_t choose_source(mloom_credentials *self, const mloom_authorization *authorization, source_instance **out,
                              mloom_error *error) {
@@ -221,6 +234,9 @@ static int32_t choose_source(mloom_credentials *self, const mloom_authorization 
     code = entry->descriptor.probe == NULL ? MLOOM_OK : entry->descriptor.probe(source->instance, &args, &reason);
     leave(source);
     if (code >= 0) {
+      if (code == MLOOM_CREDENTIAL_CHANGED) {
+        mark_outdated(self, source);
+      }
       *out = source;
       return MLOOM_OK;
     }
@@ -265,7 +281,7 @@ static int64_t window_of(const cached_credential *entry, int64_t window_ms, int6
 #define RENEW 1 /* usable, but one call should renew it */
 #define STALE 2
 
-static int state_of(const mloom_credentials *self, const cached_credential *entry) {
+static int state_by_time(const mloom_credentials *self, const cached_credential *entry) {
   if (!entry->has_credential) {
     return STALE;
   }
@@ -284,6 +300,14 @@ static int state_of(const mloom_credentials *self, const cached_credential *entr
     return FRESH;
   }
   return self->clock->monotonic_ms(self->clock) >= entry->pause_until_ms ? RENEW : FRESH;
+}
+
+static int state_of(const mloom_credentials *self, const cached_credential *entry) {
+  int state = state_by_time(self, entry);
+  if (state == FRESH && entry->outdated) {
+    return self->clock->monotonic_ms(self->clock) >= entry->pause_until_ms ? RENEW : FRESH;
+  }
+  return state;
 }
 
 static int has_line_break(const mloom_secret *secret) {
@@ -353,6 +377,7 @@ static void fetch(mloom_credentials *self, mloom_call *call, cached_credential *
     fresh.description[sizeof(fresh.description) - 1] = '\0';
     entry->credential = fresh;
     entry->has_credential = 1;
+    entry->outdated = 0;
     entry->generation++;
     entry->fetched_wall_ms = self->clock->wall_ms(self->clock);
     entry->fetched_ms = self->clock->monotonic_ms(self->clock);
@@ -560,15 +585,31 @@ void mloom_authorized_headers_free(mloom_authorized_headers *headers) {
   memset(headers, 0, sizeof(*headers));
 }
 
+/* Has what the credential was made of changed since it was fetched? */
+static int has_changed(mloom_credentials *self, cached_credential *entry) {
+  source_instance *source = entry->source;
+  mloom_credential_args args = {
+      .size = (uint32_t)sizeof(args), .settings = self->settings, .audience = entry->audience};
+  mloom_error ignored = MLOOM_ERROR_INIT;
+  if (source->entry->descriptor.probe == NULL) {
+    return 0;
+  }
+  enter(source);
+  int32_t code = source->entry->descriptor.probe(source->instance, &args, &ignored);
+  leave(source);
+  return code == MLOOM_CREDENTIAL_CHANGED;
+}
+
 int mloom_credentials_refused(mloom_credentials *self, const mloom_authorized_headers *headers) {
   cached_credential *entry = headers->used;
   if (entry == NULL) {
     return 0;
   }
   source_instance *source = entry->source;
+  int changed = has_changed(self, entry);
   pthread_mutex_lock(&self->lock);
   int newer = entry->generation != headers->generation;
-  int refreshable = source->entry->descriptor.invalidate != NULL || entry->credential.expires_wall_ms >= 0;
+  int refreshable = changed || source->entry->descriptor.invalidate != NULL || entry->credential.expires_wall_ms >= 0;
   if (!newer && refreshable) {
     entry->has_credential = 0;
   }

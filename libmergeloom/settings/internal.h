@@ -17,6 +17,7 @@ typedef struct mloom_settings_slot {
   char *value;        /* never of a secret */
   const mloom_secret *secret;
   char *origin_name;
+  char *path; /* of the file it was read from; NULL: none */
   uint32_t origin;
   uint32_t locked;
 } mloom_settings_slot;

@@ -25,11 +25,13 @@ typedef struct lookup {
   const char *name; /* the environment name; NULL for layers that go by the field */
   mloom_buffer raw;
   mloom_buffer origin_name;
+  mloom_buffer path;
 } lookup;
 
 static void lookup_free(lookup *found) {
   mloom_settings_buffer_wipe(&found->raw);
   mloom_buffer_free(&found->origin_name);
+  mloom_buffer_free(&found->path);
 }
 
 /* MLOOM_OK with raw (empty: this layer has no value), or the reason why it cannot be read. */
@@ -83,7 +85,8 @@ static int32_t read_environment(lookup *found, mloom_error *error) {
 
 static int32_t read_file(lookup *found, const char *path, mloom_error *error) {
   /* Reserved at once: a buffer that grows leaves copies of a secret behind. */
-  if (mloom_buffer_reserve(&found->raw, MLOOM_SETTINGS_VALUE_LIMIT + 4096) != MLOOM_OK) {
+  if (mloom_buffer_append_string(&found->path, path) != MLOOM_OK ||
+      mloom_buffer_reserve(&found->raw, MLOOM_SETTINGS_VALUE_LIMIT + 4096) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
   int32_t code = mloom_file_read(&found->raw, path, MLOOM_SETTINGS_VALUE_LIMIT, MLOOM_DOMAIN_SETTINGS, error);
@@ -308,6 +311,10 @@ static int32_t store(const layer *from, lookup *found, mloom_settings_slot *slot
     code = slot->value == NULL ? mloom_error_memory(error) : MLOOM_OK;
   }
   slot->origin = from->origin;
+  if (code == MLOOM_OK && found->path.size > 0) {
+    slot->path = mloom_buffer_take(&found->path);
+    code = slot->path == NULL ? mloom_error_memory(error) : MLOOM_OK;
+  }
   return code;
 }
 
@@ -344,7 +351,8 @@ static int32_t warn_of_shadowed_file(const lookup *found, mloom_error *error) {
 static int32_t ask(const layer *from, const char *name, mloom_settings_build *build, mloom_settings_slot *slot,
                    int *decided, mloom_error *error) {
   const mloom_settings_document *document = from->document == NO_DOCUMENT ? NULL : &build->documents[from->document];
-  MLOOM_AUTO(lookup_free) lookup found = {build, document, slot, name, MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT};
+  MLOOM_AUTO(lookup_free)
+  lookup found = {build, document, slot, name, MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT};
   mloom_error why = MLOOM_ERROR_INIT;
   int32_t code = from->read(&found, &why);
   code = code != MLOOM_OK ? code : mloom_field_normalize(slot->field, &found.raw, &why);

@@ -279,6 +279,7 @@ void mloom_settings_unref(mloom_settings *settings) {
     free(settings->slots[i].derived_name);
     free(settings->slots[i].value);
     free(settings->slots[i].origin_name);
+    free(settings->slots[i].path);
     mloom_secret_unref(settings->slots[i].secret);
   }
   for (size_t i = 0; i < settings->problem_field_count; i++) {
@@ -314,6 +315,7 @@ int32_t mloom_settings_get(const mloom_settings *settings, const char *name, mlo
       .origin_name = slot->origin_name == NULL ? "" : slot->origin_name,
       .origin = slot->origin,
       .locked = slot->locked,
+      .path = slot->path,
   };
   memcpy(out, &setting, setting.size);
   return MLOOM_OK;

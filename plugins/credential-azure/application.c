@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "wire/setting_secret.h"
 
 #define FILE_LIMIT ((size_t)64 * 1024)
 
@@ -64,21 +65,30 @@ static int32_t read_file(mloom_buffer *out, const char *path, mloom_error *error
 
 /* ---- Client secret ---- */
 
-/* The secret of the settings, or one of the variable; the caller owns the reference. */
-static int32_t take_secret(const mloom_azure_source *source, const mloom_azure_value *value, mloom_secret **out,
+/* The secret of the settings, as it is now, or that of the variable; the caller owns the reference. */
+static int32_t take_secret(const mloom_azure_source *source, const mloom_azure_value *value, const mloom_secret **out,
                            mloom_error *error) {
   const mloom_host *host = source->host;
+  if (value->setting.secret != NULL) {
+    return mloom_setting_secret(host, &value->setting, out, error);
+  }
+  if (value->declared || value->text == NULL) {
+    return not_set("client_secret", "AZURE_CLIENT_SECRET", error);
+  }
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer copy = MLOOM_BUFFER_INIT;
+  mloom_secret *made = NULL;
   if (mloom_buffer_append_string(&copy, value->text) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  return host->secret_new(host->ctx, copy.data, copy.size, out, error);
+  int32_t code = host->secret_new(host->ctx, copy.data, copy.size, &made, error);
+  *out = made;
+  return code;
 }
 
 int32_t mloom_azure_secret_probe(mloom_azure_source *source, const mloom_settings *settings, mloom_error *error) {
   mloom_azure_value secret = mloom_azure_get(source, settings, "client_secret", "AZURE_CLIENT_SECRET");
   mloom_azure_application application;
-  if (secret.secret != NULL || (!secret.declared && secret.text != NULL)) {
+  if (secret.setting.secret != NULL || (!secret.declared && secret.text != NULL)) {
     return mloom_azure_find_application(source, settings, &application, error);
   }
   mloom_azure_value certificate =
@@ -97,20 +107,14 @@ int32_t mloom_azure_secret_fetch(const mloom_azure_fetch *fetch, mloom_credentia
     return code;
   }
   mloom_azure_value value = mloom_azure_get(fetch->source, fetch->settings, "client_secret", "AZURE_CLIENT_SECRET");
-  mloom_secret *made = NULL;
+  const mloom_secret *secret = NULL;
   mloom_bytes bytes = {NULL, 0};
-  if (value.secret == NULL && value.text == NULL) {
-    return not_set("client_secret", "AZURE_CLIENT_SECRET", error);
-  }
-  if (value.secret == NULL) {
-    code = take_secret(fetch->source, &value, &made, error);
-  }
-  const mloom_secret *secret = value.secret == NULL ? made : value.secret;
+  code = take_secret(fetch->source, &value, &secret, error);
   code = code != MLOOM_OK ? code : host->secret_borrow(host->ctx, secret, &bytes, error);
   code = code != MLOOM_OK ? code : mloom_azure_add_field(&self.form, "client_secret", bytes, error);
   code = code != MLOOM_OK ? code : finish(&self, fetch, "client secret", value.origin, out, error);
-  if (made != NULL) {
-    host->secret_unref(host->ctx, made);
+  if (secret != NULL) {
+    host->secret_unref(host->ctx, secret);
   }
   return code;
 }

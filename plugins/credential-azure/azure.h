@@ -29,10 +29,10 @@ typedef struct mloom_azure_fetch {
 
 /* A field of the provider, or the vendor's variable where the provider has no such field. */
 typedef struct mloom_azure_value {
-  const char *text;           /* NULL when unset or secret */
-  const mloom_secret *secret; /* borrowed */
-  const char *origin;         /* safe to show */
-  int declared;               /* the provider has the field */
+  const char *text;      /* NULL when unset or secret */
+  mloom_setting setting; /* when it is a field; its secret is borrowed */
+  const char *origin;    /* safe to show */
+  int declared;          /* the provider has the field */
 } mloom_azure_value;
 
 /* variable may be NULL. */

@@ -21,7 +21,7 @@ mloom_azure_value mloom_azure_get(const mloom_azure_source *source, const mloom_
   if (host->setting_get(host->ctx, settings, field, &setting) == MLOOM_OK) {
     value.declared = 1;
     value.text = setting.value != NULL && setting.value[0] != '\0' ? setting.value : NULL;
-    value.secret = setting.secret;
+    value.setting = setting;
     value.origin = setting.origin_name != NULL && setting.origin_name[0] != '\0' ? setting.origin_name : value.origin;
   } else if (variable != NULL) {
     value.text = host->environment_get(host->ctx, variable);

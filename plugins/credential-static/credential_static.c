@@ -5,16 +5,19 @@
  */
 #include "config.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "wire/setting_secret.h"
 #include <mergeloom/plugin.h>
 
 typedef struct instance {
   const mloom_host *host;
   const char *field;
+  atomic_uint_least64_t mark; /* of the file that the last fetch read; 0: none */
 } instance;
 
 static int32_t open_for(const char *field, const mloom_open_args *args, void **out_instance, mloom_error *error) {
@@ -24,6 +27,7 @@ static int32_t open_for(const char *field, const mloom_open_args *args, void **o
   }
   self->host = args->host;
   self->field = field;
+  atomic_init(&self->mark, 0);
   *out_instance = self;
   return MLOOM_OK;
 }
@@ -52,23 +56,32 @@ static int find_value(const instance *self, const mloom_credential_args *args, m
 
 static int32_t source_probe(void *instance_pointer, const mloom_credential_args *args, mloom_error *error) {
   (void)error;
+  instance *self = instance_pointer;
   mloom_setting setting;
-  return find_value(instance_pointer, args, &setting) ? MLOOM_OK : MLOOM_E_NOT_APPLICABLE;
+  if (!find_value(self, args, &setting)) {
+    return MLOOM_E_NOT_APPLICABLE;
+  }
+  /* A mounted secret is renewed under the feet of whoever uses it. */
+  uint64_t fetched = atomic_load(&self->mark);
+  return fetched != 0 && fetched != mloom_setting_mark(&setting) ? MLOOM_CREDENTIAL_CHANGED : MLOOM_OK;
 }
 
 static int32_t source_fetch(void *instance_pointer, mloom_call *call, const mloom_credential_args *args,
                             mloom_credential *out, mloom_error *error) {
   (void)call;
-  (void)error;
-  const instance *self = instance_pointer;
-  const mloom_host *host = self->host;
+  instance *self = instance_pointer;
   mloom_setting setting;
   if (!find_value(self, args, &setting)) {
     return MLOOM_E_NOT_APPLICABLE;
   }
-  host->secret_ref(host->ctx, setting.secret);
+  /* Before it is read: what comes after that is a change. */
+  uint64_t mark = mloom_setting_mark(&setting);
+  int32_t code = mloom_setting_secret(self->host, &setting, &out->secret, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  atomic_store(&self->mark, mark);
   out->kind = MLOOM_CREDENTIAL_VALUE;
-  out->secret = setting.secret;
   out->expires_wall_ms = -1;
   snprintf(out->description, sizeof(out->description), "%s from %s", self->field,
            setting.origin_name == NULL ? "the settings" : setting.origin_name);

@@ -169,6 +169,8 @@ typedef struct mloom_setting {
   const char *origin_name;    /* the variable, file or store it came from; safe to show */
   uint32_t origin;            /* MLOOM_ORIGIN_... */
   uint32_t locked;            /* 1: deployment owns it */
+  /* The file that the value was read from; it may hold another one by now. NULL: none, or not a file of its own. */
+  const char *path;
 } mloom_setting;
 
 /* ---- The host ---- */
@@ -459,6 +461,10 @@ typedef struct mloom_provider {
 #define MLOOM_CREDENTIAL_VALUE 0u /* one secret, sent in the header the provider names */
 #define MLOOM_CREDENTIAL_SIGNS 1u /* the source's authorize makes the headers */
 
+/* What probe may return besides MLOOM_OK and errors: it applies, and what it is made of (a file) is no longer what the
+ * last fetch found. The host then fetches again, and uses the old credential on while that fails. */
+#define MLOOM_CREDENTIAL_CHANGED 1
+
 typedef struct mloom_credential_args {
   uint32_t size;
   uint32_t flags;
@@ -495,8 +501,8 @@ typedef struct mloom_credential_source {
   uint32_t reserved;
   int32_t (*open)(const mloom_open_args *args, void **out_instance, mloom_error *error);
   void (*close)(void *instance);
-  /* Could this source apply? MLOOM_OK, MLOOM_E_NOT_APPLICABLE (try the next) or another code (stop the chain with
-   * this reason). Never blocks. */
+  /* Could this source apply? MLOOM_OK, MLOOM_CREDENTIAL_CHANGED, MLOOM_E_NOT_APPLICABLE (try the next) or another code
+   * (stop the chain with this reason). Never blocks. */
   int32_t (*probe)(void *instance, const mloom_credential_args *args, mloom_error *error);
   int32_t (*fetch)(void *instance, mloom_call *call, const mloom_credential_args *args, mloom_credential *out,
                    mloom_error *error);

@@ -422,6 +422,39 @@ static void test_shared_failure(void) {
   tear_down(&f);
 }
 
+static void test_changed(void) {
+  fixture f;
+  set_up(&f);
+  EXPECT(MLOOM_OK, "test-first-1");
+  f.authorization.audience = "scope-b";
+  EXPECT(MLOOM_OK, "test-first-2");
+  /* What it is made of has changed: for all audiences, and at once. */
+  first.probe_code = MLOOM_CREDENTIAL_CHANGED;
+  EXPECT(MLOOM_OK, "test-first-3");
+  first.probe_code = MLOOM_OK;
+  EXPECT(MLOOM_OK, "test-first-3");
+  f.authorization.audience = "https://SERVICE.example";
+  EXPECT(MLOOM_OK, "test-first-4");
+  EXPECT(MLOOM_OK, "test-first-4");
+  /* While the new one cannot be had, the old one is used on, and not asked for with each request. */
+  first.probe_code = MLOOM_CREDENTIAL_CHANGED;
+  first.fetch_code = MLOOM_E_NOT_FOUND;
+  EXPECT(MLOOM_OK, "test-first-4");
+  EXPECT(MLOOM_OK, "test-first-4");
+  CU_ASSERT_EQUAL(first.fetches, 5);
+  now_ms += MINUTE_MS;
+  first.fetch_code = MLOOM_OK;
+  EXPECT(MLOOM_OK, "test-first-6");
+  first.probe_code = MLOOM_OK;
+  /* A key that is refused is fetched again if it has changed meanwhile, else not. */
+  CU_ASSERT_EQUAL(mloom_credentials_refused(f.credentials, &f.headers), 0);
+  first.probe_code = MLOOM_CREDENTIAL_CHANGED;
+  CU_ASSERT_EQUAL(mloom_credentials_refused(f.credentials, &f.headers), 1);
+  first.probe_code = MLOOM_OK;
+  EXPECT(MLOOM_OK, "test-first-7");
+  tear_down(&f);
+}
+
 static const unit_test tests[] = {
     {"chain", test_chain},
     {"none applies", test_none_applies},
@@ -429,9 +462,12 @@ static const unit_test tests[] = {
     {"windows", test_windows},
     {"short life", test_short_life},
     {"the clock is set", test_clock_is_set},
+
     {"bad credentials", test_bad_credentials},
     {"refused", test_refused},
     {"single flight", test_single_flight},
     {"shared failure", test_shared_failure},
+
+    {"what it is made of changes", test_changed},
 };
 UNIT_MAIN("credential", tests)

@@ -144,3 +144,13 @@ tests_unit_wire_aws_identity_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 tests_unit_wire_aws_identity_LDADD = plugins/libwire.la libmergeloom/libcore.la
 TESTS += tests/unit/wire/test_aws_identity.py
 EXTRA_DIST += tests/unit/wire/test_aws_identity.py tests/unit/wire/botocore_identity.py
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_credential_static
+TESTS += tests/unit/wire/test_credential_static
+tests_unit_wire_test_credential_static_SOURCES = tests/unit/wire/test_credential_static.c \
+  $(mergeloom_credential_static_la_SOURCES)
+tests_unit_wire_test_credential_static_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_credential_static_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_credential_static_LDADD = plugins/libwire.la $(unit_libs)
+endif

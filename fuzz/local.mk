@@ -108,6 +108,12 @@ fuzz_fuzz_converse_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcd
 fuzz_fuzz_converse_decode_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_converse_decode_LDADD = plugins/libwire.la $(fuzz_libs)
 
+noinst_PROGRAMS += fuzz/fuzz_bedrock_invoke
+fuzz_fuzz_bedrock_invoke_SOURCES = fuzz/fuzz_bedrock_invoke.c plugins/aws-bedrock/invoke.c
+fuzz_fuzz_bedrock_invoke_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcdir)/tests/unit/wire
+fuzz_fuzz_bedrock_invoke_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_bedrock_invoke_LDADD = plugins/libwire.la $(fuzz_libs)
+
 noinst_PROGRAMS += fuzz/fuzz_azure_answers
 fuzz_fuzz_azure_answers_SOURCES = fuzz/fuzz_azure_answers.c $(mergeloom_credential_azure_la_SOURCES)
 fuzz_fuzz_azure_answers_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins

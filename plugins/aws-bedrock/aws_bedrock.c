@@ -6,6 +6,7 @@
 
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -256,5 +257,9 @@ static const mloom_plugin plugin = {
 };
 
 const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
+  if (!MLOOM_HAS(host, mloom_host, environment_get) || host->environment_get == NULL) {
+    snprintf(error_text, error_size, "the host gives no environment");
+    return NULL;
+  }
   return mloom_service_plugin(&plugin, host, error_text, error_size);
 }

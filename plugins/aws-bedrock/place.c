@@ -70,6 +70,12 @@ int32_t bedrock_append_path(const bedrock_instance *self, mloom_buffer *out, con
 
 /* ---- Region ---- */
 
+/* Where the settings of AWS programs are looked for. */
+typedef struct aws_place {
+  const mloom_aws_files *files;
+  const char *profile;
+} aws_place;
+
 static int32_t set_region(bedrock_instance *self, mloom_bytes region, const char *where, mloom_error *error) {
   free(self->region);
   self->region = mloom_text_dup(region);
@@ -83,19 +89,16 @@ static int32_t set_region(bedrock_instance *self, mloom_bytes region, const char
 }
 
 /* The setting (with the variables), the profile, the ARN that names the model. */
-static int32_t find_region(bedrock_instance *self, const mloom_aws_files *files, const char *profile,
-                           mloom_error *error) {
+static int32_t find_region(bedrock_instance *self, const aws_place *place, mloom_error *error) {
   const mloom_service *service = &self->service;
   const char *said = mloom_provider_settings_text(&service->settings, "region", NULL);
   const char *of_profile = NULL;
   if (said != NULL) {
     return set_region(self, mloom_text_bytes(said), "region of aws-bedrock", error);
   }
-  if (files != NULL) {
-    int32_t code = mloom_aws_region(&of_profile, service->settings.host, files, profile, error);
-    if (code != MLOOM_OK) {
-      return code;
-    }
+  int32_t code = mloom_aws_region(&of_profile, service->settings.host, place->files, place->profile, error);
+  if (code != MLOOM_OK) {
+    return code;
   }
   if (of_profile != NULL) {
     return set_region(self, mloom_text_bytes(of_profile), "region of the AWS profile", error);
@@ -112,7 +115,8 @@ static int32_t find_region(bedrock_instance *self, const mloom_aws_files *files,
 
 mloom_bytes bedrock_host_region(const char *url) {
   static const char *const domains[] = {".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"};
-  static const char *const services[] = {"bedrock-runtime.", "bedrock-runtime-fips.", "bedrock-mantle.", "bedrock."};
+  static const char *const services[] = {"bedrock-runtime.", "bedrock-runtime-fips.", "bedrock-mantle.", "bedrock.",
+                                         "bedrock-fips."};
   const char *host = strstr(url, "://");
   host = host == NULL ? url : host + 3;
   size_t size = strcspn(host, ":/?#");
@@ -131,81 +135,75 @@ mloom_bytes bedrock_host_region(const char *url) {
   return (mloom_bytes){"", 0};
 }
 
-static char *regional_url(const bedrock_instance *self, const char *host) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
-  const char *suffix = strcmp(host, "bedrock-mantle") == 0 ? "api.aws" : mloom_aws_dns_suffix(self->region, 0);
-  return mloom_buffer_append_format(&url, "https://%s.%s.%s", host, self->region, suffix) == MLOOM_OK
-             ? mloom_buffer_take(&url)
-             : NULL;
-}
-
-/* What is configured outside of our settings, as the programs of AWS and of Anthropic read it; NULL: nothing. */
-static int32_t find_configured_url(const bedrock_instance *self, const mloom_aws_files *files, const char *profile,
-                                   const char *service, char **out, mloom_error *error) {
+/* The host of service in the region; mantle has no variants. */
+static int32_t append_regional_url(const bedrock_instance *self, const aws_place *place, const char *service,
+                                   mloom_buffer *out) {
   const mloom_host *host = self->service.settings.host;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
-  const char *origin = NULL;
-  int32_t code = MLOOM_OK;
-  *out = NULL;
-  if (strcmp(service, "bedrock_mantle") == 0) {
-    const char *base = MLOOM_HAS(host, mloom_host, environment_get) && host->environment_get != NULL
-                           ? host->environment_get(host->ctx, "ANTHROPIC_BEDROCK_MANTLE_BASE_URL")
-                           : NULL;
-    code = base == NULL ? MLOOM_OK : mloom_buffer_append_string(&url, base);
-  } else if (files != NULL) {
-    code = mloom_aws_endpoint_url(&url, &origin, host, files, profile, service, error);
-  }
-  if (code == MLOOM_OK && url.size > 0) {
-    *out = mloom_buffer_take(&url);
-    return *out == NULL ? mloom_error_memory(error) : MLOOM_OK;
-  }
-  return code == MLOOM_E_MEMORY ? mloom_error_memory(error) : code;
+  int is_mantle = strcmp(service, "bedrock-mantle") == 0;
+  int fips = mloom_aws_boolean(host, place->files, place->profile, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
+  int dual_stack =
+      mloom_aws_boolean(host, place->files, place->profile, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+  return mloom_buffer_append_format(out, "https://%s%s.%s.%s", service, fips && !is_mantle ? "-fips" : "", self->region,
+                                    is_mantle ? "api.aws" : mloom_aws_dns_suffix(self->region, dual_stack));
 }
 
-static int32_t find_address(bedrock_instance *self, const mloom_aws_files *files, const char *profile,
-                            mloom_error *error) {
+/* What is configured outside of our settings, as the programs of AWS and of Anthropic read it; out stays empty when
+ * nothing is. */
+static int32_t append_configured_url(const bedrock_instance *self, const aws_place *place, const char *service,
+                                     mloom_buffer *out, mloom_error *error) {
+  const mloom_host *host = self->service.settings.host;
+  const char *origin = NULL;
+  if (strcmp(service, "bedrock_mantle") == 0) {
+    const char *url = host->environment_get(host->ctx, "ANTHROPIC_BEDROCK_MANTLE_BASE_URL");
+    return url == NULL || mloom_buffer_append_string(out, url) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
+  }
+  return mloom_aws_endpoint_url(out, &origin, host, place->files, place->profile, service, error);
+}
+
+static int32_t find_address(bedrock_instance *self, const aws_place *place, mloom_error *error) {
   int is_mantle = self->api == BEDROCK_MANTLE;
   const char *said = mloom_provider_settings_text(&self->service.settings, "endpoint_url", NULL);
-  MLOOM_AUTO(mloom_auto_free) char *url = NULL;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
   int32_t code = MLOOM_OK;
   if (said == NULL) {
-    code = find_configured_url(self, files, profile, is_mantle ? "bedrock_mantle" : "bedrock_runtime", &url, error);
-    if (code == MLOOM_OK && url == NULL) {
-      url = regional_url(self, is_mantle ? "bedrock-mantle" : "bedrock-runtime");
-      code = url == NULL ? mloom_error_memory(error) : MLOOM_OK;
+    code = append_configured_url(self, place, is_mantle ? "bedrock_mantle" : "bedrock_runtime", &url, error);
+    if (code == MLOOM_OK && url.size == 0) {
+      code = append_regional_url(self, place, is_mantle ? "bedrock-mantle" : "bedrock-runtime", &url);
+      code = code == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
     }
   }
-  return code == MLOOM_OK ? mloom_service_set_address(&self->service, "endpoint_url", said != NULL ? said : url, error)
+  return code == MLOOM_OK ? mloom_service_set_address(&self->service, "endpoint_url",
+                                                      said != NULL ? said : mloom_buffer_string(&url), error)
                           : code;
 }
 
 /* The list of models is kept by another host. A sandbox has both at one address; a VPC endpoint of the runtime does not
  * tell where that of the control plane is. */
-static int32_t find_list_address(bedrock_instance *self, const mloom_aws_files *files, const char *profile,
-                                 mloom_error *error) {
+static int32_t find_list_address(bedrock_instance *self, const aws_place *place, mloom_error *error) {
   const mloom_service *service = &self->service;
-  const char *said = mloom_provider_settings_text(&service->settings, "control_endpoint_url", NULL);
-  MLOOM_AUTO(mloom_auto_free) char *url = NULL;
-  int32_t code = said == NULL ? find_configured_url(self, files, profile, "bedrock", &url, error) : MLOOM_OK;
+  const char *address = mloom_provider_settings_text(&service->settings, "control_endpoint_url", NULL);
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
+  int32_t code = address == NULL ? append_configured_url(self, place, "bedrock", &url, error) : MLOOM_OK;
   if (code != MLOOM_OK) {
     return code;
   }
-  const char *address = said != NULL ? said : url;
-  if (address != NULL) {
+  int is_own = mloom_provider_settings_has(&service->settings, "endpoint_url") &&
+               !mloom_endpoint_host_is_in(service->base_url, "amazonaws.com") &&
+               !mloom_endpoint_host_is_in(service->base_url, "api.aws");
+  if (address == NULL && url.size == 0 && is_own) {
+    address = service->base_url;
+  } else if (address == NULL && url.size == 0) {
+    if (bedrock_host_region(service->base_url).size == 0) {
+      return MLOOM_OK;
+    }
+    code = append_regional_url(self, place, "bedrock", &url);
+  }
+  address = address == NULL ? mloom_buffer_string(&url) : address;
+  if (code == MLOOM_OK) {
     self->list_address = mloom_endpoint_join(address, mloom_endpoint_trimmed_size(address), "");
-  } else if (mloom_provider_settings_has(&service->settings, "endpoint_url") &&
-             !mloom_endpoint_host_is_in(service->base_url, "amazonaws.com") &&
-             !mloom_endpoint_host_is_in(service->base_url, "api.aws")) {
-    self->list_address = mloom_endpoint_join(service->base_url, strlen(service->base_url), "");
-  } else if (bedrock_host_region(service->base_url).size > 0) {
-    self->list_address = regional_url(self, "bedrock");
-  } else {
-    return MLOOM_OK;
+    self->list_audience = mloom_endpoint_join(address, mloom_endpoint_origin_size(address), "");
   }
-  if (self->list_address != NULL) {
-    self->list_audience = mloom_endpoint_join(self->list_address, mloom_endpoint_origin_size(self->list_address), "");
-  }
-  return self->list_audience == NULL ? mloom_error_memory(error) : MLOOM_OK;
+  return self->list_address == NULL || self->list_audience == NULL ? mloom_error_memory(error) : MLOOM_OK;
 }
 
 static int32_t set_scope(char **out, const char *service, const char *region, mloom_error *error) {
@@ -217,14 +215,14 @@ static int32_t set_scope(char **out, const char *service, const char *region, ml
 int32_t bedrock_find_place(bedrock_instance *self, mloom_error *error) {
   const mloom_provider_settings *settings = &self->service.settings;
   MLOOM_AUTO(mloom_aws_files_free) mloom_aws_files files = {0};
-  /* A bearer key needs nothing of the files but perhaps a region; a broken one must not matter to it. */
+  aws_place place = {&files,
+                     mloom_aws_profile_name(settings->host, mloom_provider_settings_text(settings, "profile", NULL))};
+  /* A bearer key needs nothing of the files but perhaps a region; broken ones must not matter to it. */
   int needs_files = !self->uses_bearer || mloom_provider_settings_text(settings, "region", NULL) == NULL;
-  const char *profile = mloom_aws_profile_name(settings->host, mloom_provider_settings_text(settings, "profile", NULL));
   int32_t code = needs_files ? mloom_aws_files_read(&files, settings->host, error) : MLOOM_OK;
-  const mloom_aws_files *used = needs_files ? &files : NULL;
-  code = code == MLOOM_OK ? find_region(self, used, profile, error) : code;
-  code = code == MLOOM_OK ? find_address(self, used, profile, error) : code;
-  code = code == MLOOM_OK ? find_list_address(self, used, profile, error) : code;
+  code = code == MLOOM_OK ? find_region(self, &place, error) : code;
+  code = code == MLOOM_OK ? find_address(self, &place, error) : code;
+  code = code == MLOOM_OK ? find_list_address(self, &place, error) : code;
   code = code == MLOOM_OK
              ? set_scope(&self->scope, self->api == BEDROCK_MANTLE ? "bedrock-mantle" : "bedrock", self->region, error)
              : code;

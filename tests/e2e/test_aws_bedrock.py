@@ -595,6 +595,20 @@ def test_region_of_the_arn():
     contains(lower(requests[0][2])["authorization"], "/us-east-1/bedrock/aws4_request", "scope of the signature")
 
 
+def test_address_of_the_environment():
+    """the variables and profiles that the programs of AWS read name the address too"""
+    profiles = harness.scratch() / "profiles"
+    for number, (key, variable) in enumerate(((None, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), (BEARER, "AWS_ENDPOINT_URL"),
+                                              (None, None))):
+        repo = harness.repository(harness.FILES, f"repository-{number}")
+        with harness.simulator(harness.job_script(harness.job_steps(), key)) as server:
+            profiles.write_text("[default]\nregion = us-west-2\nservices = s\n[services s]\nbedrock_runtime =\n"
+                                f"  endpoint_url = {server.url}\n", encoding="utf-8")
+            more = {variable: server.url} if variable else {"AWS_CONFIG_FILE": profiles, "JCA_BEDROCK_REGION": None}
+            completed(run_job(NOWHERE, repo, "--no-readiness", **{"JCA_BEDROCK_ENDPOINT_URL": None,
+                                                                  "AWS_BEARER_TOKEN_BEDROCK": key, **more}), repo)
+
+
 def test_contradicting_regions():
     """a region that the ARN or the address contradicts is told before anything is sent"""
     check_fails((500, {}, b""), "the ARN in model is of another region", JCA_BEDROCK_REGION="eu-west-1",

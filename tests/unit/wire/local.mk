@@ -83,6 +83,13 @@ tests_unit_wire_test_converse_encode_SOURCES = tests/unit/wire/test_converse_enc
 tests_unit_wire_test_converse_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_converse_encode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_converse_encode_LDADD = plugins/libwire.la $(unit_libs)
+check_PROGRAMS += tests/unit/wire/test_bedrock_invoke
+TESTS += tests/unit/wire/test_bedrock_invoke
+tests_unit_wire_test_bedrock_invoke_SOURCES = tests/unit/wire/test_bedrock_invoke.c \
+  plugins/aws-bedrock/invoke.c plugins/aws-bedrock/place.c
+tests_unit_wire_test_bedrock_invoke_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins -I$(srcdir)/tests/unit/wire
+tests_unit_wire_test_bedrock_invoke_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_bedrock_invoke_LDADD = plugins/libwire.la $(unit_libs)
 
 check_PROGRAMS += tests/unit/wire/test_credential_azure
 TESTS += tests/unit/wire/test_credential_azure

@@ -253,6 +253,7 @@ static const struct {
     {403, DETAILS("403", "PERMISSION_DENIED", "m", INFO("SERVICE_DISABLED", "")), MLOOM_E_DENIED,
      "gcloud services enable aiplatform.googleapis.com --project p-1"},
     {403, DETAILS("403", "PERMISSION_DENIED", "m", INFO("BILLING_DISABLED", "")), MLOOM_E_DENIED, "billing"},
+    {403, "[" DETAILS("403", "PERMISSION_DENIED", "m", INFO("BILLING_DISABLED", "")) "]", MLOOM_E_DENIED, "billing"},
     {403, DETAILS("403", "PERMISSION_DENIED", "m", INFO("ACCESS_TOKEN_SCOPE_INSUFFICIENT", "")), MLOOM_E_DENIED,
      "auth/cloud-platform"},
     {403, DETAILS("403", "PERMISSION_DENIED", "m", INFO("USER_PROJECT_DENIED", "")), MLOOM_E_DENIED,

@@ -129,6 +129,25 @@ static void test_thought_signature_lost_by_rebuilding_parts(void) {
   mloom_gemini_request_free(&request);
 }
 
+static void test_signed_pieces_of_one_shape_taken_for_plain_ones(void) {
+  mloom_gemini_request request;
+  begin(&request);
+  answer(&request,
+         CHUNK("{\"text\":\"a\",\"thoughtSignature\":\"c2ln\"}") CHUNK("{\"text\":\"b\",\"thoughtSignature\":\"c2ln\"}")
+             CHUNK(SIGNED("x")) CHUNK(SIGNED("x")) END("STOP"));
+  result(&request, "call_1_2", "two", 0);
+  result(&request, "call_1_1", "one", 0);
+  result(&request, "call_1_1", "one more", 0);
+  expect(&request,
+         BODY(MODEL(
+             "{\"text\":\"a\",\"thoughtSignature\":\"c2ln\"},{\"text\":\"b\",\"thoughtSignature\":\"c2ln\"}," SIGNED(
+                 "x") "," SIGNED("x")) "," USER(RESPONSE("x", "output",
+                                                         "one") "," RESPONSE("x", "output",
+                                                                             "two") "," RESPONSE("n", "output",
+                                                                                                 "one more"))));
+  mloom_gemini_request_free(&request);
+}
+
 static void test_parallel_results_split_over_several_contents(void) {
   mloom_gemini_request request;
   begin(&request);
@@ -279,6 +298,7 @@ static void test_schema_that_is_too_deep(void) {
 static const unit_test tests[] = {
     {"head", test_head},
     {"thought signature lost by rebuilding parts", test_thought_signature_lost_by_rebuilding_parts},
+    {"signed pieces of one shape taken for plain ones", test_signed_pieces_of_one_shape_taken_for_plain_ones},
     {"parallel results split over several contents", test_parallel_results_split_over_several_contents},
     {"ids go back only to whom they came from", test_ids_go_back_only_to_whom_they_came_from},
     {"what would be refused is left out", test_what_would_be_refused_is_left_out},

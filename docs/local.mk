@@ -9,7 +9,7 @@ EXTRA_DIST += \
   docs/ownership.md \
   docs/plugin-guide.md \
   docs/providers/aws-bedrock.md \
-  docs/providers/aws-credentials.md \
+  docs/credentials/aws.md \
   docs/providers/azure-foundry.md \
   docs/providers/codex-api.md \
   docs/providers/claude-api.md \

@@ -116,7 +116,7 @@ void mloom_check_reach(mloom_check_run *run) {
   memset(&report, 0, sizeof(report));
   mloom_check_begin(run);
   int32_t code = mloom_provider_probe(run->instance, run->args->call, MLOOM_PROBE_REACH, &sink, &report, &error);
-  if (code == MLOOM_E_UNSUPPORTED && report.status == 0) {
+  if (code == MLOOM_E_UNSUPPORTED && report.status == 0 && error.domain != MLOOM_DOMAIN_CREDENTIAL) {
     mloom_check_end(run, "credential", MLOOM_CHECK_SKIPPED, NULL,
                     "the provider offers no cheap request; the self-test proves it");
     mloom_check_end(run, "reach", MLOOM_CHECK_SKIPPED, NULL,

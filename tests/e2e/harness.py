@@ -309,7 +309,7 @@ class Recorder:
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
                 return request(upstream + self.path, self.command, body or None, headers)
 
-            do_GET = do_POST = serve
+            do_GET = do_POST = do_PUT = serve
 
             def date_time_string(self, timestamp=None):
                 return self.date or super().date_time_string(timestamp)

@@ -39,3 +39,5 @@ TESTS += tests/e2e/test_google_identity.py
 EXTRA_DIST += tests/e2e/test_google_identity.py tests/e2e/google_client.mjs
 TESTS += tests/e2e/test_credential_command.py
 EXTRA_DIST += tests/e2e/test_credential_command.py
+TESTS += tests/e2e/test_aws_identity.py
+EXTRA_DIST += tests/e2e/test_aws_identity.py

@@ -19,10 +19,10 @@ static void check_text(const char *text) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mloom_host_services services = {0};
   mloom_host host;
-  google_key_file *file = NULL;
+  mloom_google_key_file *file = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
   mloom_host_init(&host, &services);
-  int32_t code = google_key_file_read(&file, &host, (mloom_bytes){(const char *)data, size}, "the test", &error);
+  int32_t code = mloom_google_key_file_read(&file, &host, (mloom_bytes){(const char *)data, size}, "the test", &error);
   if (code != MLOOM_OK) {
     if (file != NULL || error.message[0] == '\0' || error.remedy[0] == '\0') {
       __builtin_trap();
@@ -34,11 +34,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   check_text(file->impersonation_url);
   check_text(file->quota_project_id);
   check_text(file->subject_url);
-  if ((file->type == GOOGLE_SERVICE_ACCOUNT && (file->private_key == NULL || file->client_email == NULL)) ||
-      (file->type == GOOGLE_IMPERSONATED && file->source == NULL) ||
-      (file->type == GOOGLE_EXTERNAL_ACCOUNT && file->token_url == NULL)) {
+  if ((file->type == MLOOM_GOOGLE_SERVICE_ACCOUNT && (file->private_key == NULL || file->client_email == NULL)) ||
+      (file->type == MLOOM_GOOGLE_IMPERSONATED && file->source == NULL) ||
+      (file->type == MLOOM_GOOGLE_EXTERNAL_ACCOUNT && file->token_url == NULL)) {
     __builtin_trap();
   }
-  google_key_file_free(file);
+  mloom_google_key_file_free(file);
   return 0;
 }

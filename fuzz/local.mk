@@ -167,3 +167,11 @@ fuzz_fuzz_aws_answers_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_aws_answers_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_aws_answers_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_google_answers
+fuzz_fuzz_google_answers_SOURCES = fuzz/fuzz_google_answers.c $(credential_google_sources)
+fuzz_fuzz_google_answers_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcdir)/plugins/credential-google
+fuzz_fuzz_google_answers_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_google_answers_LDADD = plugins/libaws-keys.la plugins/libwire.la $(fuzz_libs)
+endif

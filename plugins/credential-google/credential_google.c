@@ -22,15 +22,15 @@
 /* That no metadata server answered is believed for so long. */
 #define ABSENCE_MS 10000
 
-typedef struct google_source {
+typedef struct mloom_google_source {
   const mloom_host *host;
   pthread_mutex_t lock; /* of what follows */
   char quota_project[256];
   int64_t absent_until_ms; /* monotonic */
-} google_source;
+} mloom_google_source;
 
 static int32_t source_open(const mloom_open_args *args, void **out_instance, mloom_error *error) {
-  google_source *self = calloc(1, sizeof(*self));
+  mloom_google_source *self = calloc(1, sizeof(*self));
   if (self == NULL) {
     return mloom_error_memory(error);
   }
@@ -42,26 +42,26 @@ static int32_t source_open(const mloom_open_args *args, void **out_instance, mlo
 }
 
 static void source_close(void *instance) {
-  google_source *self = instance;
+  mloom_google_source *self = instance;
   pthread_mutex_destroy(&self->lock);
   free(self);
 }
 
 /* ---- What all three do ---- */
 
-static google_job job_of(const google_source *self, mloom_call *call, const mloom_credential_args *args) {
+static mloom_google_job job_of(const mloom_google_source *self, mloom_call *call, const mloom_credential_args *args) {
   const char *scope = args->audience;
-  return (google_job){.host = self->host,
-                      .call = call,
-                      .settings = args->settings,
-                      .scope = scope == NULL || scope[0] == '\0' ? DEFAULT_SCOPE : scope};
+  return (mloom_google_job){.host = self->host,
+                            .call = call,
+                            .settings = args->settings,
+                            .scope = scope == NULL || scope[0] == '\0' ? DEFAULT_SCOPE : scope};
 }
 
 /* The project that is asked to pay; by_document may be NULL. */
-static void keep_quota_project(google_source *self, const mloom_settings *settings, const char *by_document) {
+static void keep_quota_project(mloom_google_source *self, const mloom_settings *settings, const char *by_document) {
   const mloom_host *host = self->host;
   mloom_setting setting;
-  const char *project = google_setting(host, settings, "quota_project", &setting) ? setting.value : NULL;
+  const char *project = mloom_google_setting(host, settings, "quota_project", &setting) ? setting.value : NULL;
   project = project == NULL ? host->environment_get(host->ctx, "GOOGLE_CLOUD_QUOTA_PROJECT") : project;
   project = project == NULL ? by_document : project;
   pthread_mutex_lock(&self->lock);
@@ -69,32 +69,33 @@ static void keep_quota_project(google_source *self, const mloom_settings *settin
   pthread_mutex_unlock(&self->lock);
 }
 
-static void give(mloom_credential *out, const google_token *token, const char *origin) {
+static void give(mloom_credential *out, const mloom_google_token *token, const char *origin) {
   out->kind = MLOOM_CREDENTIAL_SIGNS;
   out->secret = token->secret;
   out->expires_wall_ms = token->expires_wall_ms;
   snprintf(out->description, sizeof(out->description), "%.110s from %.40s", token->who, origin);
 }
 
-int32_t google_fetch(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error) {
+int32_t mloom_google_fetch(const mloom_google_job *job, const mloom_google_key_file *file, mloom_google_token *out,
+                           mloom_error *error) {
   switch (file->type) {
-  case GOOGLE_SERVICE_ACCOUNT:
-    return google_service_account(job, file, out, error);
-  case GOOGLE_EXTERNAL_ACCOUNT:
-    return google_external_account(job, file, out, error);
-  case GOOGLE_IMPERSONATED:
-    return google_impersonated(job, file, out, error);
+  case MLOOM_GOOGLE_SERVICE_ACCOUNT:
+    return mloom_google_service_account(job, file, out, error);
+  case MLOOM_GOOGLE_EXTERNAL_ACCOUNT:
+    return mloom_google_external_account(job, file, out, error);
+  case MLOOM_GOOGLE_IMPERSONATED:
+    return mloom_google_impersonated(job, file, out, error);
   default:
-    return google_user(job, file, out, error);
+    return mloom_google_user(job, file, out, error);
   }
 }
 
-static int32_t fetch_document(google_source *self, const google_job *job, mloom_bytes text, const char *origin,
-                              mloom_credential *out, mloom_error *error) {
-  MLOOM_AUTO(google_key_file_auto_free) google_key_file *file = NULL;
-  google_token token = {.expires_wall_ms = -1};
-  int32_t code = google_key_file_read(&file, self->host, text, origin, error);
-  code = code == MLOOM_OK ? google_fetch(job, file, &token, error) : code;
+static int32_t fetch_document(mloom_google_source *self, const mloom_google_job *job, mloom_bytes text,
+                              const char *origin, mloom_credential *out, mloom_error *error) {
+  MLOOM_AUTO(mloom_google_key_file_auto_free) mloom_google_key_file *file = NULL;
+  mloom_google_token token = {.expires_wall_ms = -1};
+  int32_t code = mloom_google_key_file_read(&file, self->host, text, origin, error);
+  code = code == MLOOM_OK ? mloom_google_fetch(job, file, &token, error) : code;
   if (code == MLOOM_OK) {
     keep_quota_project(self, job->settings, file->quota_project_id);
     give(out, &token, origin);
@@ -107,7 +108,7 @@ static int32_t source_authorize(void *instance, const mloom_credential_args *arg
   (void)args;
   (void)request;
   (void)error;
-  google_source *self = instance;
+  mloom_google_source *self = instance;
   char quota_project[sizeof(self->quota_project)];
   pthread_mutex_lock(&self->lock);
   memcpy(quota_project, self->quota_project, sizeof(quota_project));
@@ -121,10 +122,11 @@ static int32_t source_authorize(void *instance, const mloom_credential_args *arg
 
 /* ---- A document or token in the settings ---- */
 
-static int32_t probe_secret(const google_source *self, const mloom_credential_args *args, const char *name) {
+static int32_t probe_secret(const mloom_google_source *self, const mloom_credential_args *args, const char *name) {
   mloom_setting setting;
-  return google_setting(self->host, args->settings, name, &setting) && setting.secret != NULL ? MLOOM_OK
-                                                                                              : MLOOM_E_NOT_APPLICABLE;
+  return mloom_google_setting(self->host, args->settings, name, &setting) && setting.secret != NULL
+             ? MLOOM_OK
+             : MLOOM_E_NOT_APPLICABLE;
 }
 
 static int32_t document_probe(void *instance, const mloom_credential_args *args, mloom_error *error) {
@@ -134,11 +136,11 @@ static int32_t document_probe(void *instance, const mloom_credential_args *args,
 
 static int32_t document_fetch(void *instance, mloom_call *call, const mloom_credential_args *args,
                               mloom_credential *out, mloom_error *error) {
-  google_source *self = instance;
-  google_job job = job_of(self, call, args);
+  mloom_google_source *self = instance;
+  mloom_google_job job = job_of(self, call, args);
   mloom_setting setting;
   mloom_bytes text = {NULL, 0};
-  if (!google_setting(self->host, args->settings, "service_account_json", &setting) || setting.secret == NULL) {
+  if (!mloom_google_setting(self->host, args->settings, "service_account_json", &setting) || setting.secret == NULL) {
     return MLOOM_E_NOT_APPLICABLE;
   }
   int32_t code = self->host->secret_borrow(self->host->ctx, setting.secret, &text, error);
@@ -155,13 +157,13 @@ static int32_t token_fetch(void *instance, mloom_call *call, const mloom_credent
                            mloom_error *error) {
   (void)call;
   (void)error;
-  google_source *self = instance;
+  mloom_google_source *self = instance;
   mloom_setting setting;
-  if (!google_setting(self->host, args->settings, "access_token", &setting) || setting.secret == NULL) {
+  if (!mloom_google_setting(self->host, args->settings, "access_token", &setting) || setting.secret == NULL) {
     return MLOOM_E_NOT_APPLICABLE;
   }
   self->host->secret_ref(self->host->ctx, setting.secret);
-  google_token token = {.secret = setting.secret, .expires_wall_ms = -1, .who = "access token"};
+  mloom_google_token token = {.secret = setting.secret, .expires_wall_ms = -1, .who = "access token"};
   keep_quota_project(self, args->settings, NULL);
   give(out, &token, setting.origin_name == NULL ? "access_token" : setting.origin_name);
   return MLOOM_OK;
@@ -171,61 +173,61 @@ static int32_t token_fetch(void *instance, mloom_call *call, const mloom_credent
 
 static int32_t nothing_found(const char *gcloud_path, const char *metadata, mloom_error *error) {
   return mloom_error_set(
-      error, MLOOM_E_NOT_CONFIGURED, GOOGLE_DOMAIN,
+      error, MLOOM_E_NOT_CONFIGURED, MLOOM_GOOGLE_DOMAIN,
       "set GOOGLE_APPLICATION_CREDENTIALS to a file of credentials, or run on a machine or pod with "
-      "a service account, or " GOOGLE_LOGIN,
+      "a service account, or " MLOOM_GOOGLE_LOGIN,
       "no Google credentials: GOOGLE_APPLICATION_CREDENTIALS is not set, gcloud's %s does not exist, "
       "and %s",
       gcloud_path[0] == '\0' ? "file" : gcloud_path, metadata);
 }
 
 static int32_t adc_probe(void *instance, const mloom_credential_args *args, mloom_error *error) {
-  google_source *self = instance;
+  mloom_google_source *self = instance;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   char origin[96];
   int32_t code = mloom_google_adc_path(&path, origin, self->host, args->settings);
-  if (code == MLOOM_E_NOT_FOUND && google_metadata_detect(self->host) == GOOGLE_METADATA_OFF) {
+  if (code == MLOOM_E_NOT_FOUND && mloom_google_metadata_detect(self->host) == MLOOM_GOOGLE_METADATA_OFF) {
     return nothing_found(mloom_buffer_string(&path), "the environment says that there is no metadata server", error);
   }
   return code == MLOOM_E_NOT_FOUND ? MLOOM_OK : code;
 }
 
-static int32_t adc_fetch_file(google_source *self, const google_job *job, const char *path, const char *origin,
-                              mloom_credential *out, mloom_error *error) {
+static int32_t adc_fetch_file(mloom_google_source *self, const mloom_google_job *job, const char *path,
+                              const char *origin, mloom_credential *out, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_error reason = MLOOM_ERROR_INIT;
   /* Room for all of it at once: growing would leave a key in freed memory. */
   if (mloom_buffer_reserve(&text, 2 * LARGEST_DOCUMENT) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  int32_t code = mloom_file_read(&text, path, LARGEST_DOCUMENT, GOOGLE_DOMAIN, &reason);
+  int32_t code = mloom_file_read(&text, path, LARGEST_DOCUMENT, MLOOM_GOOGLE_DOMAIN, &reason);
   if (code != MLOOM_OK) {
-    return mloom_error_set(error, code, GOOGLE_DOMAIN, "correct the path, or mount the file where it says",
+    return mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN, "correct the path, or mount the file where it says",
                            "the Google credentials of %s cannot be read: %s", origin, reason.message);
   }
   return fetch_document(self, job, (mloom_bytes){mloom_buffer_string(&text), text.size}, path, out, error);
 }
 
-static int64_t absent_until(google_source *self) {
+static int64_t absent_until(mloom_google_source *self) {
   pthread_mutex_lock(&self->lock);
   int64_t until_ms = self->absent_until_ms;
   pthread_mutex_unlock(&self->lock);
   return until_ms;
 }
 
-static int32_t adc_fetch_metadata(google_source *self, const google_job *job, const char *gcloud_path,
+static int32_t adc_fetch_metadata(mloom_google_source *self, const mloom_google_job *job, const char *gcloud_path,
                                   mloom_credential *out, mloom_error *error) {
   const mloom_host *host = self->host;
-  google_token token = {.expires_wall_ms = -1};
+  mloom_google_token token = {.expires_wall_ms = -1};
   mloom_error reason = MLOOM_ERROR_INIT;
-  uint32_t presence = google_metadata_detect(host);
-  if (presence == GOOGLE_METADATA_OFF) {
+  uint32_t presence = mloom_google_metadata_detect(host);
+  if (presence == MLOOM_GOOGLE_METADATA_OFF) {
     return nothing_found(gcloud_path, "the environment says that there is no metadata server", error);
   }
-  if (presence == GOOGLE_METADATA_UNKNOWN && host->clock_monotonic_ms(host->ctx) < absent_until(self)) {
+  if (presence == MLOOM_GOOGLE_METADATA_UNKNOWN && host->clock_monotonic_ms(host->ctx) < absent_until(self)) {
     return nothing_found(gcloud_path, "no metadata server of Google answers", error);
   }
-  int32_t code = google_metadata_fetch(job, presence, &token, &reason);
+  int32_t code = mloom_google_metadata_fetch(job, presence, &token, &reason);
   if (code == MLOOM_E_NOT_FOUND) {
     pthread_mutex_lock(&self->lock);
     self->absent_until_ms = host->clock_monotonic_ms(host->ctx) + ABSENCE_MS;
@@ -243,8 +245,8 @@ static int32_t adc_fetch_metadata(google_source *self, const google_job *job, co
 
 static int32_t adc_fetch(void *instance, mloom_call *call, const mloom_credential_args *args, mloom_credential *out,
                          mloom_error *error) {
-  google_source *self = instance;
-  google_job job = job_of(self, call, args);
+  mloom_google_source *self = instance;
+  mloom_google_job job = job_of(self, call, args);
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   char origin[96];
   int32_t code = mloom_google_adc_path(&path, origin, self->host, args->settings);

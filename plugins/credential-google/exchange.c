@@ -21,16 +21,17 @@
 /* A clock that is off by less is not what a token was refused for. */
 #define NOTABLE_SKEW_MS 30000
 
-int google_setting(const mloom_host *host, const mloom_settings *settings, const char *name, mloom_setting *out) {
+int mloom_google_setting(const mloom_host *host, const mloom_settings *settings, const char *name, mloom_setting *out) {
   memset(out, 0, sizeof(*out));
   out->size = (uint32_t)sizeof(*out);
   return host->setting_get(host->ctx, settings, name, out) == MLOOM_OK &&
          (out->secret != NULL || (out->value != NULL && out->value[0] != '\0'));
 }
 
-int google_flag(const mloom_host *host, const mloom_settings *settings, const char *name) {
+int mloom_google_flag(const mloom_host *host, const mloom_settings *settings, const char *name) {
   mloom_setting setting;
-  return google_setting(host, settings, name, &setting) && setting.value != NULL && strcmp(setting.value, "true") == 0;
+  return mloom_google_setting(host, settings, name, &setting) && setting.value != NULL &&
+         strcmp(setting.value, "true") == 0;
 }
 
 /* ---- Where tokens and keys may be sent ---- */
@@ -42,9 +43,9 @@ static int matches(mloom_bytes host, mloom_bytes pattern) {
          strncasecmp(host.data + host.size - pattern.size, pattern.data, pattern.size) == 0;
 }
 
-static int is_listed(const google_job *job, mloom_bytes host) {
+static int is_listed(const mloom_google_job *job, mloom_bytes host) {
   mloom_setting setting;
-  if (!google_setting(job->host, job->settings, "token_hosts", &setting) || setting.value == NULL) {
+  if (!mloom_google_setting(job->host, job->settings, "token_hosts", &setting) || setting.value == NULL) {
     return 0;
   }
   for (const char *rest = setting.value; *rest != '\0';) {
@@ -58,7 +59,7 @@ static int is_listed(const google_job *job, mloom_bytes host) {
 }
 
 /* The document chooses the address, and who can write the document could have a key or token sent anywhere. */
-static int32_t check_url(const google_job *job, const char *url, const char *member, mloom_error *error) {
+static int32_t check_url(const mloom_google_job *job, const char *url, const char *member, mloom_error *error) {
   mloom_url parts;
   int32_t code = mloom_fetch_check_url(url, member, error);
   code = code == MLOOM_OK ? mloom_url_parse(&parts, url, error) : code;
@@ -66,7 +67,7 @@ static int32_t check_url(const google_job *job, const char *url, const char *mem
       matches(parts.host, mloom_text_bytes("accounts.google.com")) || is_listed(job, parts.host)) {
     return code;
   }
-  return mloom_error_set(error, MLOOM_E_DENIED, GOOGLE_DOMAIN,
+  return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_GOOGLE_DOMAIN,
                          "check who wrote the document; if the host is right, name it in token_hosts",
                          "%s of the Google credentials is at %.*s, which is not a host of googleapis.com", member,
                          (int)parts.host.size, parts.host.data);
@@ -74,11 +75,12 @@ static int32_t check_url(const google_job *job, const char *url, const char *mem
 
 /* ---- Forms ---- */
 
-int32_t google_form_text(mloom_buffer *form, const char *name, const char *value) {
+int32_t mloom_google_form_text(mloom_buffer *form, const char *name, const char *value) {
   return value == NULL ? MLOOM_OK : mloom_fetch_append_field(form, name, mloom_text_bytes(value));
 }
 
-int32_t google_form_secret(mloom_buffer *form, const mloom_host *host, const char *name, const mloom_secret *value) {
+int32_t mloom_google_form_secret(mloom_buffer *form, const mloom_host *host, const char *name,
+                                 const mloom_secret *value) {
   mloom_bytes bytes = {NULL, 0};
   int32_t code = host->secret_borrow(host->ctx, value, &bytes, NULL);
   if (code != MLOOM_OK) {
@@ -94,7 +96,7 @@ int32_t google_form_secret(mloom_buffer *form, const mloom_host *host, const cha
   return mloom_buffer_append_wiping(form, field.data, field.size);
 }
 
-int32_t google_basic(const mloom_secret **out, const google_key_file *file, mloom_error *error) {
+int32_t mloom_google_basic(const mloom_secret **out, const mloom_google_key_file *file, mloom_error *error) {
   const mloom_host *host = file->host;
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer plain = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer encoded = MLOOM_BUFFER_INIT;
@@ -123,57 +125,57 @@ int32_t google_basic(const mloom_secret **out, const google_key_file *file, mloo
 /* ---- What a refusal means ---- */
 
 /* One way in which an endpoint says no; the first that fits counts. */
-typedef struct google_refusal {
+typedef struct mloom_google_refusal {
   uint32_t grant;
   const char *error;       /* NULL: any */
   const char *description; /* a part of it, or of the subtype; NULL: any */
   int32_t code;
   const char *what;
   const char *remedy;
-} google_refusal;
+} mloom_google_refusal;
 
 #define ASSERTION_REMEDY "create a new key for the service account and give its JSON document"
 
-static const google_refusal refusals[] = {
-    {GOOGLE_GRANT_ASSERTION, "invalid_grant", "timeframe", MLOOM_E_UNAUTHENTICATED,
+static const mloom_google_refusal refusals[] = {
+    {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "timeframe", MLOOM_E_UNAUTHENTICATED,
      "the time in the request is wrong for Google", "set this machine's clock to the right time"},
-    {GOOGLE_GRANT_ASSERTION, "invalid_grant", "iat", MLOOM_E_UNAUTHENTICATED,
+    {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "iat", MLOOM_E_UNAUTHENTICATED,
      "the time in the request is wrong for Google", "set this machine's clock to the right time"},
-    {GOOGLE_GRANT_ASSERTION, "invalid_grant", "signature", MLOOM_E_UNAUTHENTICATED,
+    {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "signature", MLOOM_E_UNAUTHENTICATED,
      "Google does not know the service account's key any more: it was deleted, disabled or has expired",
      ASSERTION_REMEDY},
-    {GOOGLE_GRANT_ASSERTION, "invalid_grant", "account", MLOOM_E_UNAUTHENTICATED,
+    {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "account", MLOOM_E_UNAUTHENTICATED,
      "the service account does not exist or is disabled", "enable the service account, or use another one"},
-    {GOOGLE_GRANT_ASSERTION, NULL, NULL, MLOOM_E_UNAUTHENTICATED, "Google refused the service account's key",
+    {MLOOM_GOOGLE_GRANT_ASSERTION, NULL, NULL, MLOOM_E_UNAUTHENTICATED, "Google refused the service account's key",
      ASSERTION_REMEDY},
-    {GOOGLE_GRANT_REFRESH, "invalid_grant", "rapt", MLOOM_E_NEEDS_INTERACTION,
-     "the session of the login has ended by the organization's policy", GOOGLE_LOGIN},
-    {GOOGLE_GRANT_REFRESH, "invalid_grant", NULL, MLOOM_E_NEEDS_INTERACTION, "the login was revoked or has expired",
-     GOOGLE_LOGIN},
-    {GOOGLE_GRANT_REFRESH, NULL, "client", MLOOM_E_UNAUTHENTICATED, "the OAuth client of the login was refused",
-     GOOGLE_LOGIN},
-    {GOOGLE_GRANT_REFRESH, NULL, NULL, MLOOM_E_UNAUTHENTICATED, "Google refused the login", GOOGLE_LOGIN},
-    {GOOGLE_GRANT_SUBJECT, "invalid_target", NULL, MLOOM_E_UNAUTHENTICATED,
+    {MLOOM_GOOGLE_GRANT_REFRESH, "invalid_grant", "rapt", MLOOM_E_NEEDS_INTERACTION,
+     "the session of the login has ended by the organization's policy", MLOOM_GOOGLE_LOGIN},
+    {MLOOM_GOOGLE_GRANT_REFRESH, "invalid_grant", NULL, MLOOM_E_NEEDS_INTERACTION,
+     "the login was revoked or has expired", MLOOM_GOOGLE_LOGIN},
+    {MLOOM_GOOGLE_GRANT_REFRESH, NULL, "client", MLOOM_E_UNAUTHENTICATED, "the OAuth client of the login was refused",
+     MLOOM_GOOGLE_LOGIN},
+    {MLOOM_GOOGLE_GRANT_REFRESH, NULL, NULL, MLOOM_E_UNAUTHENTICATED, "Google refused the login", MLOOM_GOOGLE_LOGIN},
+    {MLOOM_GOOGLE_GRANT_SUBJECT, "invalid_target", NULL, MLOOM_E_UNAUTHENTICATED,
      "the workload identity pool or provider of the audience does not exist or is disabled",
      "correct audience in the document, or enable the pool and the provider"},
-    {GOOGLE_GRANT_SUBJECT, "unauthorized_client", NULL, MLOOM_E_DENIED,
+    {MLOOM_GOOGLE_GRANT_SUBJECT, "unauthorized_client", NULL, MLOOM_E_DENIED,
      "the attribute condition of the identity provider refuses this workload",
      "change the condition of the provider, or run the workload under an identity that it allows"},
-    {GOOGLE_GRANT_SUBJECT, NULL, NULL, MLOOM_E_UNAUTHENTICATED, "Google refused the subject token",
+    {MLOOM_GOOGLE_GRANT_SUBJECT, NULL, NULL, MLOOM_E_UNAUTHENTICATED, "Google refused the subject token",
      "check that the token is not expired and that its issuer and audience are those of the identity provider"},
-    {GOOGLE_GRANT_IMPERSONATION, NULL, "has not been used", MLOOM_E_DENIED,
+    {MLOOM_GOOGLE_GRANT_IMPERSONATION, NULL, "has not been used", MLOOM_E_DENIED,
      "the IAM Service Account Credentials API is off", "enable iamcredentials.googleapis.com in the project"},
-    {GOOGLE_GRANT_IMPERSONATION, "PERMISSION_DENIED", NULL, MLOOM_E_DENIED,
+    {MLOOM_GOOGLE_GRANT_IMPERSONATION, "PERMISSION_DENIED", NULL, MLOOM_E_DENIED,
      "the caller may not act as the service account",
      "grant it roles/iam.serviceAccountTokenCreator, or roles/iam.workloadIdentityUser, on the service account"},
-    {GOOGLE_GRANT_IMPERSONATION, "NOT_FOUND", NULL, MLOOM_E_NOT_FOUND, "the service account to act as does not exist",
-     "correct service_account_impersonation_url in the document"},
-    {GOOGLE_GRANT_IMPERSONATION, NULL, NULL, MLOOM_E_UNAUTHENTICATED,
+    {MLOOM_GOOGLE_GRANT_IMPERSONATION, "NOT_FOUND", NULL, MLOOM_E_NOT_FOUND,
+     "the service account to act as does not exist", "correct service_account_impersonation_url in the document"},
+    {MLOOM_GOOGLE_GRANT_IMPERSONATION, NULL, NULL, MLOOM_E_UNAUTHENTICATED,
      "Google refused to let the caller act as the service account",
      "check the service account, its delegates and the token's life in the document"},
 };
 
-static int fits(const google_refusal *refusal, uint32_t grant, const mloom_token_answer *answer) {
+static int fits(const mloom_google_refusal *refusal, uint32_t grant, const mloom_token_answer *answer) {
   return refusal->grant == grant && (refusal->error == NULL || strcmp(refusal->error, answer->error) == 0) &&
          (refusal->description == NULL || strcasestr(answer->description, refusal->description) != NULL ||
           strcasestr(answer->subtype, refusal->description) != NULL ||
@@ -181,7 +183,7 @@ static int fits(const google_refusal *refusal, uint32_t grant, const mloom_token
 }
 
 /* "; this machine's clock is 900 s behind Google's", or nothing. */
-static void tell_skew(const google_job *job, const mloom_fetch_answer *came, char *out, size_t out_size) {
+static void tell_skew(const mloom_google_job *job, const mloom_fetch_answer *came, char *out, size_t out_size) {
   out[0] = '\0';
   if (came->date_wall_ms < 0) {
     return;
@@ -199,26 +201,26 @@ static int is_busy(const mloom_fetch_answer *came, const mloom_token_answer *ans
          strcmp(answer->error, "temporarily_unavailable") == 0;
 }
 
-static int32_t report(const google_job *job, const google_exchange *exchange, const mloom_fetch_answer *came,
-                      const mloom_token_answer *answer, mloom_error *error) {
+static int32_t report(const mloom_google_job *job, const mloom_google_exchange *exchange,
+                      const mloom_fetch_answer *came, const mloom_token_answer *answer, mloom_error *error) {
   int32_t code = MLOOM_E_UNAVAILABLE;
   if (is_busy(came, answer)) {
-    mloom_error_set(error, code, GOOGLE_DOMAIN, "try again later; look at Google Cloud's status page if it lasts",
+    mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN, "try again later; look at Google Cloud's status page if it lasts",
                     "Google's token endpoint is busy or broken (HTTP %d)%s%s", (int)came->status,
                     answer->error[0] == '\0' ? "" : ": ", answer->error);
   } else if (came->status == 200) {
-    code = mloom_error_set(error, MLOOM_E_PROTOCOL, GOOGLE_DOMAIN, "check the addresses in the document",
+    code = mloom_error_set(error, MLOOM_E_PROTOCOL, MLOOM_GOOGLE_DOMAIN, "check the addresses in the document",
                            "%s answered without a token", exchange->member);
   } else {
-    const google_refusal *refusal = refusals;
+    const mloom_google_refusal *refusal = refusals;
     while (!fits(refusal, exchange->grant, answer)) {
       refusal++; /* each grant has a last one that fits always */
     }
     char skew[96] = "";
-    if (exchange->grant == GOOGLE_GRANT_ASSERTION) {
+    if (exchange->grant == MLOOM_GOOGLE_GRANT_ASSERTION) {
       tell_skew(job, came, skew, sizeof(skew));
     }
-    code = mloom_error_set(error, refusal->code, GOOGLE_DOMAIN, refusal->remedy, "%s (%s%s%s)%s", refusal->what,
+    code = mloom_error_set(error, refusal->code, MLOOM_GOOGLE_DOMAIN, refusal->remedy, "%s (%s%s%s)%s", refusal->what,
                            answer->error[0] == '\0' ? "no reason given" : answer->error,
                            answer->description[0] == '\0' ? "" : ": ", answer->description, skew);
   }
@@ -233,7 +235,7 @@ static int32_t report(const google_job *job, const google_exchange *exchange, co
 
 /* ---- The exchange ---- */
 
-static int32_t send(const google_job *job, const google_exchange *exchange, mloom_fetch_answer *came,
+static int32_t send(const mloom_google_job *job, const mloom_google_exchange *exchange, mloom_fetch_answer *came,
                     mloom_error *error) {
   mloom_header headers[4];
   const mloom_header *list[4];
@@ -262,7 +264,7 @@ static int32_t send(const google_job *job, const google_exchange *exchange, mloo
   mloom_error reason = MLOOM_ERROR_INIT;
   int32_t code = mloom_fetch(came, job->host, job->call, &request, NULL, &reason);
   if (code != MLOOM_OK) {
-    mloom_error_set(error, code, GOOGLE_DOMAIN, reason.remedy, "no token from Google: %s", reason.message);
+    mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN, reason.remedy, "no token from Google: %s", reason.message);
     if (error != NULL) {
       error->retryable = reason.retryable;
     }
@@ -271,8 +273,8 @@ static int32_t send(const google_job *job, const google_exchange *exchange, mloo
 }
 
 /* *again: it says that the same may work in a moment. */
-static int32_t attempt(const google_job *job, const google_exchange *exchange, google_token *out, int *again,
-                       mloom_error *error) {
+static int32_t attempt(const mloom_google_job *job, const mloom_google_exchange *exchange, mloom_google_token *out,
+                       int *again, mloom_error *error) {
   MLOOM_AUTO(mloom_fetch_answer_free) mloom_fetch_answer came = {.body = MLOOM_BUFFER_INIT};
   mloom_token_answer answer;
   int64_t asked_ms = job->host->clock_wall_ms(job->host->ctx);
@@ -297,8 +299,8 @@ static int32_t attempt(const google_job *job, const google_exchange *exchange, g
   return code;
 }
 
-int32_t google_exchange_perform(const google_job *job, const google_exchange *exchange, google_token *out,
-                                mloom_error *error) {
+int32_t mloom_google_exchange_perform(const mloom_google_job *job, const mloom_google_exchange *exchange,
+                                      mloom_google_token *out, mloom_error *error) {
   const mloom_host *host = job->host;
   int32_t code = check_url(job, exchange->url, exchange->member, error);
   int again = code == MLOOM_OK;

@@ -16,7 +16,7 @@
 #define WANTED "urn:ietf:params:oauth:token-type:access_token"
 
 /* A person of a workforce pool names the project that pays; a client's own project is known. */
-static int32_t write_options(mloom_buffer *form, const google_key_file *file) {
+static int32_t write_options(mloom_buffer *form, const mloom_google_key_file *file) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer options = MLOOM_BUFFER_INIT;
   if (file->workforce_user_project == NULL || file->client_id != NULL) {
     return MLOOM_OK;
@@ -27,51 +27,51 @@ static int32_t write_options(mloom_buffer *form, const google_key_file *file) {
       mloom_buffer_append_char(&options, '}') != MLOOM_OK) {
     return MLOOM_E_MEMORY;
   }
-  return google_form_text(form, "options", options.data);
+  return mloom_google_form_text(form, "options", options.data);
 }
 
-static int32_t write_form(mloom_buffer *form, const google_job *job, const google_key_file *file,
+static int32_t write_form(mloom_buffer *form, const mloom_google_job *job, const mloom_google_key_file *file,
                           const mloom_secret *subject) {
-  int32_t code = google_form_text(form, "grant_type", GRANT);
-  code = code == MLOOM_OK ? google_form_text(form, "audience", file->audience) : code;
-  code = code == MLOOM_OK ? google_form_text(form, "scope", job->scope) : code;
-  code = code == MLOOM_OK ? google_form_text(form, "requested_token_type", WANTED) : code;
-  code = code == MLOOM_OK ? google_form_secret(form, job->host, "subject_token", subject) : code;
-  code = code == MLOOM_OK ? google_form_text(form, "subject_token_type", file->subject_token_type) : code;
+  int32_t code = mloom_google_form_text(form, "grant_type", GRANT);
+  code = code == MLOOM_OK ? mloom_google_form_text(form, "audience", file->audience) : code;
+  code = code == MLOOM_OK ? mloom_google_form_text(form, "scope", job->scope) : code;
+  code = code == MLOOM_OK ? mloom_google_form_text(form, "requested_token_type", WANTED) : code;
+  code = code == MLOOM_OK ? mloom_google_form_secret(form, job->host, "subject_token", subject) : code;
+  code = code == MLOOM_OK ? mloom_google_form_text(form, "subject_token_type", file->subject_token_type) : code;
   return code == MLOOM_OK ? write_options(form, file) : code;
 }
 
-static int32_t exchange_subject(const google_job *job, const google_key_file *file, const mloom_secret *subject,
-                                google_token *out, mloom_error *error) {
+static int32_t exchange_subject(const mloom_google_job *job, const mloom_google_key_file *file,
+                                const mloom_secret *subject, mloom_google_token *out, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer form = MLOOM_BUFFER_INIT;
   const mloom_secret *basic = NULL;
   if (write_form(&form, job, file, subject) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  int32_t code = google_basic(&basic, file, error);
+  int32_t code = mloom_google_basic(&basic, file, error);
   if (code != MLOOM_OK) {
     return code;
   }
-  const google_exchange exchange = {.grant = GOOGLE_GRANT_SUBJECT,
-                                    .url = file->token_url,
-                                    .member = "token_url",
-                                    .content_type = "application/x-www-form-urlencoded",
-                                    .body = {form.data, form.size},
-                                    .basic = basic};
-  code = google_exchange_perform(job, &exchange, out, error);
+  const mloom_google_exchange exchange = {.grant = MLOOM_GOOGLE_GRANT_SUBJECT,
+                                          .url = file->token_url,
+                                          .member = "token_url",
+                                          .content_type = "application/x-www-form-urlencoded",
+                                          .body = {form.data, form.size},
+                                          .basic = basic};
+  code = mloom_google_exchange_perform(job, &exchange, out, error);
   if (basic != NULL) {
     job->host->secret_unref(job->host->ctx, basic);
   }
   return code;
 }
 
-int32_t google_external_account(const google_job *job, const google_key_file *file, google_token *out,
-                                mloom_error *error) {
+int32_t mloom_google_external_account(const mloom_google_job *job, const mloom_google_key_file *file,
+                                      mloom_google_token *out, mloom_error *error) {
   const mloom_host *host = job->host;
   const mloom_secret *subject = NULL;
-  google_token federated = {.expires_wall_ms = -1};
+  mloom_google_token federated = {.expires_wall_ms = -1};
   snprintf(out->who, sizeof(out->who), "workload identity");
-  int32_t code = google_subject_token(job, file, &subject, error);
+  int32_t code = mloom_google_subject_token(job, file, &subject, error);
   if (code == MLOOM_OK) {
     code = exchange_subject(job, file, subject, &federated, error);
     host->secret_unref(host->ctx, subject);
@@ -84,7 +84,7 @@ int32_t google_external_account(const google_job *job, const google_key_file *fi
     out->expires_wall_ms = federated.expires_wall_ms;
     return MLOOM_OK;
   }
-  code = google_impersonate(job, file, federated.secret, out, error);
+  code = mloom_google_impersonate(job, file, federated.secret, out, error);
   host->secret_unref(host->ctx, federated.secret);
   return code;
 }

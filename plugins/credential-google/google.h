@@ -7,36 +7,36 @@
 
 #include "key_file.h"
 
-#define GOOGLE_DOMAIN MLOOM_DOMAIN_CREDENTIAL
-#define GOOGLE_LOGIN "run: gcloud auth application-default login"
+#define MLOOM_GOOGLE_DOMAIN MLOOM_DOMAIN_CREDENTIAL
+#define MLOOM_GOOGLE_LOGIN "run: gcloud auth application-default login"
 
 /* One fetch. */
-typedef struct google_job {
+typedef struct mloom_google_job {
   const mloom_host *host;
   mloom_call *call;
   const mloom_settings *settings;
   const char *scope; /* scopes with blanks between them */
-} google_job;
+} mloom_google_job;
 
-typedef struct google_token {
+typedef struct mloom_google_token {
   const mloom_secret *secret;
   int64_t expires_wall_ms;
   char who[120]; /* safe to show */
-} google_token;
+} mloom_google_token;
 
 /* The settings of the provider; 0 when it has no such field or no value. */
-int google_setting(const mloom_host *host, const mloom_settings *settings, const char *name, mloom_setting *out);
-int google_flag(const mloom_host *host, const mloom_settings *settings, const char *name);
+int mloom_google_setting(const mloom_host *host, const mloom_settings *settings, const char *name, mloom_setting *out);
+int mloom_google_flag(const mloom_host *host, const mloom_settings *settings, const char *name);
 
 /* ---- exchange.c ---- */
 
 /* What is asked for, which decides what a refusal means. */
-#define GOOGLE_GRANT_ASSERTION 0u
-#define GOOGLE_GRANT_REFRESH 1u
-#define GOOGLE_GRANT_SUBJECT 2u
-#define GOOGLE_GRANT_IMPERSONATION 3u
+#define MLOOM_GOOGLE_GRANT_ASSERTION 0u
+#define MLOOM_GOOGLE_GRANT_REFRESH 1u
+#define MLOOM_GOOGLE_GRANT_SUBJECT 2u
+#define MLOOM_GOOGLE_GRANT_IMPERSONATION 3u
 
-typedef struct google_exchange {
+typedef struct mloom_google_exchange {
   uint32_t grant;
   uint32_t reserved;
   const char *url;
@@ -46,44 +46,48 @@ typedef struct google_exchange {
   const mloom_secret *bearer;
   const mloom_secret *basic;
   const char *quota_project; /* NULL: none */
-} google_exchange;
+} mloom_google_exchange;
 
 /* Asks a token endpoint. The URL must be Google's, one that the settings allow, or of this machine. */
-int32_t google_exchange_perform(const google_job *job, const google_exchange *exchange, google_token *out,
-                                mloom_error *error);
+int32_t mloom_google_exchange_perform(const mloom_google_job *job, const mloom_google_exchange *exchange,
+                                      mloom_google_token *out, mloom_error *error);
 /* Appends "name=value" to a form; NULL is left out. MLOOM_E_MEMORY. */
-int32_t google_form_text(mloom_buffer *form, const char *name, const char *value);
-int32_t google_form_secret(mloom_buffer *form, const mloom_host *host, const char *name, const mloom_secret *value);
+int32_t mloom_google_form_text(mloom_buffer *form, const char *name, const char *value);
+int32_t mloom_google_form_secret(mloom_buffer *form, const mloom_host *host, const char *name,
+                                 const mloom_secret *value);
 /* "id:secret" in base64, or NULL in *out when the document has no client. */
-int32_t google_basic(const mloom_secret **out, const google_key_file *file, mloom_error *error);
+int32_t mloom_google_basic(const mloom_secret **out, const mloom_google_key_file *file, mloom_error *error);
 
 /* ---- One for each type of document ---- */
 
-int32_t google_service_account(const google_job *job, const google_key_file *file, google_token *out,
-                               mloom_error *error);
-int32_t google_user(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error);
-int32_t google_external_account(const google_job *job, const google_key_file *file, google_token *out,
-                                mloom_error *error);
-int32_t google_impersonated(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error);
+int32_t mloom_google_service_account(const mloom_google_job *job, const mloom_google_key_file *file,
+                                     mloom_google_token *out, mloom_error *error);
+int32_t mloom_google_user(const mloom_google_job *job, const mloom_google_key_file *file, mloom_google_token *out,
+                          mloom_error *error);
+int32_t mloom_google_external_account(const mloom_google_job *job, const mloom_google_key_file *file,
+                                      mloom_google_token *out, mloom_error *error);
+int32_t mloom_google_impersonated(const mloom_google_job *job, const mloom_google_key_file *file,
+                                  mloom_google_token *out, mloom_error *error);
 /* The token for the service account of url, asked for with the token of its caller. */
-int32_t google_impersonate(const google_job *job, const google_key_file *file, const mloom_secret *caller,
-                           google_token *out, mloom_error *error);
+int32_t mloom_google_impersonate(const mloom_google_job *job, const mloom_google_key_file *file,
+                                 const mloom_secret *caller, mloom_google_token *out, mloom_error *error);
 /* Whatever the type is. */
-int32_t google_fetch(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error);
+int32_t mloom_google_fetch(const mloom_google_job *job, const mloom_google_key_file *file, mloom_google_token *out,
+                           mloom_error *error);
 
 /* The token of an external account's own identity provider, read anew each time. */
-int32_t google_subject_token(const google_job *job, const google_key_file *file, const mloom_secret **out,
-                             mloom_error *error);
+int32_t mloom_google_subject_token(const mloom_google_job *job, const mloom_google_key_file *file,
+                                   const mloom_secret **out, mloom_error *error);
 /* What a program that the document names prints, where the operator lets documents name programs. */
-int32_t google_subject_executable(const google_job *job, const google_key_file *file, const mloom_secret **out,
-                                  mloom_error *error);
+int32_t mloom_google_subject_executable(const mloom_google_job *job, const mloom_google_key_file *file,
+                                        const mloom_secret **out, mloom_error *error);
 /* The account that an impersonation URL is for, safe to show. */
-mloom_bytes google_impersonation_target(const char *url);
+mloom_bytes mloom_google_impersonation_target(const char *url);
 /* Makes a secret of a subject token: of what text holds but white space at its ends. text may be overwritten. */
-int32_t google_subject_keep(const google_job *job, const char *origin, mloom_buffer *text, const mloom_secret **out,
-                            mloom_error *error);
+int32_t mloom_google_subject_keep(const mloom_google_job *job, const char *origin, mloom_buffer *text,
+                                  const mloom_secret **out, mloom_error *error);
 /* On AWS: a request to AWS that says whose keys it is signed with, for Google to send. */
-int32_t google_subject_aws(const google_job *job, const google_key_file *file, const mloom_secret **out,
-                           mloom_error *error);
+int32_t mloom_google_subject_aws(const mloom_google_job *job, const mloom_google_key_file *file,
+                                 const mloom_secret **out, mloom_error *error);
 
 #endif

@@ -18,7 +18,7 @@
 #define DEEPEST 3u
 
 typedef struct file_reader {
-  google_key_file *file;
+  mloom_google_key_file *file;
   mloom_json_reader json;
   mloom_buffer *text; /* as large as the document, so that it never grows */
   const char *origin;
@@ -39,36 +39,36 @@ typedef struct text_member {
 } text_member;
 
 static const text_member members[] = {
-    {"client_email", offsetof(google_key_file, client_email), 0},
-    {"client_id", offsetof(google_key_file, client_id), 0},
-    {"private_key_id", offsetof(google_key_file, private_key_id), 0},
-    {"project_id", offsetof(google_key_file, project_id), 0},
-    {"quota_project_id", offsetof(google_key_file, quota_project_id), 0},
-    {"token_uri", offsetof(google_key_file, token_url), 0},
-    {"token_url", offsetof(google_key_file, token_url), 0},
-    {"universe_domain", offsetof(google_key_file, universe_domain), 0},
-    {"audience", offsetof(google_key_file, audience), 0},
-    {"subject_token_type", offsetof(google_key_file, subject_token_type), 0},
-    {"service_account_impersonation_url", offsetof(google_key_file, impersonation_url), 0},
-    {"workforce_pool_user_project", offsetof(google_key_file, workforce_user_project), 0},
-    {"private_key", offsetof(google_key_file, private_key), 1},
-    {"client_secret", offsetof(google_key_file, client_secret), 1},
-    {"refresh_token", offsetof(google_key_file, refresh_token), 1},
+    {"client_email", offsetof(mloom_google_key_file, client_email), 0},
+    {"client_id", offsetof(mloom_google_key_file, client_id), 0},
+    {"private_key_id", offsetof(mloom_google_key_file, private_key_id), 0},
+    {"project_id", offsetof(mloom_google_key_file, project_id), 0},
+    {"quota_project_id", offsetof(mloom_google_key_file, quota_project_id), 0},
+    {"token_uri", offsetof(mloom_google_key_file, token_url), 0},
+    {"token_url", offsetof(mloom_google_key_file, token_url), 0},
+    {"universe_domain", offsetof(mloom_google_key_file, universe_domain), 0},
+    {"audience", offsetof(mloom_google_key_file, audience), 0},
+    {"subject_token_type", offsetof(mloom_google_key_file, subject_token_type), 0},
+    {"service_account_impersonation_url", offsetof(mloom_google_key_file, impersonation_url), 0},
+    {"workforce_pool_user_project", offsetof(mloom_google_key_file, workforce_user_project), 0},
+    {"private_key", offsetof(mloom_google_key_file, private_key), 1},
+    {"client_secret", offsetof(mloom_google_key_file, client_secret), 1},
+    {"refresh_token", offsetof(mloom_google_key_file, refresh_token), 1},
 };
 
 /* Of credential_source. */
 static const text_member subject_members[] = {
-    {"file", offsetof(google_key_file, subject_file), 0},
-    {"url", offsetof(google_key_file, subject_url), 0},
-    {"environment_id", offsetof(google_key_file, subject_environment), 0},
-    {"regional_cred_verification_url", offsetof(google_key_file, subject_verification), 0},
+    {"file", offsetof(mloom_google_key_file, subject_file), 0},
+    {"url", offsetof(mloom_google_key_file, subject_url), 0},
+    {"environment_id", offsetof(mloom_google_key_file, subject_environment), 0},
+    {"regional_cred_verification_url", offsetof(mloom_google_key_file, subject_verification), 0},
 };
 
-static char **text_at(google_key_file *file, size_t offset) {
+static char **text_at(mloom_google_key_file *file, size_t offset) {
   return (char **)(void *)((char *)file + offset);
 }
 
-static const mloom_secret **secret_at(google_key_file *file, size_t offset) {
+static const mloom_secret **secret_at(mloom_google_key_file *file, size_t offset) {
   return (const mloom_secret **)(void *)((char *)file + offset);
 }
 
@@ -139,12 +139,12 @@ static int read_listed(file_reader *self, mloom_json_reader *json, const text_me
 }
 
 static int32_t read_delegates(file_reader *self) {
-  google_key_file *file = self->file;
+  mloom_google_key_file *file = self->file;
   if (!mloom_json_reader_array(&self->json)) {
     return MLOOM_OK;
   }
   while (mloom_json_reader_element(&self->json)) {
-    if (file->delegate_count == GOOGLE_LIST_LIMIT) {
+    if (file->delegate_count == MLOOM_GOOGLE_LIST_LIMIT) {
       return bad_member(self, "delegates", "has too many elements");
     }
     int32_t code = read_string(self, &self->json, "delegates", &file->delegates[file->delegate_count]);
@@ -205,16 +205,16 @@ static int speaks_of_a_secret(const char *name) {
 }
 
 static int32_t read_headers(file_reader *self, mloom_json_reader *json) {
-  google_key_file *file = self->file;
+  mloom_google_key_file *file = self->file;
   mloom_bytes name;
   if (!mloom_json_reader_object(json)) {
     return MLOOM_OK;
   }
   while (mloom_json_reader_key(json, &name)) {
-    if (file->subject_header_count == GOOGLE_LIST_LIMIT || name.size > LARGEST_TEXT) {
+    if (file->subject_header_count == MLOOM_GOOGLE_LIST_LIMIT || name.size > LARGEST_TEXT) {
       return bad_member(self, "credential_source.headers", "has too many elements");
     }
-    google_named_value *header = &file->subject_headers[file->subject_header_count++];
+    mloom_google_named_value *header = &file->subject_headers[file->subject_header_count++];
     header->name = mloom_text_dup(name);
     if (header->name == NULL) {
       return mloom_error_memory(self->error);
@@ -256,7 +256,7 @@ static int32_t read_format(file_reader *self, mloom_json_reader *json) {
 }
 
 static int32_t read_executable(file_reader *self, mloom_json_reader *json) {
-  google_key_file *file = self->file;
+  mloom_google_key_file *file = self->file;
   mloom_bytes name;
   int32_t code = MLOOM_OK;
   if (!mloom_json_reader_object(json)) {
@@ -325,7 +325,7 @@ static int32_t need(const file_reader *self, const char *name, int present) {
 }
 
 static int32_t check_service_account(const file_reader *self) {
-  const google_key_file *file = self->file;
+  const mloom_google_key_file *file = self->file;
   int32_t code = need(self, "client_email", file->client_email != NULL);
   code = code == MLOOM_OK ? need(self, "private_key", file->private_key != NULL) : code;
   if (code != MLOOM_OK) {
@@ -340,18 +340,18 @@ static int32_t check_service_account(const file_reader *self) {
 }
 
 static int32_t check_user(const file_reader *self) {
-  const google_key_file *file = self->file;
+  const mloom_google_key_file *file = self->file;
   int32_t code = need(self, "refresh_token", file->refresh_token != NULL);
   code = code == MLOOM_OK ? need(self, "client_id", file->client_id != NULL) : code;
   code = code == MLOOM_OK ? need(self, "client_secret", file->client_secret != NULL) : code;
-  if (code == MLOOM_OK && file->type == GOOGLE_EXTERNAL_ACCOUNT_USER) {
+  if (code == MLOOM_OK && file->type == MLOOM_GOOGLE_EXTERNAL_ACCOUNT_USER) {
     code = need(self, "token_url", file->token_url != NULL);
   }
   return code;
 }
 
 static int32_t check_external(const file_reader *self) {
-  const google_key_file *file = self->file;
+  const mloom_google_key_file *file = self->file;
   int sources = (file->subject_file != NULL) + (file->subject_environment != NULL) + (file->subject_command != NULL) +
                 file->subject_is_certificate;
   /* One for AWS has an address too. */
@@ -369,11 +369,11 @@ static int32_t check_external(const file_reader *self) {
   return code;
 }
 
-static int32_t read_document(google_key_file **out, const mloom_host *host, mloom_bytes text, const char *origin,
+static int32_t read_document(mloom_google_key_file **out, const mloom_host *host, mloom_bytes text, const char *origin,
                              uint32_t depth, mloom_error *error);
 
 static int32_t check_impersonated(const file_reader *self) {
-  google_key_file *file = self->file;
+  mloom_google_key_file *file = self->file;
   int32_t code = need(self, "service_account_impersonation_url", file->impersonation_url != NULL);
   code = code == MLOOM_OK ? need(self, "source_credentials", self->source.size > 0) : code;
   if (code == MLOOM_OK && self->depth + 1 >= DEEPEST) {
@@ -400,25 +400,25 @@ static int32_t unknown_type(const file_reader *self) {
 }
 
 static int32_t check_document(file_reader *self) {
-  google_key_file *file = self->file;
+  mloom_google_key_file *file = self->file;
   if (strcmp(self->type, "service_account") == 0) {
-    file->type = GOOGLE_SERVICE_ACCOUNT;
+    file->type = MLOOM_GOOGLE_SERVICE_ACCOUNT;
     return check_service_account(self);
   }
   if (strcmp(self->type, "authorized_user") == 0) {
-    file->type = GOOGLE_AUTHORIZED_USER;
+    file->type = MLOOM_GOOGLE_AUTHORIZED_USER;
     return check_user(self);
   }
   if (strcmp(self->type, "external_account_authorized_user") == 0) {
-    file->type = GOOGLE_EXTERNAL_ACCOUNT_USER;
+    file->type = MLOOM_GOOGLE_EXTERNAL_ACCOUNT_USER;
     return check_user(self);
   }
   if (strcmp(self->type, "external_account") == 0) {
-    file->type = GOOGLE_EXTERNAL_ACCOUNT;
+    file->type = MLOOM_GOOGLE_EXTERNAL_ACCOUNT;
     return check_external(self);
   }
   if (strcmp(self->type, "impersonated_service_account") == 0) {
-    file->type = GOOGLE_IMPERSONATED;
+    file->type = MLOOM_GOOGLE_IMPERSONATED;
     return check_impersonated(self);
   }
   return unknown_type(self);
@@ -452,9 +452,9 @@ static int32_t read_all(file_reader *self, mloom_bytes text) {
   return code;
 }
 
-static int32_t read_document(google_key_file **out, const mloom_host *host, mloom_bytes text, const char *origin,
+static int32_t read_document(mloom_google_key_file **out, const mloom_host *host, mloom_bytes text, const char *origin,
                              uint32_t depth, mloom_error *error) {
-  MLOOM_AUTO(google_key_file_auto_free) google_key_file *file = calloc(1, sizeof(*file));
+  MLOOM_AUTO(mloom_google_key_file_auto_free) mloom_google_key_file *file = calloc(1, sizeof(*file));
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer scratch = MLOOM_BUFFER_INIT;
   text = mloom_text_trim(text);
   if (file == NULL || mloom_buffer_reserve(&scratch, text.size + 1) != MLOOM_OK) {
@@ -476,12 +476,12 @@ static int32_t read_document(google_key_file **out, const mloom_host *host, mloo
   return code;
 }
 
-int32_t google_key_file_read(google_key_file **out, const mloom_host *host, mloom_bytes text, const char *origin,
-                             mloom_error *error) {
+int32_t mloom_google_key_file_read(mloom_google_key_file **out, const mloom_host *host, mloom_bytes text,
+                                   const char *origin, mloom_error *error) {
   return read_document(out, host, text, origin, 0, error);
 }
 
-void google_key_file_free(google_key_file *file) {
+void mloom_google_key_file_free(mloom_google_key_file *file) {
   if (file == NULL) {
     return;
   }
@@ -509,10 +509,10 @@ void google_key_file_free(google_key_file *file) {
   free(file->subject_field);
   free(file->subject_command);
   free(file->subject_command_output);
-  google_key_file_free(file->source);
+  mloom_google_key_file_free(file->source);
   free(file);
 }
 
-void google_key_file_auto_free(google_key_file **file) {
-  google_key_file_free(*file);
+void mloom_google_key_file_auto_free(mloom_google_key_file **file) {
+  mloom_google_key_file_free(*file);
 }

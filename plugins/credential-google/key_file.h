@@ -8,23 +8,23 @@
 #include "base/buffer.h"
 #include <mergeloom/plugin.h>
 
-#define GOOGLE_SERVICE_ACCOUNT 1u
-#define GOOGLE_AUTHORIZED_USER 2u
-#define GOOGLE_EXTERNAL_ACCOUNT 3u
-#define GOOGLE_EXTERNAL_ACCOUNT_USER 4u
-#define GOOGLE_IMPERSONATED 5u
+#define MLOOM_GOOGLE_SERVICE_ACCOUNT 1u
+#define MLOOM_GOOGLE_AUTHORIZED_USER 2u
+#define MLOOM_GOOGLE_EXTERNAL_ACCOUNT 3u
+#define MLOOM_GOOGLE_EXTERNAL_ACCOUNT_USER 4u
+#define MLOOM_GOOGLE_IMPERSONATED 5u
 
-#define GOOGLE_LIST_LIMIT 16u
+#define MLOOM_GOOGLE_LIST_LIMIT 16u
 
 /* A header that a subject token is asked for with: secret where its name speaks of one, else text. */
-typedef struct google_named_value {
+typedef struct mloom_google_named_value {
   char *name;
   char *text;
   const mloom_secret *secret;
-} google_named_value;
+} mloom_google_named_value;
 
 /* NULL where the document has nothing; an empty text counts as nothing. */
-typedef struct google_key_file {
+typedef struct mloom_google_key_file {
   const mloom_host *host;
   uint32_t type;
   uint32_t reserved;
@@ -43,7 +43,7 @@ typedef struct google_key_file {
   const mloom_secret *client_secret;
   const mloom_secret *refresh_token;
   int64_t lifetime_s; /* of an impersonated token; 0: not given */
-  char *delegates[GOOGLE_LIST_LIMIT];
+  char *delegates[MLOOM_GOOGLE_LIST_LIMIT];
   size_t delegate_count;
   /* Where the subject token of an external account comes from. */
   char *subject_file;
@@ -56,16 +56,16 @@ typedef struct google_key_file {
   int64_t subject_command_timeout_ms;
   char *subject_command_output;
   int subject_is_certificate;
-  google_named_value subject_headers[GOOGLE_LIST_LIMIT];
+  mloom_google_named_value subject_headers[MLOOM_GOOGLE_LIST_LIMIT];
   size_t subject_header_count;
-  struct google_key_file *source; /* of an impersonated account */
-} google_key_file;
+  struct mloom_google_key_file *source; /* of an impersonated account */
+} mloom_google_key_file;
 
 /* Reads a document; origin says in messages where it came from. Unknown members are ignored. MLOOM_E_INVALID:
  * malformed, or without what its type needs; MLOOM_E_UNSUPPORTED: of a type that is not known here. */
-int32_t google_key_file_read(google_key_file **out, const mloom_host *host, mloom_bytes text, const char *origin,
-                             mloom_error *error);
-void google_key_file_free(google_key_file *file);
-void google_key_file_auto_free(google_key_file **file);
+int32_t mloom_google_key_file_read(mloom_google_key_file **out, const mloom_host *host, mloom_bytes text,
+                                   const char *origin, mloom_error *error);
+void mloom_google_key_file_free(mloom_google_key_file *file);
+void mloom_google_key_file_auto_free(mloom_google_key_file **file);
 
 #endif

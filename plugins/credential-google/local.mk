@@ -1,4 +1,4 @@
-mergeloom_credential_google_la_SOURCES = \
+credential_google_sources = \
   plugins/credential-google/credential_google.c \
   plugins/credential-google/exchange.c \
   plugins/credential-google/external_account.c \
@@ -13,6 +13,7 @@ mergeloom_credential_google_la_SOURCES = \
   plugins/credential-google/subject_executable.c \
   plugins/credential-google/subject_token.c \
   plugins/credential-google/user.c
+mergeloom_credential_google_la_SOURCES = $(credential_google_sources)
 if BUILTIN_PLUGINS
 noinst_LTLIBRARIES += plugins/libcredential-google.la
 plugins_libcredential_google_la_SOURCES = $(mergeloom_credential_google_la_SOURCES)

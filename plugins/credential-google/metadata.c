@@ -42,30 +42,31 @@ static int is_set_to(const mloom_host *host, const char *name, const char *wante
 
 static int is_googles_machine(void) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer name = MLOOM_BUFFER_INIT;
-  return mloom_file_read(&name, PRODUCT_FILE, 4096, GOOGLE_DOMAIN, NULL) == MLOOM_OK && name.size >= 6 &&
+  return mloom_file_read(&name, PRODUCT_FILE, 4096, MLOOM_GOOGLE_DOMAIN, NULL) == MLOOM_OK && name.size >= 6 &&
          memcmp(name.data, "Google", 6) == 0;
 }
 
-uint32_t google_metadata_detect(const mloom_host *host) {
+uint32_t mloom_google_metadata_detect(const mloom_host *host) {
   static const char *const serverless[] = {"K_SERVICE", "CLOUD_RUN_JOB", "FUNCTION_NAME"};
   if (is_set_to(host, "NO_GCE_CHECK", "true") || is_set_to(host, "METADATA_SERVER_DETECTION", "none")) {
-    return GOOGLE_METADATA_OFF;
+    return MLOOM_GOOGLE_METADATA_OFF;
   }
   if (is_set_to(host, "METADATA_SERVER_DETECTION", "ping-only")) {
-    return GOOGLE_METADATA_UNKNOWN;
+    return MLOOM_GOOGLE_METADATA_UNKNOWN;
   }
   if (find_host(host) != NULL || is_set_to(host, "METADATA_SERVER_DETECTION", "assume-present")) {
-    return GOOGLE_METADATA_PRESENT;
+    return MLOOM_GOOGLE_METADATA_PRESENT;
   }
   for (size_t i = 0; i < sizeof(serverless) / sizeof(serverless[0]); i++) {
     if (host->environment_get(host->ctx, serverless[i]) != NULL) {
-      return GOOGLE_METADATA_PRESENT;
+      return MLOOM_GOOGLE_METADATA_PRESENT;
     }
   }
   if (is_googles_machine()) {
-    return GOOGLE_METADATA_PRESENT;
+    return MLOOM_GOOGLE_METADATA_PRESENT;
   }
-  return is_set_to(host, "METADATA_SERVER_DETECTION", "bios-only") ? GOOGLE_METADATA_OFF : GOOGLE_METADATA_UNKNOWN;
+  return is_set_to(host, "METADATA_SERVER_DETECTION", "bios-only") ? MLOOM_GOOGLE_METADATA_OFF
+                                                                   : MLOOM_GOOGLE_METADATA_UNKNOWN;
 }
 
 /* ---- Asking ---- */
@@ -82,7 +83,7 @@ static int32_t append_origin(mloom_buffer *out, const mloom_host *host) {
   return code;
 }
 
-static int32_t ask(const google_job *job, const char *path, const mloom_fetch_options *options,
+static int32_t ask(const mloom_google_job *job, const char *path, const mloom_fetch_options *options,
                    mloom_fetch_answer *came, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
   memset(came, 0, sizeof(*came));
@@ -105,7 +106,7 @@ static int is_googles(const mloom_fetch_answer *came) {
   return strcasecmp(came->flavor, "Google") == 0;
 }
 
-static int32_t find_server(const google_job *job, mloom_error *error) {
+static int32_t find_server(const mloom_google_job *job, mloom_error *error) {
   MLOOM_AUTO(mloom_fetch_answer_free) mloom_fetch_answer came = {.body = MLOOM_BUFFER_INIT};
   mloom_error reason = MLOOM_ERROR_INIT;
   int32_t code = ask(job, "/", &brief, &came, &reason);
@@ -116,7 +117,7 @@ static int32_t find_server(const google_job *job, mloom_error *error) {
     mloom_error_copy(error, &reason);
     return code;
   }
-  return mloom_error_set(error, MLOOM_E_NOT_FOUND, GOOGLE_DOMAIN, NULL, "%s",
+  return mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_GOOGLE_DOMAIN, NULL, "%s",
                          code == MLOOM_OK ? "what answers at its address is not Google's metadata server"
                                           : "no metadata server of Google answers");
 }
@@ -125,22 +126,22 @@ static int32_t report(const mloom_fetch_answer *came, const mloom_token_answer *
   int32_t code = MLOOM_E_UNAUTHENTICATED;
   const char *said = answer->description[0] == '\0' ? answer->error : answer->description;
   if (came->status == 404) {
-    mloom_error_set(error, code, GOOGLE_DOMAIN,
+    mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN,
                     "give the machine a service account; on GKE, bind the pod's Kubernetes service account to one",
                     "the metadata server knows no service account for this machine or pod");
   } else if (came->status == 403) {
     code = MLOOM_E_DENIED;
     mloom_error_set(
-        error, code, GOOGLE_DOMAIN,
+        error, code, MLOOM_GOOGLE_DOMAIN,
         "grant roles/iam.workloadIdentityUser on the service account to the pod's Kubernetes service account",
         "the metadata server may not give a token for this machine or pod (%s)", said[0] == '\0' ? "HTTP 403" : said);
   } else if (came->status >= 500 || came->status == 429) {
     code = MLOOM_E_UNAVAILABLE;
-    mloom_error_set(error, code, GOOGLE_DOMAIN, "try again later; on GKE, look at the pod gke-metadata-server",
+    mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN, "try again later; on GKE, look at the pod gke-metadata-server",
                     "the metadata server is busy or broken (HTTP %d)", (int)came->status);
   } else {
     code = MLOOM_E_PROTOCOL;
-    mloom_error_set(error, code, GOOGLE_DOMAIN, "look at the log of what serves the metadata",
+    mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN, "look at the log of what serves the metadata",
                     "the metadata server gave no token (HTTP %d%s%s)", (int)came->status, said[0] == '\0' ? "" : ": ",
                     said);
   }
@@ -152,7 +153,7 @@ static int32_t report(const mloom_fetch_answer *came, const mloom_token_answer *
 }
 
 /* Whose token it is matters: a pod that is bound to no account may get that of the node. */
-static void tell_account(const google_job *job, google_token *out) {
+static void tell_account(const mloom_google_job *job, mloom_google_token *out) {
   MLOOM_AUTO(mloom_fetch_answer_free) mloom_fetch_answer came = {.body = MLOOM_BUFFER_INIT};
   snprintf(out->who, sizeof(out->who), "metadata server");
   if (ask(job, ACCOUNT "email", &once, &came, NULL) != MLOOM_OK || came.status != 200 || !is_googles(&came) ||
@@ -175,7 +176,7 @@ static int32_t append_path(mloom_buffer *out, const char *scope) {
   return code;
 }
 
-static int32_t ask_for_token(const google_job *job, mloom_fetch_answer *came, mloom_error *error) {
+static int32_t ask_for_token(const mloom_google_job *job, mloom_fetch_answer *came, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer scopes = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   mloom_error reason = MLOOM_ERROR_INIT;
@@ -189,7 +190,7 @@ static int32_t ask_for_token(const google_job *job, mloom_fetch_answer *came, ml
   }
   int32_t code = ask(job, path.data, &patient, came, &reason);
   if (code == MLOOM_E_UNAVAILABLE) {
-    mloom_error_set(error, code, GOOGLE_DOMAIN,
+    mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN,
                     "look at what keeps this machine or pod from it: a network policy, a firewall, GCE_METADATA_HOST",
                     "Google's metadata server cannot be reached: %s", reason.message);
     if (error != NULL) {
@@ -201,17 +202,18 @@ static int32_t ask_for_token(const google_job *job, mloom_fetch_answer *came, ml
   return code;
 }
 
-int32_t google_metadata_fetch(const google_job *job, uint32_t presence, google_token *out, mloom_error *error) {
+int32_t mloom_google_metadata_fetch(const mloom_google_job *job, uint32_t presence, mloom_google_token *out,
+                                    mloom_error *error) {
   MLOOM_AUTO(mloom_fetch_answer_free) mloom_fetch_answer came = {.body = MLOOM_BUFFER_INIT};
   mloom_token_answer answer;
-  int32_t code = presence == GOOGLE_METADATA_PRESENT ? MLOOM_OK : find_server(job, error);
+  int32_t code = presence == MLOOM_GOOGLE_METADATA_PRESENT ? MLOOM_OK : find_server(job, error);
   int64_t asked_ms = job->host->clock_wall_ms(job->host->ctx);
   code = code == MLOOM_OK ? ask_for_token(job, &came, error) : code;
   if (code != MLOOM_OK) {
     return code;
   }
   if (!is_googles(&came)) {
-    return mloom_error_set(error, MLOOM_E_DENIED, GOOGLE_DOMAIN,
+    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_GOOGLE_DOMAIN,
                            "correct GCE_METADATA_HOST, and find out who answers for the metadata server",
                            "what answers as metadata server does not say that it is Google's");
   }

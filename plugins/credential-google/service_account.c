@@ -23,7 +23,7 @@ static int32_t write_text(mloom_buffer *out, const char *name, const char *value
   return value == NULL ? MLOOM_OK : mloom_json_write_member(out, name, value, strlen(value));
 }
 
-static int32_t write_header(mloom_buffer *out, const google_key_file *file) {
+static int32_t write_header(mloom_buffer *out, const mloom_google_key_file *file) {
   int failed = mloom_buffer_append_char(out, '{') != MLOOM_OK || write_text(out, "alg", "RS256") != MLOOM_OK ||
                write_text(out, "typ", "JWT") != MLOOM_OK || write_text(out, "kid", file->private_key_id) != MLOOM_OK ||
                mloom_buffer_append_char(out, '}') != MLOOM_OK;
@@ -31,8 +31,8 @@ static int32_t write_header(mloom_buffer *out, const google_key_file *file) {
 }
 
 /* sub or aud may be NULL. */
-static int32_t write_claims(mloom_buffer *out, const google_job *job, const google_key_file *file, const char *sub,
-                            const char *aud, int64_t now_s) {
+static int32_t write_claims(mloom_buffer *out, const mloom_google_job *job, const mloom_google_key_file *file,
+                            const char *sub, const char *aud, int64_t now_s) {
   int failed = mloom_buffer_append_char(out, '{') != MLOOM_OK ||
                write_text(out, "iss", file->client_email) != MLOOM_OK || write_text(out, "sub", sub) != MLOOM_OK ||
                write_text(out, "scope", job->scope) != MLOOM_OK || write_text(out, "aud", aud) != MLOOM_OK ||
@@ -41,7 +41,7 @@ static int32_t write_claims(mloom_buffer *out, const google_job *job, const goog
   return failed ? MLOOM_E_MEMORY : MLOOM_OK;
 }
 
-static int32_t sign(mloom_buffer *out, const google_job *job, const google_key_file *file, const char *sub,
+static int32_t sign(mloom_buffer *out, const mloom_google_job *job, const mloom_google_key_file *file, const char *sub,
                     const char *aud, int64_t now_s, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer header = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer claims = MLOOM_BUFFER_INIT;
@@ -52,14 +52,16 @@ static int32_t sign(mloom_buffer *out, const google_job *job, const google_key_f
   int32_t code = mloom_jwt_sign(out, job->host, MLOOM_JWT_RS256, (mloom_bytes){header.data, header.size},
                                 (mloom_bytes){claims.data, claims.size}, file->private_key, &reason);
   if (code == MLOOM_E_INVALID) {
-    return mloom_error_set(error, code, GOOGLE_DOMAIN, "create a new key for the service account and give its document",
+    return mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN,
+                           "create a new key for the service account and give its document",
                            "private_key of service account %s cannot be used: %s", file->client_email, reason.message);
   }
   mloom_error_copy(error, &reason);
   return code;
 }
 
-static int32_t self_signed(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error) {
+static int32_t self_signed(const mloom_google_job *job, const mloom_google_key_file *file, mloom_google_token *out,
+                           mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer token = MLOOM_BUFFER_INIT;
   int64_t now_s = job->host->clock_wall_ms(job->host->ctx) / 1000;
   int32_t code = sign(&token, job, file, file->client_email, NULL, now_s, error);
@@ -73,7 +75,8 @@ static int32_t self_signed(const google_job *job, const google_key_file *file, g
   return code;
 }
 
-static int32_t granted(const google_job *job, const google_key_file *file, google_token *out, mloom_error *error) {
+static int32_t granted(const mloom_google_job *job, const mloom_google_key_file *file, mloom_google_token *out,
+                       mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer assertion = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer form = MLOOM_BUFFER_INIT;
   int64_t now_s = job->host->clock_wall_ms(job->host->ctx) / 1000;
@@ -83,23 +86,24 @@ static int32_t granted(const google_job *job, const google_key_file *file, googl
     return code;
   }
   if (mloom_buffer_reserve(&form, 2 * assertion.size + 128) != MLOOM_OK ||
-      google_form_text(&form, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer") != MLOOM_OK ||
-      google_form_text(&form, "assertion", assertion.data) != MLOOM_OK) {
+      mloom_google_form_text(&form, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer") != MLOOM_OK ||
+      mloom_google_form_text(&form, "assertion", assertion.data) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  const google_exchange exchange = {.grant = GOOGLE_GRANT_ASSERTION,
-                                    .url = file->token_url == NULL ? TOKEN_URL : file->token_url,
-                                    .member = "token_uri",
-                                    .content_type = "application/x-www-form-urlencoded",
-                                    .body = {form.data, form.size}};
-  return google_exchange_perform(job, &exchange, out, error);
+  const mloom_google_exchange exchange = {.grant = MLOOM_GOOGLE_GRANT_ASSERTION,
+                                          .url = file->token_url == NULL ? TOKEN_URL : file->token_url,
+                                          .member = "token_uri",
+                                          .content_type = "application/x-www-form-urlencoded",
+                                          .body = {form.data, form.size}};
+  return mloom_google_exchange_perform(job, &exchange, out, error);
 }
 
-int32_t google_service_account(const google_job *job, const google_key_file *file, google_token *out,
-                               mloom_error *error) {
+int32_t mloom_google_service_account(const mloom_google_job *job, const mloom_google_key_file *file,
+                                     mloom_google_token *out, mloom_error *error) {
   /* Other universes have no token endpoint. */
   int elsewhere = file->universe_domain != NULL && strcmp(file->universe_domain, "googleapis.com") != 0;
   snprintf(out->who, sizeof(out->who), "service account %s", file->client_email);
-  return elsewhere || google_flag(job->host, job->settings, "self_signed_jwt") ? self_signed(job, file, out, error)
-                                                                               : granted(job, file, out, error);
+  return elsewhere || mloom_google_flag(job->host, job->settings, "self_signed_jwt")
+             ? self_signed(job, file, out, error)
+             : granted(job, file, out, error);
 }

@@ -35,7 +35,7 @@ static int is_question(const char *url, const char *region) {
          memcmp(host + size - suffix_size, suffix, suffix_size) == 0 && strcmp(rest, QUESTION) == 0;
 }
 
-static int32_t make_url(mloom_buffer *out, const google_key_file *file, const char *region, mloom_error *error) {
+static int32_t make_url(mloom_buffer *out, const mloom_google_key_file *file, const char *region, mloom_error *error) {
   const char *pattern = file->subject_verification == NULL ? DEFAULT_URL : file->subject_verification;
   const char *place = strstr(pattern, PLACE);
   int32_t code = place == NULL ? mloom_buffer_append_string(out, pattern)
@@ -45,7 +45,7 @@ static int32_t make_url(mloom_buffer *out, const google_key_file *file, const ch
     return mloom_error_memory(error);
   }
   if (!is_question(out->data, region)) {
-    return mloom_error_set(error, MLOOM_E_DENIED, GOOGLE_DOMAIN, "use " DEFAULT_URL,
+    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_GOOGLE_DOMAIN, "use " DEFAULT_URL,
                            "regional_cred_verification_url of the Google credentials is not AWS's GetCallerIdentity");
   }
   return MLOOM_OK;
@@ -62,7 +62,7 @@ static int32_t write_header(mloom_buffer *out, const char *name, mloom_bytes val
   return failed ? MLOOM_E_MEMORY : MLOOM_OK;
 }
 
-static int32_t write_request(mloom_buffer *out, const google_key_file *file, const char *url,
+static int32_t write_request(mloom_buffer *out, const mloom_google_key_file *file, const char *url,
                              const mloom_sigv4_signature *signature, mloom_bytes session_token) {
   const char *host = url + strlen("https://");
   mloom_bytes host_text = {host, strcspn(host, "/?")};
@@ -80,7 +80,7 @@ static int32_t write_request(mloom_buffer *out, const google_key_file *file, con
   return failed ? MLOOM_E_MEMORY : MLOOM_OK;
 }
 
-static int32_t sign(mloom_sigv4_signature *out, const mloom_aws_fetch *fetch, const google_key_file *file,
+static int32_t sign(mloom_sigv4_signature *out, const mloom_aws_fetch *fetch, const mloom_google_key_file *file,
                     const mloom_sigv4_identity *identity, const char *url, mloom_error *error) {
   const mloom_sigv4_scope scope = {
       .region = fetch->region, .service = "sts", .wall_ms = fetch->host->clock_wall_ms(fetch->host->ctx)};
@@ -93,7 +93,7 @@ static int32_t sign(mloom_sigv4_signature *out, const mloom_aws_fetch *fetch, co
   return mloom_sigv4_sign(out, fetch->signer, identity, &scope, &request, error);
 }
 
-static int32_t make_token(const mloom_aws_fetch *fetch, const google_key_file *file, const mloom_aws_keys *keys,
+static int32_t make_token(const mloom_aws_fetch *fetch, const mloom_google_key_file *file, const mloom_aws_keys *keys,
                           const mloom_secret **out, mloom_error *error) {
   const mloom_host *host = fetch->host;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
@@ -126,7 +126,7 @@ static int32_t make_token(const mloom_aws_fetch *fetch, const google_key_file *f
 
 /* ---- The keys ---- */
 
-static int32_t with_files(const google_job *job, const google_key_file *file, mloom_aws_fetch *fetch,
+static int32_t with_files(const mloom_google_job *job, const mloom_google_key_file *file, mloom_aws_fetch *fetch,
                           const mloom_secret **out, mloom_error *error) {
   mloom_aws_keys keys = MLOOM_AWS_KEYS_INIT;
   fetch->profile = mloom_aws_profile_name(job->host, NULL);
@@ -140,10 +140,10 @@ static int32_t with_files(const google_job *job, const google_key_file *file, ml
   return code;
 }
 
-int32_t google_subject_aws(const google_job *job, const google_key_file *file, const mloom_secret **out,
-                           mloom_error *error) {
+int32_t mloom_google_subject_aws(const mloom_google_job *job, const mloom_google_key_file *file,
+                                 const mloom_secret **out, mloom_error *error) {
   if (strcmp(file->subject_environment, "aws1") != 0) {
-    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, GOOGLE_DOMAIN, "use environment_id aws1 in the document",
+    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_GOOGLE_DOMAIN, "use environment_id aws1 in the document",
                            "subject tokens from the environment %.40s are not supported", file->subject_environment);
   }
   MLOOM_AUTO(mloom_sigv4_free_auto) mloom_sigv4 *signer = NULL;

@@ -76,7 +76,7 @@ static void read_member(response *self, mloom_json_reader *json, mloom_bytes nam
 }
 
 static int32_t malformed(const char *problem, mloom_error *error) {
-  return mloom_error_set(error, MLOOM_E_PROTOCOL, GOOGLE_DOMAIN, "correct what it prints, or the document",
+  return mloom_error_set(error, MLOOM_E_PROTOCOL, MLOOM_GOOGLE_DOMAIN, "correct what it prints, or the document",
                          PROGRAM " %s", problem);
 }
 
@@ -103,32 +103,33 @@ static int32_t response_read(response *out, const mloom_buffer *text, mloom_erro
   return mloom_json_reader_end(&json) == MLOOM_OK ? MLOOM_OK : malformed("printed JSON that is not well-formed", error);
 }
 
-static int32_t judge(const google_job *job, const google_key_file *file, response *said, const mloom_secret **out,
-                     mloom_error *error) {
+static int32_t judge(const mloom_google_job *job, const mloom_google_key_file *file, response *said,
+                     const mloom_secret **out, mloom_error *error) {
   if (said->version != 1 || said->success < 0) {
     return malformed(said->success < 0 ? "printed no member success" : "printed a version that is not 1", error);
   }
   if (!said->success) {
-    return mloom_error_set(error, MLOOM_E_UNAUTHENTICATED, GOOGLE_DOMAIN, "run it by hand and do what it asks for",
-                           PROGRAM " gave no token (%s: %s)", said->code, said->message);
+    return mloom_error_set(error, MLOOM_E_UNAUTHENTICATED, MLOOM_GOOGLE_DOMAIN,
+                           "run it by hand and do what it asks for", PROGRAM " gave no token (%s: %s)", said->code,
+                           said->message);
   }
   if (file->subject_command_output != NULL && said->expires_s < 0) {
     return malformed("printed no expiration_time, which output_file needs", error);
   }
   if (said->expires_s >= 0 && said->expires_s < job->host->clock_wall_ms(job->host->ctx) / 1000) {
-    return mloom_error_set(error, MLOOM_E_EXPIRED, GOOGLE_DOMAIN, "let it get a new token; compare the clocks",
+    return mloom_error_set(error, MLOOM_E_EXPIRED, MLOOM_GOOGLE_DOMAIN, "let it get a new token; compare the clocks",
                            PROGRAM " gave a token that has expired");
   }
   mloom_buffer *token = strcmp(said->token_type, SAML) == 0 ? &said->saml : &said->id_token;
   if (token->size == 0) {
     return malformed("printed no id_token or saml_response, as its token_type says", error);
   }
-  return google_subject_keep(job, PROGRAM, token, out, error);
+  return mloom_google_subject_keep(job, PROGRAM, token, out, error);
 }
 
 /* MLOOM_E_NOT_FOUND: there is no file yet, or its token has expired. */
-static int32_t from_output_file(const google_job *job, const google_key_file *file, const mloom_secret **out,
-                                mloom_error *error) {
+static int32_t from_output_file(const mloom_google_job *job, const mloom_google_key_file *file,
+                                const mloom_secret **out, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer text = MLOOM_BUFFER_INIT;
   if (file->subject_command_output == NULL) {
     return MLOOM_E_NOT_FOUND;
@@ -136,7 +137,7 @@ static int32_t from_output_file(const google_job *job, const google_key_file *fi
   if (mloom_buffer_reserve(&text, 2 * MLOOM_HELPER_OUTPUT_LIMIT) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  if (mloom_file_read(&text, file->subject_command_output, MLOOM_HELPER_OUTPUT_LIMIT, GOOGLE_DOMAIN, NULL) !=
+  if (mloom_file_read(&text, file->subject_command_output, MLOOM_HELPER_OUTPUT_LIMIT, MLOOM_GOOGLE_DOMAIN, NULL) !=
           MLOOM_OK ||
       text.size == 0) {
     return MLOOM_E_NOT_FOUND;
@@ -163,10 +164,10 @@ static void told_free(told *self) {
   }
 }
 
-static int32_t tell(told *out, const google_key_file *file) {
+static int32_t tell(told *out, const mloom_google_key_file *file) {
   mloom_bytes target = {"", 0};
   if (file->impersonation_url != NULL) {
-    target = google_impersonation_target(file->impersonation_url);
+    target = mloom_google_impersonation_target(file->impersonation_url);
   }
   const struct {
     const char *name;
@@ -191,7 +192,8 @@ static int32_t tell(told *out, const google_key_file *file) {
   return MLOOM_OK;
 }
 
-static int32_t run(const google_job *job, const google_key_file *file, mloom_buffer *output, mloom_error *error) {
+static int32_t run(const mloom_google_job *job, const mloom_google_key_file *file, mloom_buffer *output,
+                   mloom_error *error) {
   MLOOM_AUTO(told_free) told variables = {.list = {NULL}};
   if (tell(&variables, file) != MLOOM_OK) {
     return mloom_error_memory(error);
@@ -206,17 +208,17 @@ static int32_t run(const google_job *job, const google_key_file *file, mloom_buf
   return mloom_helper_run(output, job->host, job->call, &helper, error);
 }
 
-int32_t google_subject_executable(const google_job *job, const google_key_file *file, const mloom_secret **out,
-                                  mloom_error *error) {
+int32_t mloom_google_subject_executable(const mloom_google_job *job, const mloom_google_key_file *file,
+                                        const mloom_secret **out, mloom_error *error) {
   const char *permission = job->host->environment_get(job->host->ctx, PERMISSION);
   if (permission == NULL || strcmp(permission, "1") != 0) {
-    return mloom_error_set(error, MLOOM_E_DENIED, GOOGLE_DOMAIN,
+    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_GOOGLE_DOMAIN,
                            "set " PERMISSION "=1 if the document comes from somebody who may run programs here",
                            PROGRAM " is not run unless that is allowed");
   }
   int64_t timeout_ms = file->subject_command_timeout_ms;
   if (timeout_ms != 0 && (timeout_ms < SHORTEST_TIMEOUT_MS || timeout_ms > LONGEST_TIMEOUT_MS)) {
-    return mloom_error_set(error, MLOOM_E_INVALID, GOOGLE_DOMAIN, "use 5000 to 120000",
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_GOOGLE_DOMAIN, "use 5000 to 120000",
                            "timeout_millis of the executable in the Google credentials is out of range");
   }
   int32_t code = from_output_file(job, file, out, error);

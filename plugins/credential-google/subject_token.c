@@ -20,18 +20,20 @@
 
 #define LARGEST_TOKEN ((size_t)64 * 1024)
 
-int32_t google_subject_keep(const google_job *job, const char *origin, mloom_buffer *text, const mloom_secret **out,
-                            mloom_error *error) {
+int32_t mloom_google_subject_keep(const mloom_google_job *job, const char *origin, mloom_buffer *text,
+                                  const mloom_secret **out, mloom_error *error) {
   mloom_bytes trimmed = mloom_text_trim((mloom_bytes){mloom_buffer_string(text), text->size});
   for (size_t i = 0; i < trimmed.size; i++) {
     if (trimmed.data[i] < 0x20 || trimmed.data[i] == 0x7F) {
-      return mloom_error_set(error, MLOOM_E_INVALID, GOOGLE_DOMAIN, "check what writes it, and format in the document",
+      return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_GOOGLE_DOMAIN,
+                             "check what writes it, and format in the document",
                              "the subject token of %s has a byte that no token has", origin);
     }
   }
   if (trimmed.size == 0 || trimmed.size > LARGEST_TOKEN) {
-    return mloom_error_set(error, MLOOM_E_INVALID, GOOGLE_DOMAIN, "check what writes it, and format in the document",
-                           "the subject token of %s is %s", origin, trimmed.size == 0 ? "empty" : "too long");
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_GOOGLE_DOMAIN,
+                           "check what writes it, and format in the document", "the subject token of %s is %s", origin,
+                           trimmed.size == 0 ? "empty" : "too long");
   }
   mloom_secret *secret = NULL;
   int32_t code =
@@ -40,10 +42,10 @@ int32_t google_subject_keep(const google_job *job, const char *origin, mloom_buf
   return code;
 }
 
-static int32_t read_token(const google_job *job, const google_key_file *file, const char *origin, mloom_buffer *text,
-                          const mloom_secret **out, mloom_error *error) {
+static int32_t read_token(const mloom_google_job *job, const mloom_google_key_file *file, const char *origin,
+                          mloom_buffer *text, const mloom_secret **out, mloom_error *error) {
   if (!file->subject_is_json) {
-    return google_subject_keep(job, origin, text, out, error);
+    return mloom_google_subject_keep(job, origin, text, out, error);
   }
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer token = MLOOM_BUFFER_INIT;
   mloom_json_reader json;
@@ -64,13 +66,14 @@ static int32_t read_token(const google_job *job, const google_key_file *file, co
     }
   }
   if (!found || mloom_json_reader_end(&json) != MLOOM_OK) {
-    return mloom_error_set(error, MLOOM_E_INVALID, GOOGLE_DOMAIN, "correct credential_source.format in the document",
-                           "%s is no JSON object with the text %s", origin, file->subject_field);
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_GOOGLE_DOMAIN,
+                           "correct credential_source.format in the document", "%s is no JSON object with the text %s",
+                           origin, file->subject_field);
   }
-  return google_subject_keep(job, origin, &token, out, error);
+  return mloom_google_subject_keep(job, origin, &token, out, error);
 }
 
-static int32_t from_file(const google_job *job, const google_key_file *file, const mloom_secret **out,
+static int32_t from_file(const mloom_google_job *job, const mloom_google_key_file *file, const mloom_secret **out,
                          mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_error reason = MLOOM_ERROR_INIT;
@@ -78,9 +81,9 @@ static int32_t from_file(const google_job *job, const google_key_file *file, con
   if (mloom_buffer_reserve(&text, 2 * LARGEST_TOKEN) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  int32_t code = mloom_file_read(&text, file->subject_file, LARGEST_TOKEN, GOOGLE_DOMAIN, &reason);
+  int32_t code = mloom_file_read(&text, file->subject_file, LARGEST_TOKEN, MLOOM_GOOGLE_DOMAIN, &reason);
   if (code != MLOOM_OK) {
-    return mloom_error_set(error, code, GOOGLE_DOMAIN,
+    return mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN,
                            "mount the token of the workload there, or correct credential_source.file in the document",
                            "no subject token: %s", reason.message);
   }
@@ -99,15 +102,15 @@ static int32_t check_url(const char *url, int *is_near, mloom_error *error) {
   if (parts.is_https || *is_near) {
     return MLOOM_OK;
   }
-  return mloom_error_set(error, MLOOM_E_DENIED, GOOGLE_DOMAIN, "use an https address in credential_source.url",
+  return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_GOOGLE_DOMAIN, "use an https address in credential_source.url",
                          "credential_source.url of the Google credentials is not https");
 }
 
-static int32_t from_url(const google_job *job, const google_key_file *file, const mloom_secret **out,
+static int32_t from_url(const mloom_google_job *job, const mloom_google_key_file *file, const mloom_secret **out,
                         mloom_error *error) {
   MLOOM_AUTO(mloom_fetch_answer_free) mloom_fetch_answer came = {.body = MLOOM_BUFFER_INIT};
-  mloom_header headers[GOOGLE_LIST_LIMIT];
-  const mloom_header *list[GOOGLE_LIST_LIMIT];
+  mloom_header headers[MLOOM_GOOGLE_LIST_LIMIT];
+  const mloom_header *list[MLOOM_GOOGLE_LIST_LIMIT];
   mloom_error reason = MLOOM_ERROR_INIT;
   int is_near = 0;
   int32_t code = check_url(file->subject_url, &is_near, error);
@@ -115,7 +118,7 @@ static int32_t from_url(const google_job *job, const google_key_file *file, cons
     return code;
   }
   for (size_t i = 0; i < file->subject_header_count; i++) {
-    const google_named_value *header = &file->subject_headers[i];
+    const mloom_google_named_value *header = &file->subject_headers[i];
     headers[i] = (mloom_header){.size = (uint32_t)sizeof(headers[i]),
                                 .name = header->name,
                                 .value = header->text == NULL ? "" : header->text,
@@ -130,10 +133,10 @@ static int32_t from_url(const google_job *job, const google_key_file *file, cons
                                       .header_count = file->subject_header_count};
   code = mloom_fetch(&came, job->host, job->call, &request, NULL, &reason);
   if (code != MLOOM_OK) {
-    return mloom_error_set(error, code, GOOGLE_DOMAIN, reason.remedy, "no subject token: %s", reason.message);
+    return mloom_error_set(error, code, MLOOM_GOOGLE_DOMAIN, reason.remedy, "no subject token: %s", reason.message);
   }
   if (came.status != 200) {
-    mloom_error_set(error, came.status >= 500 ? MLOOM_E_UNAVAILABLE : MLOOM_E_UNAUTHENTICATED, GOOGLE_DOMAIN,
+    mloom_error_set(error, came.status >= 500 ? MLOOM_E_UNAVAILABLE : MLOOM_E_UNAUTHENTICATED, MLOOM_GOOGLE_DOMAIN,
                     "correct url and headers of credential_source in the document",
                     "no subject token: credential_source.url answered with HTTP %d", (int)came.status);
     if (error != NULL) {
@@ -146,8 +149,8 @@ static int32_t from_url(const google_job *job, const google_key_file *file, cons
   return read_token(job, file, "credential_source.url", &came.body, out, error);
 }
 
-int32_t google_subject_token(const google_job *job, const google_key_file *file, const mloom_secret **out,
-                             mloom_error *error) {
+int32_t mloom_google_subject_token(const mloom_google_job *job, const mloom_google_key_file *file,
+                                   const mloom_secret **out, mloom_error *error) {
   if (file->subject_file != NULL) {
     return from_file(job, file, out, error);
   }
@@ -155,12 +158,12 @@ int32_t google_subject_token(const google_job *job, const google_key_file *file,
     return from_url(job, file, out, error);
   }
   if (file->subject_environment != NULL) {
-    return google_subject_aws(job, file, out, error);
+    return mloom_google_subject_aws(job, file, out, error);
   }
   if (file->subject_command != NULL) {
-    return google_subject_executable(job, file, out, error);
+    return mloom_google_subject_executable(job, file, out, error);
   }
-  return mloom_error_set(error, MLOOM_E_UNSUPPORTED, GOOGLE_DOMAIN,
+  return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_GOOGLE_DOMAIN,
                          "use credential_source.file or credential_source.url in the document",
                          "subject tokens from a certificate are not supported");
 }

@@ -1,4 +1,6 @@
 libmergeloom_libcore_la_SOURCES += \
+  libmergeloom/settings/config_file.c \
+  libmergeloom/settings/config_file.h \
   libmergeloom/settings/describe.c \
   libmergeloom/settings/internal.h \
   libmergeloom/settings/kinds.c \

@@ -142,10 +142,15 @@ static int warn_of_unknown_member(const char *name, mloom_json *value, void *use
                                     "%s has no setting %.80s, but %s sets it", settings->owner, name, walk->document);
 }
 
+/* The parts of the worker itself, not of a provider, stand at the top of a document. */
+static int is_provider(const char *owner) {
+  return strcmp(owner, "worker") != 0 && strcmp(owner, "daemon") != 0;
+}
+
 static int32_t find_section(mloom_settings_build *build, mloom_settings_document *document) {
   const mloom_json *parent = document->root;
   const char *owner = build->settings->owner;
-  if (strcmp(owner, "worker") != 0) {
+  if (is_provider(owner)) {
     parent = mloom_json_member(parent, "providers");
   }
   const mloom_json *section = mloom_json_member(parent, owner);
@@ -247,7 +252,7 @@ int32_t mloom_settings_new(mloom_settings **out, const char *owner, const mloom_
   atomic_init(&settings->references, 1);
   size_t shared_count = 0;
   const mloom_field *const *shared = mloom_settings_shared_fields(transport, &shared_count);
-  if (strcmp(owner, "worker") == 0) {
+  if (!is_provider(owner)) {
     shared_count = 0;
   }
   settings->owner = strdup(owner);

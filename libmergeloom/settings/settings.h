@@ -30,13 +30,14 @@ typedef struct mloom_settings_problem {
   char remedy[256];
 } mloom_settings_problem;
 
-/* Reads every field of the schema. owner is the provider id, or "worker"; the configuration file keeps a provider's
- * fields at providers.<owner> and the worker's at worker; so do the documents of the gateway and of the store. Every
- * owner but the worker gets enabled, model_aliases and the prices; with transport set the fields that every HTTP
- * provider has are added too (connect_timeout, first_byte_timeout, idle_timeout, total_timeout in seconds, max_retries,
- * ca_file, proxy, extra_headers), unless the schema has one of that name. A value that does not fit its kind, or a
- * source that cannot be read, is a problem: the field is then unset, and no weaker layer or default takes its place.
- * fields must outlive the settings. MLOOM_E_MEMORY. One reference for the caller; immutable, so thread-safe. */
+/* Reads every field of the schema. owner is the provider id, "worker" or "daemon"; the configuration file keeps a
+ * provider's fields at providers.<owner> and those of the others at worker and daemon; so do the documents of the
+ * gateway and of the store. Every provider gets enabled, model_aliases and the prices; with transport set the fields
+ * that every HTTP provider has are added too (connect_timeout, first_byte_timeout, idle_timeout, total_timeout in
+ * seconds, max_retries, ca_file, proxy, extra_headers), unless the schema has one of that name. A value that does not
+ * fit its kind, or a source that cannot be read, is a problem: the field is then unset, and no weaker layer or default
+ * takes its place. fields must outlive the settings. MLOOM_E_MEMORY. One reference for the caller; immutable, so
+ * thread-safe. */
 int32_t mloom_settings_new(mloom_settings **out, const char *owner, const mloom_field *const *fields,
                            size_t field_count, int transport, const mloom_settings_sources *sources,
                            mloom_error *error);

@@ -139,7 +139,7 @@ static void each_variable(const unknown_search *search) {
 }
 
 static int each_section(const char *name, mloom_json *value, void *userdata) {
-  static const char *const known[] = {"worker", "providers", "$schema"};
+  static const char *const known[] = {"worker", "providers", "daemon", "$schema"};
   mloom_nearest nearest;
   (void)value;
   mloom_nearest_init(&nearest, name);

@@ -12,11 +12,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "settings/config_file.h"
 #include "settings/worker_fields.h"
 #include "worker/strings.h"
 
-#define CONFIG_FILE_LIMIT ((size_t)1 << 20)
-#define DEFAULT_CONFIG_PATH "/etc/mergeloom/config.json"
 #define DEFAULT_SECRETS_PATH "/run/secrets"
 
 extern char **environ;
@@ -45,61 +44,22 @@ static int32_t copy_path(char **out, const char *path, mloom_error *error) {
 
 /* Finds the configuration file and leaves config_path NULL when there is none. */
 static int32_t find_config(mloom_context *context, const char *given, mloom_error *error) {
-  const char *path = given;
-  if (path == NULL) {
-    path = trusted_variable(context, "MERGELOOM_CONFIG");
-  }
-  if (path == NULL) {
-    path = DEFAULT_CONFIG_PATH;
-    if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-      return MLOOM_OK;
-    }
-  }
-  int32_t code = require_absolute("the configuration file", path, error);
-  return code != MLOOM_OK ? code : copy_path(&context->config_path, path, error);
-}
-
-static int32_t parse_settings(mloom_json **out, mloom_bytes text, const char *what, mloom_error *error) {
-  int32_t code = mloom_json_parse(out, text.data == NULL ? "" : text.data, text.size, what, error);
-  if (code == MLOOM_OK && mloom_json_kind(*out) != MLOOM_JSON_OBJECT) {
-    code = mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS,
-                           "write an object with the members \"worker\" and \"providers\"", "%s is not a JSON object",
-                           what);
-  }
-  return code;
+  const char *path = given != NULL ? given : trusted_variable(context, "MERGELOOM_CONFIG");
+  return mloom_config_file_find(&context->config_path, path, error);
 }
 
 static int32_t read_config(mloom_context *context, mloom_error *error) {
-  if (context->config_path == NULL) {
-    return MLOOM_OK;
-  }
-  int32_t code = mloom_file_check_trusted(context->config_path, MLOOM_DOMAIN_SETTINGS, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
-  code = mloom_file_read(&text, context->config_path, CONFIG_FILE_LIMIT, MLOOM_DOMAIN_SETTINGS, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer what = MLOOM_BUFFER_INIT;
-  code = mloom_buffer_append_format(&what, "the configuration file %s", context->config_path);
-  if (code == MLOOM_OK) {
-    code = parse_settings(&context->config, (mloom_bytes){text.data, text.size}, mloom_buffer_string(&what), error);
-  }
-  if (text.data != NULL) {
-    mloom_secret_wipe(text.data, text.size);
-  }
-  return code;
+  return context->config_path == NULL ? MLOOM_OK
+                                      : mloom_config_file_read(&context->config, context->config_path, error);
 }
 
 static int32_t read_given_settings(mloom_context *context, const mloom_context_options *options, mloom_error *error) {
   int32_t code = MLOOM_OK;
   if (options->gateway_settings.data != NULL) {
-    code = parse_settings(&context->gateway_settings, options->gateway_settings, "the gateway's settings", error);
+    code = mloom_config_parse(&context->gateway_settings, options->gateway_settings, "the gateway's settings", error);
   }
   if (code == MLOOM_OK && options->stored_settings.data != NULL) {
-    code = parse_settings(&context->stored_settings, options->stored_settings, "the settings store", error);
+    code = mloom_config_parse(&context->stored_settings, options->stored_settings, "the settings store", error);
   }
   return code;
 }

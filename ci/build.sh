@@ -6,7 +6,7 @@
 # What building and the demo need, and what the rest of ./dev needs besides.
 build_packages=(
   autoconf automake libtool make gcc libc6-dev pkg-config binutils xz-utils ca-certificates
-  libltdl-dev libcurl4-openssl-dev libjson-c-dev libssl-dev libcunit1-dev git python3
+  libltdl-dev libcurl4-openssl-dev libjson-c-dev libssl-dev libcunit1-dev libmicrohttpd-dev libsqlite3-dev git python3
 )
 test_packages=(procps groff-base python3-botocore python3-jsonschema g++ clang clang-format libclang-rt-14-dev shellcheck cppcheck abigail-tools valgrind)
 # The npm packages of the end-to-end tests want this Node.js; Debian 12 has an older one.
@@ -123,9 +123,9 @@ compile() {
   configured "$folder" "$@" && make -C "$folder" -j"$jobs" && make -C "$folder" -j"$jobs" check TESTS=
 }
 
-build_gcc() { compile "$build" --enable-werror "--prefix=$build/installed" 'CFLAGS=-g -O2'; }
-build_clang() { compile "$build/clang" --enable-werror CC=clang 'CFLAGS=-g -O1'; }
-build_asan() { compile "$build/asan" --enable-werror --enable-sanitizers=address,undefined 'CFLAGS=-g -O1'; }
+build_gcc() { compile "$build" --enable-werror --enable-daemon "--prefix=$build/installed" 'CFLAGS=-g -O2'; }
+build_clang() { compile "$build/clang" --enable-werror --enable-daemon CC=clang 'CFLAGS=-g -O1'; }
+build_asan() { compile "$build/asan" --enable-werror --enable-daemon --enable-sanitizers=address,undefined 'CFLAGS=-g -O1'; }
 # The plugins inside the library, and a job through one of them.
 build_builtin() {
   configured "$build/builtin" --enable-werror --enable-builtin-plugins 'CFLAGS=-g -O1' &&

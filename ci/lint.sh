@@ -20,11 +20,11 @@ lint_shell() {
 lint_structure() { python3 "$root/ci/check-structure.py" "$root"; }
 
 lint_analysis() {
-  tracked 'libmergeloom/*.c' 'plugins/*.c' 'tool/*.c' 'sim/*.c' 'examples/*.c' >"$logs/cppcheck-files"
+  tracked 'libmergeloom/*.c' 'plugins/*.c' 'tool/*.c' 'daemon/*.c' 'sim/*.c' 'examples/*.c' >"$logs/cppcheck-files"
   [ -s "$logs/cppcheck-files" ] || return 0
   cppcheck --quiet --enable=warning,portability --inline-suppr --error-exitcode=1 --std=c11 --library=posix \
     --suppressions-list="$root/ci/cppcheck-suppressions" -j "$jobs" \
-    -I "$root/libmergeloom/include" -I "$root/libmergeloom" -I "$root/plugins" -D__GNUC__ \
+    -I "$root/libmergeloom/include" -I "$root/libmergeloom" -I "$root/plugins" -I "$root/daemon" -D__GNUC__ \
     --file-list="$logs/cppcheck-files"
 }
 

@@ -3,6 +3,7 @@ EXTRA_DIST += \
   docs/abi.md \
   docs/building.md \
   docs/command-line.md \
+  docs/daemon.md \
   docs/errors.md \
   docs/jobs.md \
   docs/json.md \

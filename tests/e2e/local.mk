@@ -41,3 +41,7 @@ TESTS += tests/e2e/test_credential_command.py
 EXTRA_DIST += tests/e2e/test_credential_command.py
 TESTS += tests/e2e/test_aws_identity.py
 EXTRA_DIST += tests/e2e/test_aws_identity.py
+if DAEMON
+TESTS += tests/e2e/test_daemon.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon.py

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which handler a request goes to, and what it must show for that.
+ */
+#include "app.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+typedef struct route {
+  const char *method;
+  const char *path; /* a "*" stands for one part */
+  int kind;
+  app_handler run;
+} route;
+
+static const route routes[] = {
+    {"GET", "/", GUARD_PERSON, page_home},
+    {"GET", "/providers", GUARD_PERSON, page_providers},
+    {"GET", "/runs", GUARD_PERSON, page_runs},
+    {"GET", "/live/*", GUARD_PERSON, page_live},
+    {"GET", "/audit", GUARD_PERSON, page_audit},
+    {"GET", "/health", GUARD_PERSON, page_health},
+    {"GET", "/sign-in", GUARD_PUBLIC, page_sign_in},
+    {"POST", "/sign-in", GUARD_PUBLIC, form_sign_in},
+    {"GET", "/assets/style.css", GUARD_PUBLIC, asset_style},
+    {"GET", "/assets/live.js", GUARD_PUBLIC, asset_script},
+    {"POST", "/providers/*/settings", GUARD_PERSON, form_provider_settings},
+    {"POST", "/providers/*/check", GUARD_PERSON, form_provider_check},
+    {"POST", "/providers/*/self-test", GUARD_PERSON, form_provider_self_test},
+    {"POST", "/providers/*/enable", GUARD_PERSON, form_provider_enable},
+    {"POST", "/providers/*/disable", GUARD_PERSON, form_provider_disable},
+    {"POST", "/runs", GUARD_PERSON, form_job_submit},
+    {"POST", "/runs/*/cancel", GUARD_PERSON, form_job_cancel},
+    {"GET", "/api/v1/providers", GUARD_PERSON, api_providers},
+    {"GET", "/api/v1/providers/*", GUARD_PERSON, api_provider},
+    {"PATCH", "/api/v1/providers/*/settings", GUARD_PERSON, api_provider_settings},
+    {"POST", "/api/v1/providers/*/checks", GUARD_PERSON, api_provider_check},
+    {"POST", "/api/v1/resolve", GUARD_PERSON, api_resolve},
+    {"GET", "/api/v1/jobs", GUARD_PERSON, api_jobs},
+    {"POST", "/api/v1/jobs", GUARD_PERSON, api_job_submit},
+    {"GET", "/api/v1/jobs/*", GUARD_PERSON, api_job},
+    {"POST", "/api/v1/jobs/*/cancel", GUARD_PERSON, api_job_cancel},
+    {"GET", "/api/v1/jobs/*/events", GUARD_PERSON, api_job_events},
+    {"GET", "/api/v1/audit", GUARD_PERSON, api_audit},
+    {"GET", "/api/v1/events", GUARD_PERSON, api_events},
+    {"GET", "/healthz", GUARD_PUBLIC, api_live},
+    {"GET", "/readyz", GUARD_PUBLIC, api_ready},
+    {"GET", "/metrics", GUARD_PERSON, api_metrics},
+};
+
+/* 1 when path has the form of pattern; name gets what stands for "*". */
+static int matches(const char *pattern, const char *path, char *name, size_t room) {
+  const char *star = strchr(pattern, '*');
+  if (star == NULL) {
+    return strcmp(pattern, path) == 0;
+  }
+  size_t before = (size_t)(star - pattern);
+  if (strncmp(pattern, path, before) != 0) {
+    return 0;
+  }
+  const char *part = path + before;
+  size_t size = strcspn(part, "/");
+  if (size == 0 || size >= room || strcmp(part + size, star + 1) != 0) {
+    return 0;
+  }
+  memcpy(name, part, size);
+  name[size] = '\0';
+  return 1;
+}
+
+static const route *find_route(const char *method, const char *path, char *name, size_t room, int *other_method) {
+  const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+  *other_method = 0;
+  for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+    if (!matches(routes[i].path, path, name, room)) {
+      continue;
+    }
+    if (strcmp(routes[i].method, wanted) == 0) {
+      return &routes[i];
+    }
+    *other_method = 1;
+  }
+  return NULL;
+}
+
+static unsigned status_of(int32_t code) {
+  switch (code) {
+  case MLOOM_E_INVALID:
+  case MLOOM_E_BLOCKED:
+    return 422;
+  case MLOOM_E_NOT_FOUND:
+    return 404;
+  case MLOOM_E_DENIED:
+    return 403;
+  case MLOOM_E_UNAUTHENTICATED:
+    return 401;
+  case MLOOM_E_CONFLICT:
+    return 409;
+  case MLOOM_E_LIMIT:
+    return 413;
+  case MLOOM_E_RATE_LIMITED:
+    return 429;
+  case MLOOM_E_UNSUPPORTED:
+    return 405;
+  case MLOOM_E_UNAVAILABLE:
+  case MLOOM_E_TIMEOUT:
+    return 503;
+  default:
+    return 500;
+  }
+}
+
+static int is_api(const http_request *request) {
+  const char *path = http_path(request);
+  return strncmp(path, "/api/", 5) == 0 || strcmp(path, "/metrics") == 0;
+}
+
+void app_json(app_call *call, unsigned status, const mloom_json *json) {
+  call->answer->status = status;
+  http_answer_header(call->answer, "Content-Type", "application/json");
+  http_answer_header(call->answer, "Cache-Control", "no-store");
+  if (mloom_json_serialize(&call->answer->body, json, 0) != MLOOM_OK) {
+    call->answer->status = 500;
+  }
+}
+
+void app_fail(app_call *call, const mloom_error *error) {
+  unsigned status = status_of(error->code);
+  if (!is_api(call->request)) {
+    page_error(call, error, status);
+    return;
+  }
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *problem = mloom_json_new_object();
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer type = MLOOM_BUFFER_INIT;
+  mloom_buffer_append_format(&type, "urn:mergeloom:error:%s", mloom_code_name(error->code));
+  mloom_json_set_string(problem, "type", mloom_buffer_string(&type));
+  mloom_json_set_string(problem, "title", error->message);
+  mloom_json_set_integer(problem, "status", status);
+  mloom_json_set_string(problem, "detail", error->remedy);
+  call->answer->status = status;
+  http_answer_header(call->answer, "Content-Type", "application/problem+json");
+  http_answer_header(call->answer, "Cache-Control", "no-store");
+  (void)mloom_json_serialize(&call->answer->body, problem, 0);
+}
+
+void app_redirect(app_call *call, const char *path) {
+  call->answer->status = 303;
+  http_answer_header(call->answer, "Location", "%s", path);
+}
+
+void app_handle(const http_request *request, http_answer *answer, void *userdata) {
+  application *self = userdata;
+  char name[128] = "";
+  int other_method = 0;
+  mloom_error error = MLOOM_ERROR_INIT;
+  guard_session session = {0};
+  app_call call = {self, request, &session, name, answer};
+  const route *found = find_route(http_method(request), http_path(request), name, sizeof name, &other_method);
+  /* What is not there is told only to those who may look. */
+  int32_t code = guard_check(self->guard, request, found == NULL ? GUARD_PERSON : found->kind,
+                             found == NULL ? NULL : http_form(request, "csrf"), &session, &error);
+  if (code == MLOOM_OK && found == NULL) {
+    code = other_method ? mloom_error_set(&error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_USAGE, "see the API's description",
+                                          "%s is not for this address", http_method(request))
+                        : mloom_error_set(&error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_USAGE, "go back to the first page",
+                                          "there is nothing at this address");
+  }
+  if (code == MLOOM_OK) {
+    found->run(&call);
+  } else {
+    app_fail(&call, &error);
+  }
+  if (answer->wait_until_ms == 0) {
+    guard_answer(self->guard, &session, answer);
+  }
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the parts of the daemon share, and the shape of a route.
+ */
+#ifndef MERGELOOM_DAEMON_APP_H
+#define MERGELOOM_DAEMON_APP_H
+
+#include "catalogue.h"
+#include "deployment.h"
+#include "guard.h"
+#include "http.h"
+#include "store/store.h"
+#include <mergeloom/mergeloom.h>
+
+struct runner;
+
+typedef struct application {
+  deployment deployment;
+  mloom_log log;
+  child_programs programs;
+  store *store;
+  catalogue *catalogue;
+  struct runner *runner;
+  guard *guard;
+  http_server *server;
+  int64_t started_ms; /* wall clock */
+} application;
+
+/* One request with who makes it. */
+typedef struct app_call {
+  application *app;
+  const http_request *request;
+  const guard_session *session;
+  const char *name; /* the part of the path that the route leaves open, or "" */
+  http_answer *answer;
+} app_call;
+
+typedef void (*app_handler)(app_call *call);
+
+/* Sends the browser on to path (303), with a notice that the next page shows. */
+void app_redirect(app_call *call, const char *path);
+/* A page, or problem+json for the API, that says what went wrong; the status follows from the code. */
+void app_fail(app_call *call, const mloom_error *error);
+/* An answer of JSON. */
+void app_json(app_call *call, unsigned status, const mloom_json *json);
+
+/* The pages and the API. */
+void page_home(app_call *call);
+void page_providers(app_call *call);
+void page_runs(app_call *call);
+void page_live(app_call *call);
+void page_audit(app_call *call);
+void page_health(app_call *call);
+void page_sign_in(app_call *call);
+void page_error(app_call *call, const mloom_error *error, unsigned status);
+void asset_style(app_call *call);
+void asset_script(app_call *call);
+void form_provider_settings(app_call *call);
+void form_provider_check(app_call *call);
+void form_provider_self_test(app_call *call);
+void form_provider_enable(app_call *call);
+void form_provider_disable(app_call *call);
+void form_sign_in(app_call *call);
+void form_job_cancel(app_call *call);
+void form_job_submit(app_call *call);
+
+void api_providers(app_call *call);
+void api_provider(app_call *call);
+void api_provider_settings(app_call *call);
+void api_provider_check(app_call *call);
+void api_resolve(app_call *call);
+void api_jobs(app_call *call);
+void api_job_submit(app_call *call);
+void api_job(app_call *call);
+void api_job_cancel(app_call *call);
+void api_job_events(app_call *call);
+void api_audit(app_call *call);
+void api_events(app_call *call);
+void api_live(app_call *call);
+void api_ready(app_call *call);
+void api_metrics(app_call *call);
+
+/* The handler of every request. */
+void app_handle(const http_request *request, http_answer *answer, void *userdata);
+
+#endif

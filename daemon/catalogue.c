@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalogue.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+#define PROVIDER_LIMIT 64
+#define DESCRIBE_TIMEOUT_MS 30000
+#define CHECK_TIMEOUT_MS 300000
+#define QUARANTINE_CRASHES 3
+
+/* What the checks of one provider found. The rest of what is known of it stands in the description. */
+typedef struct provider_state {
+  char id[64];
+  char state[24];
+  mloom_json *checks;
+  char checked_at[32];
+  int checking;
+  int crashes;
+  int64_t changed; /* counts, so that a document is made anew only when needed */
+} provider_state;
+
+struct catalogue {
+  catalogue_options options;
+  pthread_mutex_t lock;
+  pthread_cond_t idle;
+  mloom_cancel *cancel;
+  mloom_json *providers; /* as the child described them */
+  mloom_json *plugins;
+  mloom_json *gateway_settings;
+  provider_state states[PROVIDER_LIMIT];
+  size_t count;
+  size_t running;
+};
+
+typedef struct check_task {
+  catalogue *owner;
+  char id[64];
+  int self_test;
+} check_task;
+
+static void tell(const catalogue *self) {
+  if (self->options.changed != NULL) {
+    self->options.changed(self->options.userdata);
+  }
+}
+
+int32_t catalogue_new(catalogue **out, const catalogue_options *options, mloom_error *error) {
+  catalogue *self = calloc(1, sizeof *self);
+  *out = NULL;
+  if (self == NULL) {
+    return mloom_error_memory(error);
+  }
+  self->options = *options;
+  pthread_mutex_init(&self->lock, NULL);
+  pthread_cond_init(&self->idle, NULL);
+  int32_t code = mloom_cancel_new(&self->cancel, error);
+  if (code != MLOOM_OK) {
+    catalogue_free(self);
+    return code;
+  }
+  *out = self;
+  return MLOOM_OK;
+}
+
+void catalogue_free(catalogue *self) {
+  if (self == NULL) {
+    return;
+  }
+  if (self->cancel != NULL) {
+    mloom_cancel_trigger(self->cancel);
+  }
+  pthread_mutex_lock(&self->lock);
+  while (self->running > 0) {
+    pthread_cond_wait(&self->idle, &self->lock);
+  }
+  pthread_mutex_unlock(&self->lock);
+  for (size_t i = 0; i < self->count; i++) {
+    mloom_json_unref(self->states[i].checks);
+  }
+  mloom_json_unref(self->providers);
+  mloom_json_unref(self->plugins);
+  mloom_json_wipe(self->gateway_settings);
+  mloom_json_unref(self->gateway_settings);
+  mloom_cancel_unref(self->cancel);
+  pthread_cond_destroy(&self->idle);
+  pthread_mutex_destroy(&self->lock);
+  free(self);
+}
+
+/* ---- Requests ---- */
+
+static void log_problem(const mloom_error *why, void *userdata) {
+  const catalogue *self = userdata;
+  mloom_log_write(self->options.log, MLOOM_LOG_ERROR, "store", "%s; %s", why->message, why->remedy);
+}
+
+int32_t catalogue_new_request(catalogue *self, const char *command, mloom_json **out, mloom_error *error) {
+  mloom_json *request = mloom_json_new_object();
+  mloom_json_set_string(request, "command", command);
+  *out = NULL;
+  if (self->options.store != NULL) {
+    mloom_json *stored = NULL;
+    int32_t code = store_read_settings(self->options.store, self->options.use_stored_providers,
+                                       self->options.use_stored_worker, &stored, log_problem, self, error);
+    if (code != MLOOM_OK) {
+      mloom_json_unref(request);
+      return code;
+    }
+    mloom_json_set(request, "stored_settings", stored);
+  }
+  pthread_mutex_lock(&self->lock);
+  if (self->gateway_settings != NULL) {
+    mloom_json_set(request, "gateway_settings", mloom_json_ref(self->gateway_settings));
+  }
+  pthread_mutex_unlock(&self->lock);
+  if (request == NULL) {
+    return mloom_error_memory(error);
+  }
+  *out = request;
+  return MLOOM_OK;
+}
+
+void catalogue_set_gateway_settings(catalogue *self, mloom_json *settings) {
+  pthread_mutex_lock(&self->lock);
+  mloom_json *old = self->gateway_settings;
+  self->gateway_settings = settings;
+  pthread_mutex_unlock(&self->lock);
+  mloom_json_unref(old);
+}
+
+/* ---- Descriptions ---- */
+
+typedef struct description {
+  catalogue *owner;
+  mloom_json *providers;
+  mloom_json *plugins;
+} description;
+
+static void take_log(const catalogue *self, const mloom_json *fact) {
+  int64_t level = mloom_json_member_integer(fact, "level", MLOOM_LOG_WARNING);
+  mloom_log_write(self->options.log, level <= MLOOM_LOG_WARNING ? MLOOM_LOG_INFO : (int32_t)level,
+                  mloom_json_member_string(fact, "component", "worker"), "%s",
+                  mloom_json_member_string(fact, "message", ""));
+}
+
+static void take_description(const char *type, const mloom_json *fact, void *userdata) {
+  description *found = userdata;
+  if (strcmp(type, "providers") == 0) {
+    mloom_json_unref(found->providers);
+    found->providers = mloom_json_ref(mloom_json_member(fact, "providers"));
+  } else if (strcmp(type, "plugins") == 0) {
+    mloom_json_unref(found->plugins);
+    found->plugins = mloom_json_ref(mloom_json_member(fact, "plugins"));
+  } else if (strcmp(type, "log") == 0) {
+    take_log(found->owner, fact);
+  }
+}
+
+static provider_state *find_state(catalogue *self, const char *id) {
+  for (size_t i = 0; i < self->count; i++) {
+    if (strcmp(self->states[i].id, id) == 0) {
+      return &self->states[i];
+    }
+  }
+  return NULL;
+}
+
+/* With the lock held: a state for every provider that is described. */
+static void add_states(catalogue *self) {
+  const mloom_json *list = mloom_json_member(self->providers, "providers");
+  for (size_t i = 0; i < mloom_json_count(list) && self->count < PROVIDER_LIMIT; i++) {
+    const char *id = mloom_json_member_string(mloom_json_at(list, i), "id", "");
+    if (strlen(id) < sizeof self->states[0].id && find_state(self, id) == NULL) {
+      provider_state *state = &self->states[self->count++];
+      *state = (provider_state){0};
+      strcpy(state->id, id);
+      strcpy(state->state, "not checked");
+    }
+  }
+}
+
+int32_t catalogue_refresh(catalogue *self, mloom_error *error) {
+  mloom_json *request = NULL;
+  int32_t code = catalogue_new_request(self, "describe", &request, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  description found = {.owner = self};
+  child_outcome outcome;
+  code = child_process_run(self->options.programs, request, self->cancel, DESCRIBE_TIMEOUT_MS, take_description, &found,
+                           &outcome, error);
+  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
+  mloom_json_unref(request);
+  if (code == MLOOM_OK && found.providers != NULL) {
+    pthread_mutex_lock(&self->lock);
+    mloom_json *old[] = {self->providers, self->plugins};
+    self->providers = found.providers;
+    self->plugins = found.plugins;
+    add_states(self);
+    mloom_json_unref(old[0]);
+    mloom_json_unref(old[1]);
+    pthread_mutex_unlock(&self->lock);
+  } else {
+    mloom_json_unref(found.providers);
+    mloom_json_unref(found.plugins);
+  }
+  tell(self);
+  return code;
+}
+
+/* ---- Checks ---- */
+
+/* A tree that shares nothing with json: json-c counts references without atomics. */
+static mloom_json *copy_tree(const mloom_json *json) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  mloom_json *copy = NULL;
+  if (mloom_json_serialize(&text, json, 0) == MLOOM_OK) {
+    (void)mloom_json_parse(&copy, text.data, text.size, "a copy", NULL);
+  }
+  return copy;
+}
+
+/* With the lock held: puts check in the place of the one of its name, or at the end. */
+static void put_check(provider_state *state, const mloom_json *given) {
+  mloom_json *check = copy_tree(given);
+  const char *name = mloom_json_member_string(check, "name", "");
+  mloom_json *list = mloom_json_new_array();
+  int placed = 0;
+  for (size_t i = 0; i < mloom_json_count(state->checks); i++) {
+    mloom_json *old = mloom_json_at(state->checks, i);
+    int same = strcmp(mloom_json_member_string(old, "name", ""), name) == 0;
+    mloom_json_add(list, mloom_json_ref(same ? check : old));
+    placed |= same;
+  }
+  if (!placed) {
+    mloom_json_add(list, mloom_json_ref(check));
+  }
+  mloom_json_unref(check);
+  mloom_json_unref(state->checks);
+  state->checks = list;
+  state->changed++;
+}
+
+static void take_report(provider_state *state, const mloom_json *report) {
+  const mloom_json *provider = mloom_json_at(mloom_json_member(report, "providers"), 0);
+  if (provider == NULL) {
+    return;
+  }
+  mloom_json_unref(state->checks);
+  state->checks = copy_tree(mloom_json_member(provider, "checks"));
+  strncpy(state->state, mloom_json_member_string(provider, "state", "not ready"), sizeof state->state - 1);
+  strncpy(state->checked_at, mloom_json_member_string(report, "checked_at", ""), sizeof state->checked_at - 1);
+  state->changed++;
+}
+
+static void take_check_fact(const char *type, const mloom_json *fact, void *userdata) {
+  check_task *task = userdata;
+  catalogue *self = task->owner;
+  if (strcmp(type, "log") == 0) {
+    take_log(self, fact);
+    return;
+  }
+  pthread_mutex_lock(&self->lock);
+  provider_state *state = find_state(self, task->id);
+  if (state != NULL && strcmp(type, "check") == 0) {
+    put_check(state, fact);
+  } else if (state != NULL && strcmp(type, "report") == 0) {
+    take_report(state, mloom_json_member(fact, "report"));
+  }
+  pthread_mutex_unlock(&self->lock);
+  tell(self);
+}
+
+/* A check that says why no other could be made. */
+static void note_failure(catalogue *self, const char *id, const mloom_error *why) {
+  char now[32];
+  mloom_clock_format(mloom_clock_system()->wall_ms(mloom_clock_system()), now);
+  mloom_json *check = mloom_json_new_object();
+  mloom_json_set_string(check, "name", "plugin");
+  mloom_json_set_string(check, "state", "fail");
+  mloom_json_set_string(check, "reason", why->message);
+  mloom_json_set_string(check, "remedy", why->remedy);
+  mloom_json_set_string(check, "checked_at", now);
+  mloom_json_set_integer(check, "duration_ms", 0);
+  pthread_mutex_lock(&self->lock);
+  provider_state *state = find_state(self, id);
+  if (state != NULL && check != NULL) {
+    put_check(state, check);
+    strcpy(state->state, "not ready");
+    strcpy(state->checked_at, now);
+  }
+  pthread_mutex_unlock(&self->lock);
+  mloom_json_unref(check);
+}
+
+void catalogue_note_crash(catalogue *self, const char *provider, const char *what) {
+  pthread_mutex_lock(&self->lock);
+  provider_state *state = find_state(self, provider);
+  int crashes = state == NULL ? 0 : ++state->crashes;
+  pthread_mutex_unlock(&self->lock);
+  mloom_log_write(self->options.log, MLOOM_LOG_ERROR, "plugin", "%s: %s (crash %d)", provider, what, crashes);
+  if (self->options.store != NULL) {
+    (void)store_add_audit(self->options.store, "plugin", provider, what, NULL);
+  }
+}
+
+static int32_t run_check(check_task *task, child_outcome *outcome, mloom_error *error) {
+  catalogue *self = task->owner;
+  mloom_json *request = NULL;
+  int32_t code = catalogue_new_request(self, "check", &request, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  mloom_json_set_string(request, "provider", task->id);
+  mloom_json_set_boolean(request, "self_test", task->self_test);
+  code = child_process_run(self->options.programs, request, self->cancel, CHECK_TIMEOUT_MS, take_check_fact, task,
+                           outcome, error);
+  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
+  mloom_json_unref(request);
+  return code;
+}
+
+static void *run_task(void *userdata) {
+  check_task *task = userdata;
+  catalogue *self = task->owner;
+  mloom_error error = MLOOM_ERROR_INIT;
+  child_outcome outcome = {0};
+  int32_t code = run_check(task, &outcome, &error);
+  if (code != MLOOM_OK && code != MLOOM_E_CANCELLED) {
+    note_failure(self, task->id, &error);
+    if (outcome.crashed) {
+      catalogue_note_crash(self, task->id, error.message);
+    }
+  }
+  pthread_mutex_lock(&self->lock);
+  provider_state *state = find_state(self, task->id);
+  if (state != NULL) {
+    state->checking = 0;
+    state->changed++;
+  }
+  pthread_mutex_unlock(&self->lock);
+  tell(self);
+  /* Last, as the catalogue may go once nothing runs. */
+  pthread_mutex_lock(&self->lock);
+  self->running--;
+  pthread_cond_broadcast(&self->idle);
+  pthread_mutex_unlock(&self->lock);
+  free(task);
+  return NULL;
+}
+
+/* With the lock held. */
+static int32_t start_check(catalogue *self, provider_state *state, int self_test, mloom_error *error) {
+  pthread_t thread;
+  pthread_attr_t attributes;
+  if (state->checking) {
+    return MLOOM_OK;
+  }
+  check_task *task = calloc(1, sizeof *task);
+  if (task == NULL) {
+    return mloom_error_memory(error);
+  }
+  task->owner = self;
+  task->self_test = self_test;
+  strcpy(task->id, state->id);
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  int failure = pthread_create(&thread, &attributes, run_task, task);
+  pthread_attr_destroy(&attributes);
+  if (failure != 0) {
+    free(task);
+    return mloom_error_set_errno(error, failure, MLOOM_DOMAIN_SYSTEM, NULL, "cannot start a thread");
+  }
+  state->checking = 1;
+  state->changed++;
+  self->running++;
+  return MLOOM_OK;
+}
+
+int32_t catalogue_check(catalogue *self, const char *provider, int self_test, mloom_error *error) {
+  int32_t code = MLOOM_OK;
+  int found = provider == NULL;
+  pthread_mutex_lock(&self->lock);
+  for (size_t i = 0; code == MLOOM_OK && i < self->count; i++) {
+    provider_state *state = &self->states[i];
+    if (provider != NULL ? strcmp(state->id, provider) != 0 : state->crashes >= QUARANTINE_CRASHES) {
+      continue;
+    }
+    found = 1;
+    code = start_check(self, state, self_test, error);
+  }
+  pthread_mutex_unlock(&self->lock);
+  tell(self);
+  return found ? code
+               : mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_PLUGIN, "see the list of providers",
+                                 "no provider %.80s is loaded", provider);
+}
+
+/* ---- Reading ---- */
+
+static int copy_member(const char *name, mloom_json *value, void *userdata) {
+  if (value == NULL) {
+    mloom_json_set_string(userdata, name, NULL);
+  } else {
+    mloom_json_set(userdata, name, mloom_json_ref(value));
+  }
+  return 0;
+}
+
+static mloom_json *copy_provider(catalogue *self, const mloom_json *provider) {
+  mloom_json *copy = mloom_json_new_object();
+  mloom_json_each_member(provider, copy_member, copy);
+  const provider_state *state = find_state(self, mloom_json_member_string(provider, "id", ""));
+  int enabled = mloom_json_member_boolean(provider, "enabled", 1);
+  if (state != NULL) {
+    mloom_json_set_string(copy, "state", !enabled ? "disabled" : state->checking ? "checking" : state->state);
+    mloom_json_set_string(copy, "checked_at", state->checked_at);
+    mloom_json_set_boolean(copy, "checking", state->checking);
+    mloom_json_set_integer(copy, "crashes", state->crashes);
+    mloom_json_set_boolean(copy, "quarantined", state->crashes >= QUARANTINE_CRASHES);
+    mloom_json_set(copy, "checks", state->checks != NULL ? mloom_json_ref(state->checks) : mloom_json_new_array());
+  }
+  return copy;
+}
+
+mloom_json *catalogue_read(catalogue *self) {
+  mloom_json *document = NULL;
+  pthread_mutex_lock(&self->lock);
+  if (self->providers != NULL) {
+    document = mloom_json_new_object();
+    mloom_json_each_member(self->providers, copy_member, document);
+    mloom_json *list = mloom_json_new_array();
+    const mloom_json *described = mloom_json_member(self->providers, "providers");
+    for (size_t i = 0; i < mloom_json_count(described); i++) {
+      mloom_json_add(list, copy_provider(self, mloom_json_at(described, i)));
+    }
+    mloom_json_set(document, "providers", list);
+    mloom_json_set(document, "plugins", self->plugins != NULL ? mloom_json_ref(self->plugins) : mloom_json_new_array());
+    mloom_json *copy = copy_tree(document);
+    mloom_json_unref(document);
+    document = copy;
+  }
+  pthread_mutex_unlock(&self->lock);
+  return document;
+}
+
+char *catalogue_ready_list(catalogue *self) {
+  mloom_buffer list = MLOOM_BUFFER_INIT;
+  pthread_mutex_lock(&self->lock);
+  mloom_buffer_append_char(&list, ',');
+  for (size_t i = 0; i < self->count; i++) {
+    const provider_state *state = &self->states[i];
+    if (state->crashes < QUARANTINE_CRASHES &&
+        (strcmp(state->state, "ready") == 0 || strcmp(state->state, "authenticated") == 0)) {
+      mloom_buffer_append_format(&list, "%s,", state->id);
+    }
+  }
+  pthread_mutex_unlock(&self->lock);
+  return mloom_buffer_take(&list);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the daemon knows of providers: their descriptions and the outcome of their checks, each found out by a child
+ * process, so that a plugin that crashes or hangs costs an answer and not the daemon. A plugin that crashed three times
+ * is left alone until somebody asks for a check.
+ */
+#ifndef MERGELOOM_DAEMON_CATALOGUE_H
+#define MERGELOOM_DAEMON_CATALOGUE_H
+
+#include "child_process.h"
+#include "store/store.h"
+
+typedef struct catalogue catalogue;
+
+typedef struct catalogue_options {
+  const child_programs *programs;
+  store *store; /* NULL: nothing is stored here */
+  const mloom_log *log;
+  /* 0: what the store holds of them does not count (provisioned, gateway). */
+  int use_stored_providers;
+  int use_stored_worker;
+  /* Called when something changed, from any thread. */
+  void (*changed)(void *userdata);
+  void *userdata;
+} catalogue_options;
+
+int32_t catalogue_new(catalogue **out, const catalogue_options *options, mloom_error *error);
+/* Ends the checks that run and waits for them. */
+void catalogue_free(catalogue *catalogue);
+
+/* Describes the providers again, in this thread; settings that the store or the gateway changed are in effect then. */
+int32_t catalogue_refresh(catalogue *catalogue, mloom_error *error);
+/* Starts the checks of one provider, or of all (NULL), each in a process of its own, and returns at once. Those that
+ * are being checked already are left out. MLOOM_E_NOT_FOUND. */
+int32_t catalogue_check(catalogue *catalogue, const char *provider, int self_test, mloom_error *error);
+
+/* Settings of the gateway that this executor follows; NULL: none. Takes the reference. In effect with the next refresh.
+ */
+void catalogue_set_gateway_settings(catalogue *catalogue, mloom_json *settings);
+/* The request of a child: command and the settings documents. The caller wipes and releases it. */
+int32_t catalogue_new_request(catalogue *catalogue, const char *command, mloom_json **out, mloom_error *error);
+
+/* A document of all providers: mergeloom.providers.v1, and in each provider "state", "checks" ({name, state, reason,
+ * remedy, checked_at, duration_ms}), "checked_at", "checking", "crashes"; beside them "plugins". One reference for the
+ * caller; it does not change any more. NULL before the first refresh. */
+mloom_json *catalogue_read(catalogue *catalogue);
+/* ",a,b," of the providers that can take a job. The caller frees. */
+char *catalogue_ready_list(catalogue *catalogue);
+/* Notes a crash of a child that ran for provider. */
+void catalogue_note_crash(catalogue *catalogue, const char *provider, const char *what);
+
+#endif

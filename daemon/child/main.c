@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mergeloom-worker: does one thing for the daemon in a process of its own, so that a plugin that crashes, hangs or
+ * leaks costs this process and nothing else. It reads one request document from standard input and writes facts, one
+ * JSON object a line, to standard output: docs/daemon.md has both.
+ */
+#include "child/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "secret/secret.h"
+
+#define REQUEST_LIMIT ((size_t)16 << 20)
+
+static _Atomic(mloom_cancel *) signalled;
+
+static void on_signal(int number) {
+  mloom_cancel *cancel = signalled;
+  (void)number;
+  if (cancel != NULL) {
+    mloom_cancel_trigger(cancel);
+  }
+}
+
+static void catch_signals(mloom_cancel *cancel) {
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  signalled = cancel;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGINT, &action, NULL);
+}
+
+static void wipe_buffer(mloom_buffer *buffer) {
+  if (buffer->data != NULL) {
+    mloom_secret_wipe(buffer->data, buffer->capacity);
+  }
+  mloom_buffer_free(buffer);
+}
+
+static int32_t read_input(mloom_buffer *out, mloom_error *error) {
+  for (;;) {
+    if (mloom_buffer_reserve(out, 1 << 16) != MLOOM_OK) {
+      return mloom_error_memory(error);
+    }
+    ssize_t size = read(STDIN_FILENO, out->data + out->size, 1 << 16);
+    if (size < 0 && errno == EINTR) {
+      continue;
+    }
+    if (size < 0) {
+      return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_USAGE, NULL, "cannot read the request");
+    }
+    if (size == 0) {
+      return MLOOM_OK;
+    }
+    out->size += (size_t)size;
+    out->data[out->size] = '\0';
+    if (out->size > REQUEST_LIMIT) {
+      return mloom_error_set(error, MLOOM_E_LIMIT, MLOOM_DOMAIN_USAGE, "shorten it", "the request is too long");
+    }
+  }
+}
+
+static void tell_log(int32_t level, const char *component, const char *message, void *userdata) {
+  (void)userdata;
+  mloom_json *fact = child_fact("log");
+  mloom_json_set_integer(fact, "level", level);
+  mloom_json_set_string(fact, "component", component);
+  mloom_json_set_string(fact, "message", message);
+  child_tell(fact);
+}
+
+/* One member of the request as text for the context; freed and wiped by the caller. */
+static int32_t take_settings(mloom_buffer *out, mloom_bytes *bytes, const mloom_json *request, const char *name,
+                             mloom_error *error) {
+  mloom_json *settings = mloom_json_member(request, name);
+  if (settings == NULL) {
+    return MLOOM_OK;
+  }
+  if (mloom_json_serialize(out, settings, 0) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  *bytes = (mloom_bytes){out->data, out->size};
+  return MLOOM_OK;
+}
+
+static int32_t make_context(mloom_context **out, const mloom_json *request, mloom_error *error) {
+  MLOOM_AUTO(wipe_buffer) mloom_buffer gateway = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(wipe_buffer) mloom_buffer stored = MLOOM_BUFFER_INIT;
+  mloom_context_options options = {.size = sizeof options, .log = tell_log, .log_level = MLOOM_LOG_WARNING};
+  int32_t code = take_settings(&gateway, &options.gateway_settings, request, "gateway_settings", error);
+  code = code != MLOOM_OK ? code : take_settings(&stored, &options.stored_settings, request, "stored_settings", error);
+  return code != MLOOM_OK ? code : mloom_context_new(out, &options, error);
+}
+
+static int32_t perform(const mloom_json *request, mloom_cancel *cancel, mloom_error *error) {
+  static const struct {
+    const char *name;
+    child_command_fn run;
+  } commands[] = {{"describe", child_describe}, {"check", child_check}, {"job", child_job}, {"resolve", child_resolve}};
+  const char *name = mloom_json_member_string(request, "command", "");
+  mloom_context *context = NULL;
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    if (strcmp(commands[i].name, name) != 0) {
+      continue;
+    }
+    int32_t code = make_context(&context, request, error);
+    code = code != MLOOM_OK ? code : commands[i].run(context, request, cancel, error);
+    mloom_context_free(context);
+    return code;
+  }
+  return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_USAGE, "this program is started by mergeloomd",
+                         "the request has no known command");
+}
+
+static int32_t run(mloom_cancel *cancel, mloom_error *error) {
+  MLOOM_AUTO(wipe_buffer) mloom_buffer text = MLOOM_BUFFER_INIT;
+  mloom_json *request = NULL;
+  int32_t code = read_input(&text, error);
+  code = code != MLOOM_OK ? code : mloom_json_parse(&request, text.data, text.size, "the request", error);
+  code = code != MLOOM_OK ? code : perform(request, cancel, error);
+  mloom_json_wipe(request);
+  mloom_json_unref(request);
+  return code;
+}
+
+int main(void) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  mloom_cancel *cancel = NULL;
+  const struct rlimit no_core = {0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  prctl(PR_SET_DUMPABLE, 0);
+  int32_t code = mloom_cancel_new(&cancel, &error);
+  if (code == MLOOM_OK) {
+    catch_signals(cancel);
+    code = run(cancel, &error);
+  }
+  if (code != MLOOM_OK) {
+    child_tell_error(&error);
+  } else {
+    child_tell(child_fact("done"));
+  }
+  signalled = NULL;
+  mloom_cancel_unref(cancel);
+  return code == MLOOM_OK ? 0 : 1;
+}

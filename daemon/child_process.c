@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "child_process.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "process/process.h"
+#include "secret/secret.h"
+
+#define LINE_LIMIT ((size_t)64 << 20)
+
+typedef struct reading {
+  mloom_buffer line;
+  child_fact_fn fn;
+  void *userdata;
+  int done;
+  mloom_error failure; /* that the child told */
+  mloom_buffer stderr_tail;
+} reading;
+
+static void reading_free(reading *state) {
+  mloom_buffer_free(&state->line);
+  mloom_buffer_free(&state->stderr_tail);
+}
+
+static int32_t code_of(const char *name) {
+  for (int32_t code = MLOOM_E_INVALID; code >= MLOOM_E_INTERNAL; code--) {
+    if (strcmp(mloom_code_name(code), name) == 0) {
+      return code;
+    }
+  }
+  return MLOOM_E_INTERNAL;
+}
+
+static void take_line(reading *state, const char *line, size_t size) {
+  mloom_json *fact = NULL;
+  if (mloom_json_parse(&fact, line, size, "a fact of the worker", NULL) != MLOOM_OK) {
+    return; /* something a plugin printed */
+  }
+  const char *type = mloom_json_member_string(fact, "type", "");
+  if (strcmp(type, "done") == 0) {
+    state->done = 1;
+  } else if (strcmp(type, "error") == 0) {
+    mloom_error_set(&state->failure, code_of(mloom_json_member_string(fact, "code", "")), MLOOM_DOMAIN_SYSTEM,
+                    mloom_json_member_string(fact, "remedy", ""), "%s", mloom_json_member_string(fact, "message", ""));
+  } else {
+    state->fn(type, fact, state->userdata);
+  }
+  mloom_json_unref(fact);
+}
+
+static int32_t take_output(const char *data, size_t size, void *userdata) {
+  reading *state = userdata;
+  while (size > 0) {
+    const char *newline = memchr(data, '\n', size);
+    size_t part = newline == NULL ? size : (size_t)(newline - data);
+    if (state->line.size + part > LINE_LIMIT || mloom_buffer_append(&state->line, data, part) != MLOOM_OK) {
+      return MLOOM_E_LIMIT;
+    }
+    if (newline == NULL) {
+      return MLOOM_OK;
+    }
+    take_line(state, mloom_buffer_string(&state->line), state->line.size);
+    mloom_buffer_clear(&state->line);
+    data += part + 1;
+    size -= part + 1;
+  }
+  return MLOOM_OK;
+}
+
+static int32_t take_stderr(const char *data, size_t size, void *userdata) {
+  reading *state = userdata;
+  if (state->stderr_tail.size < 4096) {
+    size_t room = 4096 - state->stderr_tail.size;
+    mloom_buffer_append(&state->stderr_tail, data, size < room ? size : room);
+  }
+  return MLOOM_OK;
+}
+
+static int32_t judge(const reading *state, const mloom_process_report *report, child_outcome *outcome,
+                     const child_programs *programs, mloom_error *error) {
+  outcome->exit_code = report->exit_code;
+  outcome->signal = report->ended == MLOOM_PROCESS_SIGNALLED ? report->signal : 0;
+  if (state->done && report->ended == MLOOM_PROCESS_EXITED) {
+    return MLOOM_OK;
+  }
+  if (state->failure.code != MLOOM_OK) {
+    mloom_error_copy(error, &state->failure);
+    return state->failure.code;
+  }
+  outcome->crashed = 1;
+  if (state->stderr_tail.size > 0) {
+    mloom_log_write(programs->log, MLOOM_LOG_WARNING, "worker", "its last words: %.400s",
+                    mloom_buffer_string(&state->stderr_tail));
+  }
+  if (outcome->signal != 0) {
+    return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PLUGIN,
+                           "update or remove the plugin of this provider, and report the crash to its authors",
+                           "the worker process was ended by signal %d (%s)", outcome->signal,
+                           strsignal(outcome->signal));
+  }
+  return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PLUGIN,
+                         "look into this daemon's log, and report it to the authors of the plugin",
+                         "the worker process ended with status %d before it was done", outcome->exit_code);
+}
+
+int32_t child_process_run(const child_programs *programs, const mloom_json *request, mloom_cancel *cancel,
+                          int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
+                          mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(reading_free) reading state = {.fn = fn, .userdata = userdata, .failure = MLOOM_ERROR_INIT};
+  *outcome = (child_outcome){0};
+  if (mloom_json_serialize(&text, request, 0) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  const mloom_clock *clock = mloom_clock_system();
+  mloom_call call;
+  mloom_call_init(&call, cancel, clock, programs->log,
+                  timeout_ms == 0 ? INT64_MAX : clock->monotonic_ms(clock) + timeout_ms);
+  mloom_bytes input = {text.data, text.size};
+  const char *argv[] = {programs->worker_path, NULL};
+  mloom_process_plan plan = {.supervise_path = programs->supervise_path,
+                             .argv = argv,
+                             .environment = programs->environment,
+                             .working_directory = "/",
+                             .input = &input,
+                             .limits = {.grace_ms = 1500}};
+  mloom_process_sink sink = {
+      .size = sizeof sink, .output = take_output, .error_output = take_stderr, .userdata = &state};
+  mloom_process_report report = {0};
+  int32_t code = mloom_process_run(&call, &plan, &sink, &report, error);
+  mloom_secret_wipe(text.data, text.size);
+  return code != MLOOM_OK ? code : judge(&state, &report, outcome, programs, error);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs mergeloom-worker for one request: plugins are loaded there and never in the daemon.
+ */
+#ifndef MERGELOOM_DAEMON_CHILD_PROCESS_H
+#define MERGELOOM_DAEMON_CHILD_PROCESS_H
+
+#include "base/call.h"
+#include "base/json.h"
+#include <mergeloom/mergeloom.h>
+
+typedef struct child_programs {
+  const char *worker_path; /* mergeloom-worker and mergeloom-supervise, absolute */
+  const char *supervise_path;
+  const char *const *environment; /* NAME=value, ends with NULL; handed on whole */
+  const mloom_log *log;
+} child_programs;
+
+/* One fact, from the thread that called child_process_run. Borrowed. */
+typedef void (*child_fact_fn)(const char *type, const mloom_json *fact, void *userdata);
+
+typedef struct child_outcome {
+  int crashed; /* ended by a signal, or without its last fact */
+  int32_t signal;
+  int32_t exit_code;
+} child_outcome;
+
+/* Blocking. MLOOM_OK when the child said that it is done. Else its own error, or MLOOM_E_INTERNAL with
+ * outcome->crashed, or MLOOM_E_TIMEOUT, MLOOM_E_CANCELLED. The request's strings are wiped from every copy that was
+ * made of them here, but not from request. */
+int32_t child_process_run(const child_programs *programs, const mloom_json *request, mloom_cancel *cancel,
+                          int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
+                          mloom_error *error);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the deployment tells the daemon: address, role, names, paths, tokens. The names are those of the public
+ * MergeLoom chart.
+ */
+#ifndef MERGELOOM_DAEMON_DEPLOYMENT_H
+#define MERGELOOM_DAEMON_DEPLOYMENT_H
+
+#include "secret/redactor.h"
+#include "settings/settings.h"
+
+/* What this process does. */
+#define DEPLOYMENT_BOTH 0
+#define DEPLOYMENT_GATEWAY 1
+#define DEPLOYMENT_EXECUTOR 2
+
+/* Who owns settings. */
+#define DEPLOYMENT_MODE_UI 0
+#define DEPLOYMENT_MODE_PROVISIONED 1
+#define DEPLOYMENT_MODE_GATEWAY 2
+
+typedef struct deployment {
+  mloom_settings *settings; /* owner "daemon" */
+  mloom_redactor *redactor;
+  mloom_json *config; /* the configuration file, or NULL */
+  char *config_path;
+  char *name;
+  char *state_folder;
+  char *provider_store_path; /* SQLite files and the key of sealed secrets */
+  char *runtime_store_path;
+  char *state_store_path;
+  char *secret_key_path;
+  int role;
+  int provider_mode;
+  int runtime_mode;
+} deployment;
+
+/* Reads environment (NAME=value, ends with NULL), mounted secrets and the configuration file. The caller frees with
+ * deployment_free, also after an error. MLOOM_E_INVALID: something makes no sense; the message says what. */
+int32_t deployment_read(deployment *out, const char *const *environment, mloom_error *error);
+void deployment_free(deployment *deployment);
+
+/* The value of a field, or NULL. Borrowed. */
+const char *deployment_string(const deployment *deployment, const char *field);
+/* The bytes of a secret field, {NULL, 0} when unset. Borrowed. */
+mloom_bytes deployment_secret(const deployment *deployment, const char *field);
+/* 1 when host names this machine only. */
+int deployment_is_loopback(const char *host);
+
+/* Prints the effective configuration with origins and problems; secrets as fingerprints. */
+void deployment_print(const deployment *deployment);
+
+#endif

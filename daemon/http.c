@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+
+#define CONNECTION_MEMORY ((size_t)24 * 1024)
+#define KEEP_ALIVE_MS 15000
+#define BODY_CHUNK 4096
+
+struct http_request {
+  http_server *server;
+  struct MHD_Connection *connection;
+  const char *method;
+  const char *path;
+  mloom_buffer body;
+  int too_large;
+  int waited;
+  char peer[INET6_ADDRSTRLEN];
+  int loopback;
+  mloom_json *form; /* of the body, once somebody asked for it */
+  /* On the list of those that wait: a handler that asked for it, or a stream with nothing to say. */
+  struct http_request *next;
+  int parked;
+  int64_t wait_until_ms;
+  http_stream stream;
+  mloom_buffer pending; /* of the stream, not handed on yet */
+  int stream_over;
+  int idle;
+};
+
+struct http_server {
+  struct MHD_Daemon *daemon;
+  http_options options;
+  uint16_t port;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  pthread_t timer;
+  int timer_runs;
+  int stopping;
+  uint64_t wakes; /* counts http_server_wake, so that none between looking and parking is lost */
+  http_request *parked;
+};
+
+static int64_t now_ms(void) {
+  return mloom_clock_system()->monotonic_ms(mloom_clock_system());
+}
+
+/* ---- Requests ---- */
+
+const char *http_method(const http_request *request) {
+  return request->method;
+}
+
+const char *http_path(const http_request *request) {
+  return request->path;
+}
+
+mloom_bytes http_body(const http_request *request) {
+  return (mloom_bytes){mloom_buffer_string(&request->body), request->body.size};
+}
+
+const char *http_header(const http_request *request, const char *name) {
+  return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+typedef struct header_count {
+  const char *name;
+  size_t count;
+} header_count;
+
+static enum MHD_Result count_header(void *userdata, enum MHD_ValueKind kind, const char *name, const char *value) {
+  header_count *counted = userdata;
+  (void)kind;
+  (void)value;
+  counted->count += strcasecmp(name, counted->name) == 0;
+  return MHD_YES;
+}
+
+size_t http_header_count(const http_request *request, const char *name) {
+  header_count counted = {name, 0};
+  MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &counted);
+  return counted.count;
+}
+
+const char *http_query(const http_request *request, const char *name) {
+  return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static enum MHD_Result take_field(void *userdata, enum MHD_ValueKind kind, const char *name, const char *filename,
+                                  const char *type, const char *encoding, const char *data, uint64_t offset,
+                                  size_t size) {
+  mloom_json *form = userdata;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer value = MLOOM_BUFFER_INIT;
+  (void)kind;
+  (void)filename;
+  (void)type;
+  (void)encoding;
+  /* A long value comes in pieces. */
+  mloom_buffer_append_string(&value, offset == 0 ? "" : mloom_json_member_string(form, name, ""));
+  mloom_buffer_append(&value, data, size);
+  mloom_json_set(form, name, mloom_json_new_string(mloom_buffer_string(&value), value.size));
+  return MHD_YES;
+}
+
+const char *http_form(const http_request *constant, const char *name) {
+  http_request *request = (http_request *)(uintptr_t)constant;
+  if (request->form == NULL) {
+    request->form = mloom_json_new_object();
+    struct MHD_PostProcessor *reader =
+        MHD_create_post_processor(request->connection, BODY_CHUNK, take_field, request->form);
+    if (reader != NULL) {
+      MHD_post_process(reader, mloom_buffer_string(&request->body), request->body.size);
+      MHD_destroy_post_processor(reader);
+    }
+  }
+  return mloom_json_member_string(request->form, name, NULL);
+}
+
+const char *http_peer(const http_request *request) {
+  return request->peer;
+}
+
+int http_peer_is_loopback(const http_request *request) {
+  return request->loopback;
+}
+
+int http_waited(const http_request *request) {
+  return request->waited;
+}
+
+static void find_peer(http_request *request) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  const struct sockaddr *address = info == NULL ? NULL : info->client_addr;
+  if (address == NULL || address->sa_family == AF_UNIX) {
+    request->loopback = 1;
+    return;
+  }
+  if (address->sa_family == AF_INET) {
+    const struct sockaddr_in *ipv4 = (const void *)address;
+    inet_ntop(AF_INET, &ipv4->sin_addr, request->peer, sizeof request->peer);
+    request->loopback = (ntohl(ipv4->sin_addr.s_addr) >> 24) == 127;
+  } else if (address->sa_family == AF_INET6) {
+    const struct sockaddr_in6 *ipv6 = (const void *)address;
+    inet_ntop(AF_INET6, &ipv6->sin6_addr, request->peer, sizeof request->peer);
+    request->loopback = IN6_IS_ADDR_LOOPBACK(&ipv6->sin6_addr) ||
+                        (IN6_IS_ADDR_V4MAPPED(&ipv6->sin6_addr) && ipv6->sin6_addr.s6_addr[12] == 127);
+  }
+}
+
+/* ---- Waiting ---- */
+
+/* Parks a request unless something happened since wakes was read. Returns 1 when it is parked. */
+static int park(http_request *request, uint64_t wakes, int64_t until_ms) {
+  http_server *server = request->server;
+  pthread_mutex_lock(&server->lock);
+  int parks = server->wakes == wakes && !server->stopping;
+  if (parks) {
+    MHD_suspend_connection(request->connection);
+    request->parked = 1;
+    request->wait_until_ms = until_ms;
+    request->next = server->parked;
+    server->parked = request;
+    pthread_cond_signal(&server->changed);
+  }
+  pthread_mutex_unlock(&server->lock);
+  return parks;
+}
+
+/* With the lock held: resumes those whose time has come, or all. */
+static void resume(http_server *server, int64_t until_ms, int all) {
+  http_request **link = &server->parked;
+  while (*link != NULL) {
+    http_request *request = *link;
+    if (!all && request->wait_until_ms > until_ms) {
+      link = &request->next;
+      continue;
+    }
+    *link = request->next;
+    request->parked = 0;
+    request->idle = !all;
+    MHD_resume_connection(request->connection);
+  }
+}
+
+void http_server_wake(http_server *server) {
+  pthread_mutex_lock(&server->lock);
+  server->wakes++;
+  resume(server, 0, 1);
+  pthread_mutex_unlock(&server->lock);
+}
+
+static uint64_t read_wakes(http_server *server) {
+  pthread_mutex_lock(&server->lock);
+  uint64_t wakes = server->wakes;
+  pthread_mutex_unlock(&server->lock);
+  return wakes;
+}
+
+static int64_t earliest(const http_server *server) {
+  int64_t found = INT64_MAX;
+  for (const http_request *request = server->parked; request != NULL; request = request->next) {
+    found = request->wait_until_ms < found ? request->wait_until_ms : found;
+  }
+  return found;
+}
+
+static void *run_timer(void *userdata) {
+  http_server *server = userdata;
+  pthread_mutex_lock(&server->lock);
+  while (!server->stopping) {
+    resume(server, now_ms(), 0);
+    int64_t until = earliest(server);
+    if (until == INT64_MAX) {
+      pthread_cond_wait(&server->changed, &server->lock);
+    } else {
+      struct timespec deadline = {until / 1000, until % 1000 * 1000000};
+      pthread_cond_timedwait(&server->changed, &server->lock, &deadline);
+    }
+  }
+  pthread_mutex_unlock(&server->lock);
+  return NULL;
+}
+
+/* ---- Answers ---- */
+
+void http_answer_header(http_answer *answer, const char *name, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  mloom_buffer_append_format(&answer->headers, "%s: ", name);
+  mloom_buffer_append_vformat(&answer->headers, format, arguments);
+  mloom_buffer_append_char(&answer->headers, '\n');
+  va_end(arguments);
+}
+
+static void add_headers(struct MHD_Response *response, mloom_buffer *headers) {
+  char *line = headers->data;
+  while (line != NULL && *line != '\0') {
+    char *end = strchr(line, '\n');
+    char *colon = strchr(line, ':');
+    *end = '\0';
+    if (colon != NULL && colon < end) {
+      *colon = '\0';
+      MHD_add_response_header(response, line, colon + 2);
+    }
+    line = end + 1;
+  }
+}
+
+static int is_stopping(http_server *server) {
+  pthread_mutex_lock(&server->lock);
+  int stopping = server->stopping;
+  pthread_mutex_unlock(&server->lock);
+  return stopping;
+}
+
+static ssize_t read_stream(void *userdata, uint64_t position, char *out, size_t room) {
+  http_request *request = userdata;
+  (void)position;
+  if (is_stopping(request->server)) {
+    return MHD_CONTENT_READER_END_OF_STREAM;
+  }
+  if (request->pending.size == 0 && !request->stream_over) {
+    uint64_t wakes = read_wakes(request->server);
+    int idle = request->idle;
+    request->idle = 0;
+    request->stream_over = request->stream.next(&request->pending, idle, request->stream.userdata);
+    if (request->pending.size == 0 && !request->stream_over) {
+      /* 0 without a suspended connection makes the server ask again at once, which is right when something happened. */
+      park(request, wakes, now_ms() + KEEP_ALIVE_MS);
+      return 0;
+    }
+  }
+  if (request->pending.size == 0) {
+    return MHD_CONTENT_READER_END_OF_STREAM;
+  }
+  size_t size = request->pending.size < room ? request->pending.size : room;
+  memcpy(out, request->pending.data, size);
+  mloom_buffer_consume(&request->pending, size);
+  return (ssize_t)size;
+}
+
+static enum MHD_Result send_answer(http_request *request, http_answer *answer) {
+  struct MHD_Response *response = NULL;
+  if (answer->stream.next != NULL) {
+    request->stream = answer->stream;
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BODY_CHUNK, read_stream, request, NULL);
+  } else {
+    size_t size = answer->body.size;
+    char *body = mloom_buffer_take(&answer->body);
+    response = body == NULL ? NULL : MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+  }
+  if (response == NULL) {
+    return MHD_NO;
+  }
+  add_headers(response, &answer->headers);
+  enum MHD_Result result = MHD_queue_response(request->connection, answer->status, response);
+  MHD_destroy_response(response);
+  return result;
+}
+
+static enum MHD_Result refuse_large(http_request *request) {
+  static const char text[] = "the request is too large\n";
+  struct MHD_Response *response =
+      MHD_create_response_from_buffer(sizeof text - 1, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+  if (response == NULL) {
+    return MHD_NO;
+  }
+  MHD_add_response_header(response, "Connection", "close");
+  enum MHD_Result result = MHD_queue_response(request->connection, MHD_HTTP_CONTENT_TOO_LARGE, response);
+  MHD_destroy_response(response);
+  return result;
+}
+
+static void answer_free(http_answer *answer) {
+  mloom_buffer_free(&answer->body);
+  mloom_buffer_free(&answer->headers);
+}
+
+static enum MHD_Result answer_request(http_request *request) {
+  for (;;) {
+    uint64_t wakes = read_wakes(request->server);
+    MLOOM_AUTO(answer_free) http_answer answer = {.status = 200};
+    request->server->options.handler(request, &answer, request->server->options.userdata);
+    if (answer.wait_until_ms == 0) {
+      return send_answer(request, &answer);
+    }
+    request->waited = 1;
+    if (park(request, wakes, answer.wait_until_ms)) {
+      return MHD_YES;
+    }
+  }
+}
+
+static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connection, const char *url, const char *method,
+                                 const char *version, const char *upload, size_t *upload_size, void **state) {
+  http_server *server = userdata;
+  http_request *request = *state;
+  (void)version;
+  if (request == NULL) {
+    return MHD_NO;
+  }
+  if (request->connection == NULL) {
+    request->connection = connection;
+    request->method = method;
+    request->path = url;
+    find_peer(request);
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    request->too_large = length != NULL && strtoull(length, NULL, 10) > server->options.body_limit;
+    return request->too_large ? refuse_large(request) : MHD_YES;
+  }
+  if (*upload_size > 0) {
+    request->too_large |= request->body.size + *upload_size > server->options.body_limit;
+    if (!request->too_large && mloom_buffer_append(&request->body, upload, *upload_size) != MLOOM_OK) {
+      return MHD_NO;
+    }
+    *upload_size = 0;
+    return MHD_YES;
+  }
+  return request->too_large ? refuse_large(request) : answer_request(request);
+}
+
+static void *on_start(void *userdata, const char *uri, struct MHD_Connection *connection) {
+  http_request *request = calloc(1, sizeof *request);
+  (void)uri;
+  (void)connection;
+  if (request != NULL) {
+    request->server = userdata;
+  }
+  return request;
+}
+
+static void on_end(void *userdata, struct MHD_Connection *connection, void **state,
+                   enum MHD_RequestTerminationCode reason) {
+  http_request *request = *state;
+  (void)userdata;
+  (void)connection;
+  (void)reason;
+  if (request == NULL) {
+    return;
+  }
+  if (request->stream.close != NULL) {
+    request->stream.close(request->stream.userdata);
+  }
+  mloom_buffer_free(&request->pending);
+  if (request->body.data != NULL) {
+    explicit_bzero(request->body.data, request->body.capacity); /* it may have held a secret */
+  }
+  mloom_buffer_free(&request->body);
+  mloom_json_wipe(request->form);
+  mloom_json_unref(request->form);
+  free(request);
+  *state = NULL;
+}
+
+/* ---- The server ---- */
+
+__attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const char *format, va_list arguments) {
+  http_server *server = userdata;
+  char line[512];
+  vsnprintf(line, sizeof line, format, arguments);
+  mloom_log_write(server->options.log, MLOOM_LOG_INFO, "http", "%s", line);
+}
+
+static int32_t open_socket(const char *host, uint16_t port, int *out, mloom_error *error) {
+  char service[8];
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
+  snprintf(service, sizeof service, "%u", port);
+  int failure = getaddrinfo(host, service, &hints, &found);
+  if (failure != 0) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SYSTEM, "correct JCA_WORKER_HOST",
+                           "cannot listen on %s: %s", host, gai_strerror(failure));
+  }
+  int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int one = 1, zero = 0;
+  if (fd >= 0) {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (found->ai_family == AF_INET6) {
+      setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+    }
+  }
+  int32_t code = MLOOM_OK;
+  if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 256) != 0) {
+    code = mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM,
+                                 "choose another JCA_WORKER_PORT, or end the program that has it",
+                                 "cannot listen on %s port %u", host, port);
+    if (fd >= 0) {
+      close(fd);
+      fd = -1;
+    }
+  }
+  freeaddrinfo(found);
+  *out = fd;
+  return code;
+}
+
+static uint16_t port_of(int fd) {
+  struct sockaddr_storage address = {0};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+    return 0;
+  }
+  return address.ss_family == AF_INET    ? ntohs(((struct sockaddr_in *)&address)->sin_port)
+         : address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
+                                         : 0;
+}
+
+static int32_t start_timer(http_server *server, mloom_error *error) {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&server->changed, &attributes);
+  pthread_condattr_destroy(&attributes);
+  pthread_mutex_init(&server->lock, NULL);
+  int failure = pthread_create(&server->timer, NULL, run_timer, server);
+  server->timer_runs = failure == 0;
+  return failure == 0 ? MLOOM_OK
+                      : mloom_error_set_errno(error, failure, MLOOM_DOMAIN_SYSTEM, NULL, "cannot start a thread");
+}
+
+int32_t http_server_new(http_server **out, const http_options *options, mloom_error *error) {
+  http_server *server = calloc(1, sizeof *server);
+  *out = NULL;
+  if (server == NULL) {
+    return mloom_error_memory(error);
+  }
+  server->options = *options;
+  int fd = options->listen_fd;
+  int32_t code = start_timer(server, error);
+  if (code == MLOOM_OK && fd < 0) {
+    code = open_socket(options->host, options->port, &fd, error);
+  }
+  if (code != MLOOM_OK) {
+    http_server_free(server);
+    return code;
+  }
+  server->port = port_of(fd);
+  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO;
+  server->daemon = MHD_start_daemon(
+      flags, 0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+      MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_URI_LOG_CALLBACK, on_start, server,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
+      MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_of_one_address, MHD_OPTION_CONNECTION_TIMEOUT,
+      options->idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, options->threads,
+      MHD_OPTION_END);
+  if (server->daemon == NULL) {
+    close(fd);
+    http_server_free(server);
+    return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM, NULL, "the HTTP server does not start");
+  }
+  *out = server;
+  return MLOOM_OK;
+}
+
+uint16_t http_server_port(const http_server *server) {
+  return server->port;
+}
+
+void http_server_quiesce(http_server *server) {
+  MHD_socket fd = MHD_quiesce_daemon(server->daemon);
+  if (fd != MHD_INVALID_SOCKET) {
+    close(fd);
+  }
+}
+
+void http_server_free(http_server *server) {
+  if (server == NULL) {
+    return;
+  }
+  pthread_mutex_lock(&server->lock);
+  server->stopping = 1;
+  resume(server, 0, 1);
+  pthread_cond_signal(&server->changed);
+  pthread_mutex_unlock(&server->lock);
+  if (server->timer_runs) {
+    pthread_join(server->timer, NULL);
+  }
+  if (server->daemon != NULL) {
+    MHD_stop_daemon(server->daemon);
+  }
+  pthread_cond_destroy(&server->changed);
+  pthread_mutex_destroy(&server->lock);
+  free(server);
+}

@@ -1,0 +1,56 @@
+if DAEMON
+bin_PROGRAMS += mergeloomd
+pkglibexec_PROGRAMS += mergeloom-worker
+mergeloomd_SOURCES = \
+  daemon/api/api.c \
+  daemon/app.c \
+  daemon/app.h \
+  daemon/catalogue.c \
+  daemon/catalogue.h \
+  daemon/child_process.c \
+  daemon/child_process.h \
+  daemon/deployment.c \
+  daemon/deployment.h \
+  daemon/deployment_fields.c \
+  daemon/deployment_fields.h \
+  daemon/guard.c \
+  daemon/guard.h \
+  daemon/html.c \
+  daemon/html.h \
+  daemon/http.c \
+  daemon/http.h \
+  daemon/main.c \
+  daemon/pages/assets.c \
+  daemon/pages/overview.c \
+  daemon/pages/page.c \
+  daemon/pages/page.h \
+  daemon/pages/providers.c \
+  daemon/pages/runs.c \
+  daemon/runner.c \
+  daemon/runner.h \
+  daemon/settings_change.c \
+  daemon/settings_change.h \
+  daemon/store/internal.h \
+  daemon/store/jobs.c \
+  daemon/store/sqlite.c \
+  daemon/store/sqlite.h \
+  daemon/store/store.c \
+  daemon/store/store.h
+nodist_mergeloomd_SOURCES = daemon/assets_data.h
+daemon_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/daemon -I$(builddir)/daemon -I$(builddir) -DMLOOM_LIBEXEC_DIR='"$(pkglibexecdir)"'
+mergeloomd_CPPFLAGS = $(daemon_cppflags) $(MICROHTTPD_CFLAGS) $(SQLITE_CFLAGS)
+mergeloomd_CFLAGS = $(AM_CFLAGS) -pthread
+mergeloomd_LDADD = libmergeloom/libcore.la $(MICROHTTPD_LIBS) $(SQLITE_LIBS)
+
+mergeloom_worker_SOURCES = daemon/child/child.h daemon/child/commands.c daemon/child/facts.c daemon/child/main.c
+mergeloom_worker_CPPFLAGS = $(daemon_cppflags)
+mergeloom_worker_CFLAGS = $(AM_CFLAGS) -pthread
+mergeloom_worker_LDADD = libmergeloom/libcore.la
+
+BUILT_SOURCES += daemon/assets_data.h
+CLEANFILES += daemon/assets_data.h
+endif
+daemon/assets_data.h: $(srcdir)/daemon/pages/style.css $(srcdir)/daemon/pages/live.js $(srcdir)/daemon/embed.sh
+	$(AM_V_GEN)$(MKDIR_P) daemon && { sh '$(srcdir)/daemon/embed.sh' '$(srcdir)/daemon/pages/style.css' style_css && \
+	sh '$(srcdir)/daemon/embed.sh' '$(srcdir)/daemon/pages/live.js' live_js; } >$@
+EXTRA_DIST += daemon/embed.sh daemon/pages/style.css daemon/pages/live.js

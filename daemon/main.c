@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mergeloomd: the provider page, the API and the jobs of one worker.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "base/error.h"
+#include "runner.h"
+
+#define EXIT_USAGE 2
+#define FIRST_SOCKET 3
+
+extern char **environ;
+
+static void write_log(int32_t level, const char *component, const char *message, void *userdata) {
+  /* Levels as the journal reads them. */
+  static const int priorities[] = {3, 4, 6, 7};
+  (void)userdata;
+  if (getenv("JOURNAL_STREAM") != NULL) {
+    fprintf(stderr, "<%d>", priorities[level & 3]);
+  }
+  fprintf(stderr, "%s: %s\n", component, message);
+}
+
+static int complain(const mloom_error *error) {
+  fprintf(stderr, "mergeloomd: %s%s%s\n", error->message, error->remedy[0] == '\0' ? "" : "; ", error->remedy);
+  return 1;
+}
+
+/* ---- Service manager ---- */
+
+/* Tells a service manager, if one listens. */
+static void notify(const char *state) {
+  const char *path = getenv("NOTIFY_SOCKET");
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path) {
+    return;
+  }
+  strcpy(address.sun_path, path);
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+  if (path[0] == '@') {
+    address.sun_path[0] = '\0';
+  }
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0) {
+    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+    close(fd);
+  }
+}
+
+/* The socket that a service manager has opened for us, or -1. */
+static int activated_socket(void) {
+  const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+  if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != (long)getpid() || strtol(count, NULL, 10) < 1) {
+    return -1;
+  }
+  return FIRST_SOCKET;
+}
+
+/* ---- Parts ---- */
+
+static void wake_server(void *userdata) {
+  application *self = userdata;
+  if (self->server != NULL) {
+    http_server_wake(self->server);
+  }
+  if (self->runner != NULL) {
+    runner_wake(self->runner);
+  }
+}
+
+static const char *program_path(const char *variable, const char *installed) {
+  const char *given = getenv(variable);
+  return given != NULL && given[0] == '/' ? given : installed;
+}
+
+static int32_t start_server(application *self, mloom_error *error) {
+  const char *host = mloom_settings_string(self->deployment.settings, "host", "127.0.0.1");
+  http_options options = {.host = host,
+                          .port = (uint16_t)mloom_settings_integer(self->deployment.settings, "port", 8010),
+                          .listen_fd = activated_socket(),
+                          .threads = 2,
+                          .connection_limit = 2000,
+                          .connections_of_one_address = deployment_is_loopback(host) ? 0 : 200,
+                          .idle_seconds = 60,
+                          .body_limit = (size_t)4 << 20,
+                          .handler = app_handle,
+                          .userdata = self,
+                          .log = &self->log};
+  int32_t code = http_server_new(&self->server, &options, error);
+  return code;
+}
+
+static int32_t start(application *self, mloom_error *error) {
+  const catalogue_options catalogue_settings = {
+      .programs = &self->programs,
+      .store = self->store,
+      .log = &self->log,
+      .use_stored_providers = self->deployment.provider_mode == DEPLOYMENT_MODE_UI,
+      .use_stored_worker = self->deployment.runtime_mode == DEPLOYMENT_MODE_UI,
+      .changed = wake_server,
+      .userdata = self};
+  int32_t code = catalogue_new(&self->catalogue, &catalogue_settings, error);
+  code = code != MLOOM_OK ? code : guard_new(&self->guard, &self->deployment, 0, error);
+  code = code != MLOOM_OK ? code : start_server(self, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  printf("mergeloomd: http://%s:%u/providers\n", mloom_settings_string(self->deployment.settings, "host", "127.0.0.1"),
+         http_server_port(self->server));
+  fflush(stdout);
+  notify("READY=1\nSTATUS=describing providers");
+  mloom_error why = MLOOM_ERROR_INIT;
+  if (catalogue_refresh(self->catalogue, &why) != MLOOM_OK) {
+    mloom_log_write(&self->log, MLOOM_LOG_ERROR, "providers", "%s; %s", why.message, why.remedy);
+  }
+  (void)catalogue_check(self->catalogue, NULL, 0, NULL);
+  notify("STATUS=running");
+  return self->deployment.role == DEPLOYMENT_GATEWAY ? MLOOM_OK : runner_new(&self->runner, self, error);
+}
+
+static void stop(application *self) {
+  notify("STOPPING=1");
+  if (self->server != NULL) {
+    http_server_quiesce(self->server);
+  }
+  if (self->runner != NULL) {
+    runner_stop(self->runner, mloom_settings_integer(self->deployment.settings, "stop_grace_seconds", 20) * 1000);
+    runner_free(self->runner);
+    self->runner = NULL;
+  }
+  http_server *server = self->server;
+  self->server = NULL;
+  catalogue_free(self->catalogue);
+  http_server_free(server);
+  guard_free(self->guard);
+}
+
+static int wait_for_signal(const sigset_t *signals) {
+  int number = 0;
+  while (sigwait(signals, &number) != 0) {
+  }
+  return number;
+}
+
+static int serve(application *self) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, NULL);
+  signal(SIGPIPE, SIG_IGN);
+  int status = store_open(&self->store, &self->deployment, &error) == MLOOM_OK && start(self, &error) == MLOOM_OK
+                   ? 0
+                   : complain(&error);
+  if (status == 0) {
+    (void)store_add_audit(self->store, "daemon", self->deployment.name, "started", NULL);
+    int number = wait_for_signal(&signals);
+    while (number == SIGHUP) {
+      (void)catalogue_refresh(self->catalogue, &error);
+      (void)catalogue_check(self->catalogue, NULL, 0, NULL);
+      number = wait_for_signal(&signals);
+    }
+  }
+  stop(self);
+  store_close(self->store);
+  return status;
+}
+
+static int rotate_key(application *self) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  int status = store_open(&self->store, &self->deployment, &error) == MLOOM_OK &&
+                       store_rotate_key(self->store, &error) == MLOOM_OK
+                   ? 0
+                   : complain(&error);
+  if (status == 0) {
+    printf("mergeloomd: stored secrets are sealed with a new key in %s\n", self->deployment.secret_key_path);
+  }
+  store_close(self->store);
+  return status;
+}
+
+static int usage(FILE *out, int status) {
+  fputs("usage: mergeloomd [--check-config | --help | --version]\n"
+        "       mergeloomd rotate-key\n\n"
+        "Serves the provider page and the API of this worker. Everything is set by environment variables, mounted\n"
+        "secrets and the configuration file; --check-config shows what is in effect and where it comes from.\n",
+        out);
+  return status;
+}
+
+static int run(int argc, char **argv) {
+  const char *word = argc > 1 ? argv[1] : "";
+  mloom_error error = MLOOM_ERROR_INIT;
+  application self = {.log = {.write = write_log, .level = MLOOM_LOG_INFO},
+                      .started_ms = mloom_clock_system()->wall_ms(mloom_clock_system())};
+  if (argc > 2 || (argc == 2 && strcmp(word, "--check-config") != 0 && strcmp(word, "rotate-key") != 0)) {
+    return usage(stderr, EXIT_USAGE);
+  }
+  self.programs =
+      (child_programs){.worker_path = program_path("MERGELOOM_WORKER", MLOOM_LIBEXEC_DIR "/mergeloom-worker"),
+                       .supervise_path = program_path("MERGELOOM_SUPERVISE", MLOOM_LIBEXEC_DIR "/mergeloom-supervise"),
+                       .environment = (const char *const *)environ,
+                       .log = &self.log};
+  int status = deployment_read(&self.deployment, (const char *const *)environ, &error) == MLOOM_OK ? 0 : EXIT_USAGE;
+  if (self.deployment.settings != NULL && strcmp(word, "--check-config") == 0) {
+    deployment_print(&self.deployment);
+  }
+  if (status != 0) {
+    complain(&error);
+  } else if (strcmp(word, "rotate-key") == 0) {
+    status = rotate_key(&self);
+  } else if (word[0] == '\0') {
+    status = serve(&self);
+  }
+  deployment_free(&self.deployment);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  const struct rlimit no_core = {0, 0};
+  if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    return usage(stdout, 0);
+  }
+  if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    printf("mergeloomd %s\n", mloom_version());
+    return 0;
+  }
+  setrlimit(RLIMIT_CORE, &no_core);
+  prctl(PR_SET_DUMPABLE, 0);
+  return run(argc, argv);
+}

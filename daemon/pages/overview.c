@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The first page, health and audit.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "pages/page.h"
+
+static const char *role_name(const application *app) {
+  static const char *const names[] = {"gateway and executor", "gateway", "executor"};
+  return names[app->deployment.role];
+}
+
+typedef struct counts {
+  int64_t pending, running, completed, other;
+} counts;
+
+static void count_job(const store_job *job, void *userdata) {
+  counts *counted = userdata;
+  int64_t *which = strcmp(job->state, "pending") == 0     ? &counted->pending
+                   : strcmp(job->state, "running") == 0   ? &counted->running
+                   : strcmp(job->state, "completed") == 0 ? &counted->completed
+                                                          : &counted->other;
+  (*which)++;
+}
+
+static void draw_figure(mloom_buffer *out, const char *title, int64_t value, const char *link, const char *text) {
+  html_add(out,
+           "<section class=\"card\"><h2>%s</h2><p class=\"figure\">%n</p><p class=\"meta\"><a "
+           "href=\"%s\">%s</a></p></section>",
+           title, value, link, text);
+}
+
+void page_home(app_call *call) {
+  mloom_buffer *out = &call->answer->body;
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
+  const mloom_json *providers = mloom_json_member(document, "providers");
+  counts counted = {0};
+  int64_t ready = 0;
+  mloom_error error = MLOOM_ERROR_INIT;
+  if (store_each_job(call->app->store, NULL, 0, 1000, count_job, &counted, &error) != MLOOM_OK) {
+    app_fail(call, &error);
+    return;
+  }
+  for (size_t i = 0; i < mloom_json_count(providers); i++) {
+    const char *state = mloom_json_member_string(mloom_json_at(providers, i), "state", "");
+    ready += strcmp(state, "ready") == 0 || strcmp(state, "authenticated") == 0;
+  }
+  page_begin(call, "Overview", "/");
+  html_add(out, "<div data-live=\"overview\"><div class=\"grid\">");
+  draw_figure(out, "Providers that can work", ready, "/providers", ready == 0 ? "Set one up" : "See all providers");
+  draw_figure(out, "Jobs waiting", counted.pending, "/runs", "See runs");
+  draw_figure(out, "Jobs running", counted.running, "/runs", "See runs");
+  draw_figure(out, "Jobs completed", counted.completed, "/runs", "See runs");
+  html_add(out,
+           "</div><section class=\"card\"><h2>This worker</h2><table><tbody><tr><th "
+           "scope=\"row\">Name</th><td>%s</td></tr><tr>"
+           "<th scope=\"row\">Role</th><td>%s</td></tr><tr><th scope=\"row\">Started</th><td>",
+           call->app->deployment.name, role_name(call->app));
+  page_age_ms(out, call->app->started_ms);
+  html_add(out, "</td></tr></tbody></table></section><section "
+                "class=\"card\"><h2>Providers</h2><table><thead><tr><th>Provider</th>"
+                "<th>State</th><th>Checked</th></tr></thead><tbody>");
+  for (size_t i = 0; i < mloom_json_count(providers); i++) {
+    const mloom_json *provider = mloom_json_at(providers, i);
+    const char *id = mloom_json_member_string(provider, "id", "");
+    html_add(out, "<tr><td><a href=\"/providers#%s\">%s</a></td><td>", id,
+             mloom_json_member_string(provider, "title", id));
+    page_badge(out, mloom_json_member_string(provider, "state", ""));
+    html_add(out, "</td><td>");
+    page_age(out, mloom_json_member_string(provider, "checked_at", ""));
+    html_add(out, "</td></tr>");
+  }
+  html_add(out, "</tbody></table></section></div>");
+  page_end(call);
+}
+
+void page_health(app_call *call) {
+  mloom_buffer *out = &call->answer->body;
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
+  const mloom_json *plugins = mloom_json_member(document, "plugins");
+  page_begin(call, "Health", "/health");
+  html_add(out,
+           "<section class=\"card\"><h2>Stores</h2><table><tbody>"
+           "<tr><th scope=\"row\">Provider settings</th><td><code>%s</code></td></tr>"
+           "<tr><th scope=\"row\">Runtime settings</th><td><code>%s</code></td></tr>"
+           "<tr><th scope=\"row\">Jobs and audit</th><td><code>%s</code></td></tr>"
+           "<tr><th scope=\"row\">Key of stored secrets</th><td><code>%s</code></td></tr></tbody></table></section>",
+           call->app->deployment.provider_store_path, call->app->deployment.runtime_store_path,
+           call->app->deployment.state_store_path, call->app->deployment.secret_key_path);
+  html_add(out, "<section class=\"card\" data-live=\"plugins\"><h2>Plugins</h2><div class=\"scroll\" tabindex=\"0\" "
+                "role=\"region\" "
+                "aria-label=\"Plugins\"><table><thead><tr><th>Plugin</th><th>Version</th><th>Offers</th><th>State</"
+                "th></tr></thead><tbody>");
+  for (size_t i = 0; i < mloom_json_count(plugins); i++) {
+    const mloom_json *plugin = mloom_json_at(plugins, i);
+    const char *failure = mloom_json_member_string(plugin, "failure", NULL);
+    html_add(out, "<tr><td>%s<br><span class=\"meta\"><code>%s</code></span></td><td>%s</td><td>%s</td><td>",
+             mloom_json_member_string(plugin, "name", ""), mloom_json_member_string(plugin, "path", ""),
+             mloom_json_member_string(plugin, "version", ""), mloom_json_member_string(plugin, "roles", ""));
+    page_badge(out, failure == NULL ? "pass" : "fail");
+    html_add(out, " %s</td></tr>", failure == NULL ? "loaded" : failure);
+  }
+  html_add(out, "</tbody></table></div></section>");
+  page_end(call);
+}
+
+static void draw_entry(const store_audit_entry *entry, void *userdata) {
+  mloom_buffer *out = userdata;
+  html_add(out, "<tr><td>");
+  page_age_ms(out, entry->time_ms);
+  html_add(out, "</td><td>%s</td><td>%s</td><td>%s</td></tr>", entry->kind, entry->subject, entry->text);
+}
+
+void page_audit(app_call *call) {
+  mloom_buffer *out = &call->answer->body;
+  const char *kind = http_query(call->request, "kind");
+  const char *subject = http_query(call->request, "subject");
+  store_audit_filter filter = {.kind = kind != NULL && kind[0] != '\0' ? kind : NULL,
+                               .subject = subject != NULL && subject[0] != '\0' ? subject : NULL,
+                               .limit = 500};
+  static const char *const kinds[] = {"setting", "check", "job", "login", "plugin", "daemon"};
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer rows = MLOOM_BUFFER_INIT;
+  mloom_error error = MLOOM_ERROR_INIT;
+  if (store_each_audit(call->app->store, &filter, draw_entry, &rows, &error) != MLOOM_OK) {
+    app_fail(call, &error);
+    return;
+  }
+  page_begin(call, "Audit", "/audit");
+  html_add(
+      out,
+      "<form class=\"filter\" method=\"get\"><div><label for=\"kind\">Kind</label><select id=\"kind\" name=\"kind\">"
+      "<option value=\"\">all</option>");
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    html_add(out, filter.kind != NULL && strcmp(filter.kind, kinds[i]) == 0 ? "<option selected>" : "<option>");
+    html_add(out, "%s</option>", kinds[i]);
+  }
+  html_add(out,
+           "</select></div><div><label for=\"subject\">About</label><input id=\"subject\" name=\"subject\" "
+           "value=\"%s\"></div>"
+           "<button>Filter</button><a class=\"button\" href=\"/api/v1/audit\">JSON</a>"
+           "<a class=\"button\" href=\"/api/v1/audit?format=csv\">CSV</a></form><section class=\"card\"><div "
+           "class=\"scroll\" "
+           "tabindex=\"0\" role=\"region\" "
+           "aria-label=\"Audit\"><table><thead><tr><th>Time</th><th>Kind</th><th>About</th><th>What"
+           "</th></tr></thead><tbody data-live=\"audit\">",
+           subject == NULL ? "" : subject);
+  mloom_buffer_append(out, mloom_buffer_string(&rows), rows.size);
+  html_add(out, "</tbody></table></div>");
+  if (rows.size == 0) {
+    html_add(out, "<p class=\"help\">Nothing yet.</p>");
+  }
+  html_add(out, "</section>");
+  page_end(call);
+}

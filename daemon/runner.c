@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+#define SLOT_LIMIT 64
+#define POLL_SECONDS 5
+#define RESOLVE_TIMEOUT_MS 30000
+
+typedef struct slot {
+  struct runner *owner;
+  pthread_t thread;
+  int started;
+  char job[65];
+  char provider[64];
+  mloom_cancel *cancel; /* of the job that runs, or NULL */
+  int handed_back;
+} slot;
+
+struct runner {
+  application *app;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  slot slots[SLOT_LIMIT];
+  size_t count;
+  size_t busy;
+  pthread_t heart;
+  int heart_started;
+  int stopping;
+};
+
+static int64_t lease_ms(const runner *self) {
+  /* Three heartbeats may be lost. */
+  return mloom_settings_integer(self->app->deployment.settings, "heartbeat_seconds", 15) * 4000;
+}
+
+static void changed(const runner *self) {
+  if (self->app->server != NULL) {
+    http_server_wake(self->app->server);
+  }
+}
+
+/* ---- One job ---- */
+
+typedef struct job_copy {
+  char *document;
+  char id[65];
+} job_copy;
+
+static void copy_job(const store_job *job, void *userdata) {
+  job_copy *copy = userdata;
+  copy->document = strdup(job->document);
+  snprintf(copy->id, sizeof copy->id, "%s", job->id);
+}
+
+typedef struct job_facts {
+  slot *slot;
+  char state[16];
+  char *result;
+  char *diff;
+  char *reason;
+} job_facts;
+
+static char *text_of(const mloom_json *json) {
+  mloom_buffer text = MLOOM_BUFFER_INIT;
+  if (mloom_json_serialize(&text, json, 0) != MLOOM_OK) {
+    mloom_buffer_free(&text);
+    return NULL;
+  }
+  return mloom_buffer_take(&text);
+}
+
+static void take_result(job_facts *facts, const mloom_json *fact) {
+  const mloom_json *result = mloom_json_member(fact, "result");
+  const mloom_json *error = mloom_json_member(result, "error");
+  snprintf(facts->state, sizeof facts->state, "%s", mloom_json_member_string(fact, "state", "failed"));
+  facts->result = text_of(result);
+  facts->diff = strdup(mloom_json_member_string(fact, "diff", ""));
+  facts->reason = strdup(mloom_json_member_string(error, "message", ""));
+  (void)store_note_job(facts->slot->owner->app->store, facts->slot->job,
+                       mloom_json_member_string(result, "provider", NULL),
+                       mloom_json_member_string(result, "model", NULL), NULL, NULL);
+}
+
+static void take_job_fact(const char *type, const mloom_json *fact, void *userdata) {
+  job_facts *facts = userdata;
+  runner *self = facts->slot->owner;
+  if (strcmp(type, "event") == 0) {
+    char *event = text_of(mloom_json_member(fact, "event"));
+    if (event != NULL && store_add_event(self->app->store, facts->slot->job, event, NULL) == MLOOM_OK) {
+      changed(self);
+    }
+    free(event);
+  } else if (strcmp(type, "result") == 0 && facts->result == NULL) {
+    take_result(facts, fact);
+  }
+}
+
+static int32_t run_child(slot *own, const char *document, job_facts *facts, mloom_error *error) {
+  runner *self = own->owner;
+  mloom_json *request = NULL, *job = NULL;
+  child_outcome outcome = {0};
+  int32_t code = mloom_json_parse(&job, document, strlen(document), "the stored job", error);
+  code = code != MLOOM_OK ? code : catalogue_new_request(self->app->catalogue, "job", &request, error);
+  if (code != MLOOM_OK) {
+    mloom_json_unref(job);
+    return code;
+  }
+  mloom_json_set_string(job, "id", own->job);
+  mloom_json_set(request, "job", job);
+  code = child_process_run(&self->app->programs, request, own->cancel, 0, take_job_fact, facts, &outcome, error);
+  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
+  mloom_json_unref(request);
+  if (outcome.crashed) {
+    catalogue_note_crash(self->app->catalogue, own->provider, error->message);
+  }
+  return code;
+}
+
+static void end_job(slot *own, job_facts *facts, int32_t code, const mloom_error *error) {
+  runner *self = own->owner;
+  if (facts->result == NULL) {
+    snprintf(facts->state, sizeof facts->state, "%s", code == MLOOM_E_CANCELLED ? "cancelled" : "failed");
+    free(facts->reason);
+    facts->reason = strdup(error->message);
+  }
+  mloom_error why = MLOOM_ERROR_INIT;
+  if (store_end_job(self->app->store, own->job, self->app->deployment.name, facts->state,
+                    facts->reason == NULL ? "" : facts->reason, facts->result == NULL ? "" : facts->result,
+                    facts->diff == NULL ? "" : facts->diff, &why) != MLOOM_OK) {
+    mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "the end of job %s is lost: %s", own->job, why.message);
+  }
+  (void)store_add_audit(self->app->store, "job", own->job, facts->state, NULL);
+}
+
+static void run_job(slot *own, job_copy *job) {
+  runner *self = own->owner;
+  mloom_error error = MLOOM_ERROR_INIT;
+  job_facts facts = {.slot = own};
+  int32_t code = job->document == NULL ? mloom_error_memory(&error) : run_child(own, job->document, &facts, &error);
+  pthread_mutex_lock(&self->lock);
+  int handed_back = own->handed_back;
+  pthread_mutex_unlock(&self->lock);
+  int cancelled = facts.result == NULL ? code == MLOOM_E_CANCELLED : strcmp(facts.state, "cancelled") == 0;
+  if (handed_back && cancelled) {
+    mloom_log_write(&self->app->log, MLOOM_LOG_WARNING, "jobs", "job %s is handed back: the daemon stops", own->job);
+    (void)store_return_job(self->app->store, own->job, self->app->deployment.name, NULL);
+  } else {
+    end_job(own, &facts, code, &error);
+  }
+  free(facts.result);
+  free(facts.diff);
+  free(facts.reason);
+  changed(self);
+}
+
+/* ---- Slots ---- */
+
+static int claim(slot *own, job_copy *job) {
+  runner *self = own->owner;
+  mloom_error error = MLOOM_ERROR_INIT;
+  MLOOM_AUTO(mloom_auto_free) char *ready = catalogue_ready_list(self->app->catalogue);
+  if (ready == NULL) {
+    return 0;
+  }
+  int32_t code =
+      store_claim_job(self->app->store, self->app->deployment.name, ready, lease_ms(self), copy_job, job, &error);
+  if (code != MLOOM_OK && code != MLOOM_E_NOT_FOUND) {
+    mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "%s; %s", error.message, error.remedy);
+  }
+  return code == MLOOM_OK;
+}
+
+static void wait_for_change(runner *self) {
+  struct timespec deadline;
+  clock_gettime(CLOCK_MONOTONIC, &deadline);
+  deadline.tv_sec += POLL_SECONDS;
+  pthread_cond_timedwait(&self->changed, &self->lock, &deadline);
+}
+
+static void *run_slot(void *userdata) {
+  slot *own = userdata;
+  runner *self = own->owner;
+  pthread_mutex_lock(&self->lock);
+  while (!self->stopping) {
+    job_copy job = {0};
+    pthread_mutex_unlock(&self->lock);
+    int has_job = claim(own, &job);
+    pthread_mutex_lock(&self->lock);
+    if (!has_job) {
+      if (!self->stopping) {
+        wait_for_change(self);
+      }
+      continue;
+    }
+    snprintf(own->job, sizeof own->job, "%s", job.id);
+    own->handed_back = 0;
+    self->busy++;
+    if (mloom_cancel_new(&own->cancel, NULL) == MLOOM_OK) {
+      pthread_mutex_unlock(&self->lock);
+      run_job(own, &job);
+      pthread_mutex_lock(&self->lock);
+      mloom_cancel_unref(own->cancel);
+      own->cancel = NULL;
+    }
+    own->job[0] = '\0';
+    self->busy--;
+    pthread_cond_broadcast(&self->changed);
+    free(job.document);
+  }
+  pthread_mutex_unlock(&self->lock);
+  return NULL;
+}
+
+/* Renews the leases of what runs and hears of cancellations. */
+static void *run_heart(void *userdata) {
+  runner *self = userdata;
+  int64_t interval = mloom_settings_integer(self->app->deployment.settings, "heartbeat_seconds", 15);
+  pthread_mutex_lock(&self->lock);
+  while (!self->stopping || self->busy > 0) {
+    for (size_t i = 0; i < self->count; i++) {
+      int cancelled = 0;
+      if (self->slots[i].job[0] == '\0') {
+        continue;
+      }
+      int32_t code = store_renew_lease(self->app->store, self->slots[i].job, self->app->deployment.name, lease_ms(self),
+                                       &cancelled, NULL);
+      if ((cancelled || code == MLOOM_E_CONFLICT) && self->slots[i].cancel != NULL) {
+        mloom_cancel_trigger(self->slots[i].cancel);
+      }
+    }
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += interval < POLL_SECONDS ? interval : POLL_SECONDS;
+    pthread_cond_timedwait(&self->changed, &self->lock, &deadline);
+  }
+  pthread_mutex_unlock(&self->lock);
+  return NULL;
+}
+
+int32_t runner_new(runner **out, application *app, mloom_error *error) {
+  runner *self = calloc(1, sizeof *self);
+  *out = NULL;
+  if (self == NULL) {
+    return mloom_error_memory(error);
+  }
+  self->app = app;
+  self->count = (size_t)mloom_settings_integer(app->deployment.settings, "job_slots", 1);
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_mutex_init(&self->lock, NULL);
+  pthread_cond_init(&self->changed, &attributes);
+  pthread_condattr_destroy(&attributes);
+  int failure = pthread_create(&self->heart, NULL, run_heart, self);
+  self->heart_started = failure == 0;
+  for (size_t i = 0; failure == 0 && i < self->count; i++) {
+    self->slots[i].owner = self;
+    failure = pthread_create(&self->slots[i].thread, NULL, run_slot, &self->slots[i]);
+    self->slots[i].started = failure == 0;
+  }
+  if (failure != 0) {
+    runner_stop(self, 0);
+    runner_free(self);
+    return mloom_error_set_errno(error, failure, MLOOM_DOMAIN_SYSTEM, NULL, "cannot start a thread");
+  }
+  *out = self;
+  return MLOOM_OK;
+}
+
+void runner_wake(runner *self) {
+  pthread_mutex_lock(&self->lock);
+  pthread_cond_broadcast(&self->changed);
+  pthread_mutex_unlock(&self->lock);
+}
+
+void runner_stop(runner *self, int64_t grace_ms) {
+  struct timespec deadline;
+  clock_gettime(CLOCK_MONOTONIC, &deadline);
+  deadline.tv_sec += grace_ms / 1000;
+  pthread_mutex_lock(&self->lock);
+  self->stopping = 1;
+  pthread_cond_broadcast(&self->changed);
+  while (self->busy > 0 && pthread_cond_timedwait(&self->changed, &self->lock, &deadline) == 0) {
+  }
+  for (size_t i = 0; i < self->count; i++) {
+    if (self->slots[i].cancel != NULL) {
+      self->slots[i].handed_back = 1;
+      mloom_cancel_trigger(self->slots[i].cancel);
+    }
+  }
+  pthread_mutex_unlock(&self->lock);
+}
+
+void runner_free(runner *self) {
+  if (self == NULL) {
+    return;
+  }
+  for (size_t i = 0; i < self->count; i++) {
+    if (self->slots[i].started) {
+      pthread_join(self->slots[i].thread, NULL);
+    }
+  }
+  if (self->heart_started) {
+    runner_wake(self);
+    pthread_join(self->heart, NULL);
+  }
+  pthread_cond_destroy(&self->changed);
+  pthread_mutex_destroy(&self->lock);
+  free(self);
+}
+
+/* ---- Taking jobs in ---- */
+
+typedef struct resolved {
+  char *provider;
+  char *model;
+  char *reason;
+  int blocked;
+} resolved;
+
+static void take_resolution(const char *type, const mloom_json *fact, void *userdata) {
+  resolved *found = userdata;
+  if (strcmp(type, "resolution") != 0 || found->provider != NULL) {
+    return;
+  }
+  const mloom_json *resolution = mloom_json_member(fact, "resolution");
+  const mloom_json *provider = mloom_json_member(resolution, "provider");
+  const mloom_json *model = mloom_json_member(resolution, "model");
+  const mloom_json *problem = mloom_json_at(mloom_json_member(resolution, "blockers"), 0);
+  found->provider = strdup(mloom_json_member_string(provider, "value", ""));
+  found->model = strdup(mloom_json_member_string(model, "value", ""));
+  found->reason = strdup(mloom_json_member_string(problem, "message", ""));
+  found->blocked = mloom_json_member_boolean(fact, "blocked", 0);
+}
+
+/* Which provider it needs, so that only an executor whose provider is ready takes it. */
+static int32_t resolve(application *app, const mloom_json *document, resolved *out, mloom_error *error) {
+  mloom_json *request = NULL, *job = NULL;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  child_outcome outcome;
+  if (mloom_json_serialize(&text, document, 0) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  int32_t code = mloom_json_parse(&job, text.data, text.size, "the job", error);
+  code = code != MLOOM_OK ? code : catalogue_new_request(app->catalogue, "resolve", &request, error);
+  if (code != MLOOM_OK) {
+    mloom_json_unref(job);
+    return code;
+  }
+  mloom_json_set(request, "job", job);
+  code = child_process_run(&app->programs, request, NULL, RESOLVE_TIMEOUT_MS, take_resolution, out, &outcome, error);
+  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
+  mloom_json_unref(request);
+  return code;
+}
+
+static int32_t choose_id(const mloom_json *document, char id[65], mloom_error *error) {
+  const char *given = mloom_json_member_string(document, "id", NULL);
+  if (given == NULL) {
+    uint64_t number = 0;
+    if (getrandom(&number, sizeof number, 0) != sizeof number) {
+      return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_SYSTEM, NULL, "there are no random bytes");
+    }
+    snprintf(id, 65, "job-%016llx", (unsigned long long)number);
+    return MLOOM_OK;
+  }
+  size_t size = strlen(given);
+  if (size == 0 || size > 64 || given[0] == '.' || given[0] == '-' ||
+      strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != size) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_JOB,
+                           "use 1 to 64 letters, digits, \".\", \"_\" and \"-\", or leave it out",
+                           "the job: id has other characters, or too many");
+  }
+  memcpy(id, given, size + 1);
+  return MLOOM_OK;
+}
+
+static int32_t check_workspace(const application *app, const mloom_json *document, mloom_error *error) {
+  const char *root = deployment_string(&app->deployment, "workspace_root");
+  const char *path = mloom_json_member_string(mloom_json_member(document, "repository"), "path", "");
+  size_t size = root == NULL ? 0 : strlen(root);
+  if (root == NULL || (strncmp(path, root, size) == 0 && path[size] == '/' && strstr(path, "/../") == NULL)) {
+    return MLOOM_OK;
+  }
+  return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_WORKSPACE, "check the repository out there",
+                         "the repository does not lie below JCA_WORKER_WORKSPACE_ROOT (%s)", root);
+}
+
+int32_t runner_submit(application *app, const mloom_json *document, char id[65], mloom_error *error) {
+  resolved found = {0};
+  MLOOM_AUTO(mloom_auto_free) char *text = text_of(document);
+  int32_t code = text == NULL ? mloom_error_memory(error) : choose_id(document, id, error);
+  code = code != MLOOM_OK ? code : check_workspace(app, document, error);
+  code = code != MLOOM_OK ? code : resolve(app, document, &found, error);
+  if (code == MLOOM_OK && found.blocked) {
+    code = mloom_error_set(error, MLOOM_E_BLOCKED, MLOOM_DOMAIN_RESOLVER, "see the resolution of the job", "%s",
+                           found.reason == NULL ? "the job is blocked" : found.reason);
+  }
+  if (code == MLOOM_OK) {
+    const mloom_json *ticket = mloom_json_member(document, "ticket");
+    const store_job job = {.id = id,
+                           .title = mloom_json_member_string(ticket, "title", ""),
+                           .key = mloom_json_member_string(ticket, "key", ""),
+                           .provider = found.provider == NULL ? "" : found.provider,
+                           .model = found.model == NULL ? "" : found.model,
+                           .reason = "waiting for an executor",
+                           .document = text};
+    code = store_add_job(app->store, &job, error);
+  }
+  free(found.provider);
+  free(found.model);
+  free(found.reason);
+  if (code == MLOOM_OK) {
+    (void)store_add_audit(app->store, "job", id, "submitted", NULL);
+    if (app->runner != NULL) {
+      runner_wake(app->runner);
+    }
+    http_server_wake(app->server);
+  }
+  return code;
+}
+
+int32_t runner_cancel(application *app, const char *id, mloom_error *error) {
+  int32_t code = store_cancel_job(app->store, id, error);
+  if (code == MLOOM_OK) {
+    (void)store_add_audit(app->store, "job", id, "cancel requested", NULL);
+    if (app->runner != NULL) {
+      runner_wake(app->runner);
+    }
+    http_server_wake(app->server);
+  }
+  return code;
+}

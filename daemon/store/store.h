@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the daemon remembers: settings that were written through page and API (secrets sealed), jobs, audit entries.
+ * Thread-safe. Every write is one transaction: after a crash at any instant the old or the new state stands.
+ */
+#ifndef MERGELOOM_DAEMON_STORE_STORE_H
+#define MERGELOOM_DAEMON_STORE_STORE_H
+
+#include "base/json.h"
+#include "deployment.h"
+#include <mergeloom/seal.h>
+
+typedef struct store store;
+
+/* Opens, makes or migrates the files of the deployment. MLOOM_E_UNSUPPORTED: they were written by a newer version. */
+int32_t store_open(store **out, const deployment *where, mloom_error *error);
+void store_close(store *store);
+
+/* ---- Settings ---- */
+
+typedef struct store_change {
+  const char *owner; /* a provider's id, or "worker" */
+  const char *field;
+  const char *value; /* NULL: back to what weaker layers say */
+  int secret;
+} store_change;
+
+/* All of them or none. */
+int32_t store_write_settings(store *store, const store_change *changes, size_t count, mloom_error *error);
+/* What there is of providers and of the worker, in the form of the configuration file, secrets opened: the caller wipes
+ * it. Secrets that cannot be opened
+ * are left out and told to problem. */
+int32_t store_read_settings(store *store, int providers, int worker, mloom_json **out,
+                            void (*problem)(const mloom_error *why, void *userdata), void *userdata,
+                            mloom_error *error);
+/* Grows with every write. */
+int64_t store_settings_version(store *store);
+/* Seals every secret under a new key and drops the old one. */
+int32_t store_rotate_key(store *store, mloom_error *error);
+
+/* ---- Audit ---- */
+
+typedef struct store_audit_entry {
+  int64_t sequence;
+  int64_t time_ms;
+  const char *kind;    /* "setting", "check", "job", "login", "plugin", ... */
+  const char *subject; /* a provider, a job, ... */
+  const char *text;    /* one line */
+} store_audit_entry;
+
+typedef struct store_audit_filter {
+  const char *kind;    /* NULL: all */
+  const char *subject; /* NULL: all; part of it */
+  int64_t before;      /* sequence; 0: from the newest */
+  uint32_t limit;
+} store_audit_filter;
+
+int32_t store_add_audit(store *store, const char *kind, const char *subject, const char *text, mloom_error *error);
+/* Newest first. */
+int32_t store_each_audit(store *store, const store_audit_filter *filter,
+                         void (*fn)(const store_audit_entry *entry, void *userdata), void *userdata,
+                         mloom_error *error);
+
+/* ---- Jobs ---- */
+
+/* "pending", "running", then "completed", "failed", "blocked", "not-ready" or "cancelled". */
+typedef struct store_job {
+  const char *id;
+  const char *state;
+  const char *title;    /* of the ticket */
+  const char *key;      /* of the ticket */
+  const char *provider; /* "" until resolved */
+  const char *model;
+  const char *executor; /* that has it, or had it last */
+  const char *reason;   /* why it is pending, or ended as it did */
+  const char *document; /* mergeloom.job.v1 */
+  const char *result;   /* mergeloom.result.v1, "" before the end */
+  const char *diff;
+  int64_t created_ms;
+  int64_t started_ms;
+  int64_t ended_ms;
+  int64_t attempts;
+  int cancel_requested;
+} store_job;
+
+typedef void (*store_job_fn)(const store_job *job, void *userdata);
+
+/* MLOOM_E_CONFLICT: there is a job of that id. */
+int32_t store_add_job(store *store, const store_job *job, mloom_error *error);
+/* MLOOM_E_NOT_FOUND. */
+int32_t store_get_job(store *store, const char *id, store_job_fn fn, void *userdata, mloom_error *error);
+/* Newest first; state NULL: all. document, result and diff are "" here. */
+int32_t store_each_job(store *store, const char *state, int64_t before_ms, uint32_t limit, store_job_fn fn,
+                       void *userdata, mloom_error *error);
+/* Takes the oldest pending job, or one whose lease has run out, whose provider is in ready (a comma-separated list with
+ * commas at both ends; NULL: any): it is running then, leased to executor until lease_ms from now. MLOOM_E_NOT_FOUND:
+ * none. */
+int32_t store_claim_job(store *store, const char *executor, const char *ready, int64_t lease_ms, store_job_fn fn,
+                        void *userdata, mloom_error *error);
+/* Lengthens the lease. MLOOM_E_CONFLICT: another executor has the job now. *cancelled is 1 when it shall end. */
+int32_t store_renew_lease(store *store, const char *id, const char *executor, int64_t lease_ms, int *cancelled,
+                          mloom_error *error);
+/* The end of a job that executor runs. MLOOM_E_CONFLICT: it has ended, or another executor has it. */
+int32_t store_end_job(store *store, const char *id, const char *executor, const char *state, const char *reason,
+                      const char *result, const char *diff, mloom_error *error);
+/* Gives a running job back: it waits again. */
+int32_t store_return_job(store *store, const char *id, const char *executor, mloom_error *error);
+/* Notes what is known of a job in between; NULL leaves it. */
+int32_t store_note_job(store *store, const char *id, const char *provider, const char *model, const char *reason,
+                       mloom_error *error);
+/* A pending one is cancelled at once; of a running one its executor is told. MLOOM_E_NOT_FOUND, MLOOM_E_CONFLICT:
+ * ended. */
+int32_t store_cancel_job(store *store, const char *id, mloom_error *error);
+
+/* Events of a job, each one line of JSON. */
+int32_t store_add_event(store *store, const char *job, const char *event, mloom_error *error);
+int32_t store_each_event(store *store, const char *job, int64_t after,
+                         void (*fn)(int64_t sequence, const char *event, void *userdata), void *userdata,
+                         mloom_error *error);
+
+#endif

@@ -1,0 +1,462 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""mergeloomd from the outside: pages, forms, API, jobs, and who may do what."""
+import contextlib
+import http.client
+import html.parser
+import json
+import re
+import signal
+import socket
+import sqlite3
+import threading
+import time
+import urllib.parse
+
+import harness
+from harness import check, contains, equal, lacks
+
+KEY = harness.KEY
+
+
+def environment(**more):
+    state = harness.scratch() / "state"
+    values = {"XDG_STATE_HOME": state, "JCA_WORKER_PORT": "0", "MERGELOOM_WORKER": harness.BUILD / "mergeloom-worker",
+              "JCA_WORKER_ALLOWED_COMMANDS": "git,grep"}
+    return harness.clean_environment(**{**values, **more})
+
+
+@contextlib.contextmanager
+def daemon(**more):
+    with harness.Server([harness.BUILD / "mergeloomd"], "mergeloomd: ", environment(**more)) as server:
+        server.url = server.url.removesuffix("/providers")
+        wait_for(lambda: harness.request(server.url + "/readyz")[0] == 200, "the providers are described")
+        yield server
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + harness.GUARD
+    while True:
+        found = condition()
+        if found:
+            return found
+        check(time.monotonic() < end, f"{what}: did not come")
+        time.sleep(0.05)
+
+
+def api(server, path, method="GET", body=None, headers=None):
+    data = None if body is None else json.dumps(body)
+    status, answer_headers, answer = harness.request(server.url + "/api/v1" + path, method, data, headers)
+    return status, answer_headers, json.loads(answer) if answer else None
+
+
+def provider(server, name):
+    return api(server, "/providers/" + name)[2]
+
+
+def field(server, owner, name):
+    document = api(server, "/providers")[2]
+    settings = document["worker"]["settings"] if owner == "worker" else provider(server, owner)["settings"]
+    return next(item for item in settings["fields"] if item["name"] == name)
+
+
+def settled(server, name):
+    return wait_for(lambda: (lambda found: found if not found["checking"] and found["checked_at"] else None)(
+        provider(server, name)), f"{name} is checked")
+
+
+class Browser:
+    """Cookies and forms as a browser has them."""
+
+    def __init__(self, server):
+        self.server = server
+        self.cookies = {}
+
+    def request(self, method, path, body=None, **headers):
+        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if body is not None:
+            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            headers.setdefault("Origin", self.server.url)
+            body = urllib.parse.urlencode(body)
+        if not headers["Cookie"]:
+            del headers["Cookie"]
+        host, port = self.server.url.removeprefix("http://").split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=harness.GUARD)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                check("HttpOnly" in value and "SameSite=Strict" in value, f"cookie {value}")
+                key, rest = value.split("=", 1)
+                self.cookies[key] = rest.split(";")[0]
+        connection.close()
+        return answer.status, dict(answer.getheaders()), text
+
+    def csrf(self, path="/providers"):
+        return re.search(r'name="csrf" value="([0-9a-f]{64})"', self.request("GET", path)[2]).group(1)
+
+    def submit(self, path, csrf=None, **fields):
+        return self.request("POST", path, {"csrf": csrf or self.csrf(), **fields})
+
+
+def simulated(url, **more):
+    return {"JCA_OPENAI_COMPATIBLE_BASE_URL": url + "/v1", "JCA_OPENAI_COMPATIBLE_MODEL": "sim-1", **more}
+
+
+# ---- Pages ----
+
+def test_pages():
+    """every page answers, is whole HTML, forbids what it does not need, and names no secret"""
+    with daemon(JCA_ANTHROPIC_API_KEY=KEY) as server:
+        for path in ("/", "/providers", "/runs", "/audit", "/health"):
+            status, headers, body = harness.request(server.url + path)
+            equal(status, 200, path)
+            text = body.decode()
+            contains(text, "</html>", path)
+            lacks(text, KEY, path)
+            contains(headers["Content-Security-Policy"], "default-src 'none'", path)
+            lacks(headers["Content-Security-Policy"], "unsafe", path)
+            check(not re.search(r"<script(?![^>]*src=)|\son\w+=|style=\"", text), f"{path}: inline script or style")
+            check(not re.search(r'(?:src|href|action)="(?:https?:)?//', text), f"{path}: something from outside")
+        for path in ("/assets/style.css", "/assets/live.js", "/healthz", "/metrics"):
+            equal(harness.request(server.url + path)[0], 200, path)
+        status, _, body = harness.request(server.url + "/nowhere")
+        equal(status, 404, "an unknown page")
+        contains(body.decode(), "there is nothing at this address", "an unknown page")
+        equal(api(server, "/nowhere")[0], 404, "an unknown route")
+        status, headers, problem = api(server, "/jobs", "DELETE")
+        equal((status, headers["Content-Type"]), (405, "application/problem+json"), "a wrong method")
+        check(problem["status"] == 405 and problem["type"].startswith("urn:mergeloom:error:"), f"{problem}")
+
+
+def test_third_party_card():
+    """a third-party provider has a full card with the fields that it declares"""
+    with daemon() as server:
+        names = {item["id"] for item in api(server, "/providers")[2]["providers"]}
+        check({"openai-compatible", "claude-api", "codex-api"} <= names, f"{names}")
+        text = harness.request(server.url + "/providers")[2].decode()
+        for name in names:
+            for item in provider(server, name)["settings"]["fields"]:
+                if item["name"] != "enabled":
+                    contains(text, f'id="{name}.{item["name"]}"', f"the card of {name}")
+
+
+# ---- Settings ----
+
+def test_settings_by_form():
+    """a form without scripts writes settings: secrets write-only and sealed, unset again by an empty field"""
+    with harness.simulator() as sim, daemon() as server:
+        browser = Browser(server)
+        status, headers, _ = browser.submit("/providers/openai-compatible/settings", **{
+            "openai-compatible.base_url": sim.url + "/v1", "openai-compatible.model": "sim-1",
+            "openai-compatible.api_key": KEY})
+        equal((status, headers["Location"]), (303, "/providers#openai-compatible"), "the answer")
+        equal(field(server, "openai-compatible", "model")["value"], "sim-1", "the model")
+        key = field(server, "openai-compatible", "api_key")
+        check(key["set"] and key.get("value") is None and key["origin"] == "store" and not key["locked"], f"{key}")
+        page = browser.request("GET", "/providers")[2]
+        lacks(page, KEY, "the page")
+        contains(page, "fingerprint", "the page")
+        equal(settled(server, "openai-compatible")["state"], "authenticated", "the state")
+        for path in (harness.scratch() / "state/mergeloom").iterdir():
+            lacks(path.read_bytes().decode("latin-1"), KEY, str(path))
+            equal(path.stat().st_mode & 0o077, 0, f"mode of {path}")
+        equal(browser.submit("/providers/openai-compatible/settings",
+                             **{"openai-compatible.model": "", "openai-compatible.api_key": ""})[0], 303, "unset")
+        check(not field(server, "openai-compatible", "model")["set"], "the model is unset")
+        check(field(server, "openai-compatible", "api_key")["set"], "an empty secret changes nothing")
+        equal(browser.submit("/providers/openai-compatible/settings",
+                             **{"openai-compatible.api_key": "", "clear.api_key": "1"})[0], 303, "clear")
+        check(not field(server, "openai-compatible", "api_key")["set"], "the key is removed")
+        audit = json.dumps(api(server, "/audit")[2])
+        contains(audit, "api_key (unset)", "the audit")
+        lacks(audit, KEY, "the audit")
+        lacks(server.text(), KEY, "the log")
+
+
+def test_settings_survive_a_restart():
+    """what was written is there after kill -9 and a new start, and after the key was rotated"""
+    values = {"fields": {"api_key": KEY, "model": "kept"}}
+    server = harness.Server([harness.BUILD / "mergeloomd"], "mergeloomd: ", environment())
+    server.url = server.url.removesuffix("/providers")
+    wait_for(lambda: harness.request(server.url + "/readyz")[0] == 200, "it is ready")
+    equal(api(server, "/providers/claude-api/settings", "PATCH", values)[0], 204, "the write")
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    sealed = (harness.scratch() / "state/mergeloom/provider_secret.key").read_text()
+    finished = harness.run([harness.BUILD / "mergeloomd", "rotate-key"], environment())
+    equal(finished.status, 0, f"{finished!r}")
+    check((harness.scratch() / "state/mergeloom/provider_secret.key").read_text() != sealed, "the key is another one")
+    with daemon() as again:
+        equal(field(again, "claude-api", "model")["value"], "kept", "the model")
+        check(field(again, "claude-api", "api_key")["set"], "the key")
+        lacks(again.text(), "damaged", "the log")
+
+
+def test_locked_and_wrong_settings():
+    """409 for what the deployment owns, with its origin; 422 for what does not fit; 404 for what is not there"""
+    with daemon(JCA_ANTHROPIC_MODEL="from-the-deployment") as server:
+        item = field(server, "claude-api", "model")
+        check(item["locked"] and item["value"] == "from-the-deployment", f"{item}")
+        status, _, problem = api(server, "/providers/claude-api/settings", "PATCH", {"fields": {"model": "other"}})
+        equal(status, 409, "a locked write")
+        contains(problem["title"], "JCA_ANTHROPIC_MODEL", "the origin")
+        status, _, problem = api(server, "/providers/claude-api/settings", "PATCH",
+                                 {"fields": {"base_url": "not a url", "api_key": KEY}})
+        equal(status, 422, f"a wrong value: {problem}")
+        check(not field(server, "claude-api", "api_key")["set"], "nothing of a refused write is kept")
+        equal(api(server, "/providers/claude-api/settings", "PATCH", {"fields": {"nope": "x"}})[0], 404, "no such field")
+        equal(api(server, "/providers/nope/settings", "PATCH", {"fields": {"model": "x"}})[0], 404, "no such provider")
+        for body in ("", "[]", "{", '{"fields": 1}', '{"fields": {"model": 1}}'):
+            status = harness.request(server.url + "/api/v1/providers/claude-api/settings", "PATCH", body)[0]
+            equal(status, 422, f"the body {body!r}")
+        page = harness.request(server.url + "/providers")[2].decode()
+        contains(page, "locked · JCA_ANTHROPIC_MODEL", "the card")
+        check(re.search(r'id="claude-api.model"[^>]*disabled', page), "the field is disabled")
+
+
+def test_provisioned():
+    """in provisioned mode nothing is written, and what a store holds does not count"""
+    with daemon() as server:
+        equal(api(server, "/providers/claude-api/settings", "PATCH", {"fields": {"model": "stored"}})[0], 204, "ui")
+    with daemon(JCA_PROVIDER_CONFIG_MODE="provisioned") as server:
+        check(not field(server, "claude-api", "model")["set"], "the stored model does not count")
+        equal(api(server, "/providers/claude-api/settings", "PATCH", {"fields": {"model": "x"}})[0], 409, "a write")
+        equal(api(server, "/providers/worker/settings", "PATCH", {"fields": {"max_turns": "7"}})[0], 204,
+              "runtime settings have a mode of their own")
+        equal(field(server, "worker", "max_turns")["value"], "7", "the runtime setting")
+
+
+def test_writes_are_whole():
+    """kill -9 in the middle of writes leaves the old or the new state, never neither"""
+    state = harness.scratch() / "state/mergeloom/provider_config.db"
+    for round_number in range(3):
+        server = harness.Server([harness.BUILD / "mergeloomd"], "mergeloomd: ", environment())
+        server.url = server.url.removesuffix("/providers")
+        wait_for(lambda: harness.request(server.url + "/readyz")[0] == 200, "it is ready")
+        written = []
+
+        def write():
+            with contextlib.suppress(OSError, http.client.HTTPException, json.JSONDecodeError):
+                for number in range(1000):
+                    body = {"fields": {"model": f"m{number}", "effort": "low" if number % 2 else "high"}}
+                    written.append(api(server, "/providers/claude-api/settings", "PATCH", body)[0])
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_for(lambda: written, "a write")
+        time.sleep(0.13 * round_number)
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+        writer.join()
+        rows = dict(sqlite3.connect(state).execute("SELECT field, value FROM setting WHERE owner = 'claude-api'"))
+        check(rows, "something was written")
+        equal(rows["effort"], "low" if int(rows["model"][1:]) % 2 else "high", f"both halves of one write: {rows}")
+
+
+# ---- Checks ----
+
+def test_checks():
+    """check now, self-test, disable and enable by form; the state is in words"""
+    with harness.simulator() as sim, daemon(**simulated(sim.url)) as server:
+        browser = Browser(server)
+        equal(settled(server, "openai-compatible")["state"], "authenticated", "without the self-test")
+        equal(browser.submit("/providers/openai-compatible/self-test")[0], 303, "the self-test")
+        wait_for(lambda: provider(server, "openai-compatible")["state"] == "ready", "ready")
+        contains(browser.request("GET", "/")[2], ">ready<", "the overview")
+        equal(browser.submit("/providers/openai-compatible/disable")[0], 303, "disable")
+        equal(provider(server, "openai-compatible")["state"], "disabled", "disabled")
+        equal(browser.submit("/providers/openai-compatible/enable")[0], 303, "enable")
+        sim.stop()
+        equal(api(server, "/providers/openai-compatible/checks", "POST")[0], 202, "check now")
+        found = wait_for(lambda: (lambda p: p if p["state"] == "not ready" else None)(
+            provider(server, "openai-compatible")), "not ready")
+        failed = [item for item in found["checks"] if item["state"] == "fail"]
+        check(failed and all(item["remedy"] for item in failed), f"{found['checks']}")
+        sim.process.returncode = 0
+
+
+# ---- Jobs ----
+
+def submit_job(server, repo, **more):
+    status, _, answer = api(server, "/jobs", "POST", {
+        "schema": "mergeloom.job.v1", "ticket": {"key": "T-1", "title": "Mend the greeting", "description": harness.MARK},
+        "repository": {"path": str(repo)}, **more})
+    equal(status, 201, f"{answer}")
+    return answer["id"]
+
+
+def test_job():
+    """a job runs in a process of its own to its diff, with events as they come"""
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(harness.job_steps())) as sim, \
+            daemon(**simulated(sim.url, JCA_WORKER_PROVIDER="openai-compatible")) as server:
+        equal(settled(server, "openai-compatible")["state"], "authenticated", "the state")
+        name = submit_job(server, repo)
+        with contextlib.closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as stream:
+            stream.request("GET", f"/api/v1/jobs/{name}/events")
+            answer = stream.getresponse()
+            equal(answer.getheader("Content-Type"), "text/event-stream", "the stream")
+            text = answer.read().decode()
+        events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {\"")]
+        check({"turn_begin", "tool_begin", "tool_end", "diff"} <= {event.get("event") for event in events}, text[:2000])
+        contains(text, "event: end", "the end of the stream")
+        job = api(server, f"/jobs/{name}")[2]
+        equal(job["state"], "completed", f"{job}")
+        contains(job["diff"], "+", "the diff")
+        contains(harness.must(["git", "diff", "--stat"], cwd=repo), "1 file changed", "the work tree")
+        page = harness.request(server.url + f"/live/{name}")[2].decode()
+        contains(page, "completed", "the page")
+        contains(page, "class=\"diff\"", "the page")
+        equal(harness.request(server.url + "/live/none")[0], 404, "a page of no job")
+
+
+def test_pending_job():
+    """a job whose provider is not ready waits, says why, and is cancelled"""
+    repo = harness.repository(harness.FILES)
+    with daemon(JCA_WORKER_PROVIDER="claude-api") as server:
+        settled(server, "claude-api")
+        name = submit_job(server, repo)
+        time.sleep(0.3)
+        job = api(server, f"/jobs/{name}")[2]
+        equal((job["state"], job["provider"]), ("pending", "claude-api"), f"{job}")
+        check(job["reason"], "the reason is visible")
+        equal(api(server, f"/jobs/{name}/cancel", "POST")[0], 202, "cancel")
+        equal(api(server, f"/jobs/{name}")[2]["state"], "cancelled", "the state")
+        equal(api(server, f"/jobs/{name}/cancel", "POST")[0], 409, "cancel again")
+        status, _, problem = api(server, "/jobs", "POST", {
+            "schema": "mergeloom.job.v1", "ticket": {"title": "x", "description": "[JCA]\nprovider=nobody\n[/JCA]"}, "repository": {"path": str(repo)}})
+        equal(status, 422, f"a job that is blocked: {problem}")
+        contains(problem["title"], "nobody", "the reason")
+
+
+def test_cancel_and_stop():
+    """a running job is cancelled; stopping the daemon hands a running one back"""
+    repo = harness.repository(harness.FILES)
+    steps = [{"text": "wait", "deliver": {"first_byte_delay_ms": 120000}}]
+    with harness.simulator(harness.job_script(steps)) as sim:
+        values = simulated(sim.url, JCA_WORKER_PROVIDER="openai-compatible",
+                           JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS="1", JCA_WORKER_STOP_GRACE_SECONDS="0")
+        with daemon(**values) as server:
+            settled(server, "openai-compatible")
+            first = submit_job(server, repo)
+            wait_for(lambda: api(server, f"/jobs/{first}")[2]["state"] == "running", "it runs")
+            equal(api(server, f"/jobs/{first}/cancel", "POST")[0], 202, "cancel")
+            wait_for(lambda: api(server, f"/jobs/{first}")[2]["state"] == "cancelled", "it is cancelled")
+            second = submit_job(server, repo)
+            wait_for(lambda: api(server, f"/jobs/{second}")[2]["state"] == "running", "the second runs")
+        rows = dict(sqlite3.connect(harness.scratch() / "state/mergeloom/worker_state.db").execute(
+            "SELECT id, state FROM job"))
+        equal(rows, {first: "cancelled", second: "pending"}, "what is left")
+        equal(harness.must(["git", "status", "--porcelain"], cwd=repo), "", "the work tree")
+
+
+# ---- Who may ----
+
+def test_guard():
+    """other hosts' names, other sites' pages, forms without their token, wrong tokens: refused"""
+    with daemon() as server:
+        port = server.url.rsplit(":", 1)[1]
+        for host, expected in ((f"127.0.0.1:{port}", 200), (f"localhost:{port}", 200), (f"[::1]:{port}", 200),
+                               (f"attacker.example:{port}", 403), ("127.0.0.1.attacker.example", 403),
+                               ("localhost:abc", 403)):
+            equal(harness.request(server.url + "/providers", headers={"Host": host})[0], expected, f"Host {host}")
+        browser = Browser(server)
+        token = browser.csrf()
+        fields = {"claude-api.model": "x"}
+        path = "/providers/claude-api/settings"
+        for origin in ("http://attacker.example", "null", f"https://127.0.0.1:{port}.attacker.example"):
+            equal(browser.request("POST", path, {"csrf": token, **fields}, Origin=origin)[0], 403, f"Origin {origin}")
+        equal(browser.request("POST", path, {"csrf": token, **fields}, **{"Sec-Fetch-Site": "cross-site"})[0], 403,
+              "a cross-site form")
+        equal(browser.request("POST", path, fields)[0], 403, "a form without its token")
+        equal(browser.request("POST", path, {"csrf": "0" * 64, **fields})[0], 403, "a form with another token")
+        equal(Browser(server).request("POST", path, {"csrf": token, **fields})[0], 403, "another browser's token")
+        check(not field(server, "claude-api", "model")["set"], "nothing was written")
+        equal(browser.request("POST", path, {"csrf": token, **fields})[0], 303, "the form itself")
+        equal(api(server, "/jobs", "POST", {}, {"Origin": "http://attacker.example"})[0], 403, "the API from a page")
+        for path in ("/../../etc/passwd", "/assets/../../../etc/passwd", "/live/..%2f..%2fetc%2fpasswd", "/%2e%2e/"):
+            check(harness.request(server.url + path)[0] in (400, 404), path)
+        with socket.create_connection(("127.0.0.1", int(port))) as raw:
+            raw.sendall(f"POST /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {5 << 20}\r\n\r\n".encode())
+            contains(raw.recv(4096).decode(), " 413 ", "a body that is too large")
+
+
+def test_access_token():
+    """with an access token nothing is shown without it; signing in makes a cookie"""
+    with daemon(JCA_WORKER_ACCESS_TOKEN="access-test-token-not-a-secret") as server:
+        equal(harness.request(server.url + "/providers")[0], 401, "a page")
+        equal(api(server, "/providers")[0], 401, "the API")
+        equal(api(server, "/providers", headers={"Authorization": "Bearer wrong"})[0], 401, "a wrong token")
+        good = {"Authorization": "Bearer access-test-token-not-a-secret"}
+        equal(api(server, "/providers", headers=good)[0], 200, "the token")
+        equal(api(server, "/providers/claude-api/settings", "PATCH", {"fields": {"model": "x"}}, good)[0], 204, "a write")
+        browser = Browser(server)
+        equal(browser.request("POST", "/sign-in", {"token": "wrong"})[0], 401, "a wrong sign-in")
+        equal(browser.request("POST", "/sign-in", {"token": "access-test-token-not-a-secret"})[0], 303, "signing in")
+        equal(browser.request("GET", "/providers")[0], 200, "the page")
+        equal(harness.request(server.url + "/healthz")[0], 200, "the probe of a supervisor")
+
+
+def test_refuses_to_listen():
+    """no open listener without a token or TLS termination; --check-config says what is in effect"""
+    binary = harness.BUILD / "mergeloomd"
+    finished = harness.run([binary], environment(JCA_WORKER_HOST="0.0.0.0"))
+    equal(finished.status, 2, f"{finished!r}")
+    contains(finished.err, "JCA_WORKER_ACCESS_TOKEN", "the remedy")
+    finished = harness.run([binary, "--check-config"], environment(JCA_WORKER_CLUSTER_TOKEN=KEY))
+    equal(finished.status, 0, f"{finished!r}")
+    lacks(finished.everything(), KEY, "the configuration")
+    contains(finished.out, "[JCA_WORKER_CLUSTER_TOKEN]", "the origin")
+    contains(finished.out, "[default]", "a default")
+    equal(harness.run([binary, "--check-config"], environment(JCA_WORKER_PORT="x")).status, 2, "a wrong port")
+    equal(harness.run([binary, "--nope"], environment()).status, 2, "a wrong option")
+
+
+def test_markup_in_texts():
+    """text of tickets, models and settings stays text"""
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    repo = harness.repository(harness.FILES)
+    with daemon(JCA_WORKER_NAME=evil, JCA_ANTHROPIC_MODEL="m<b>", JCA_WORKER_PROVIDER="claude-api") as server:
+        settled(server, "claude-api")
+        name = submit_job(server, repo, ticket={"key": evil, "title": evil, "description": evil})
+        for path in ("/", "/providers", "/runs", f"/live/{name}", "/audit?subject=" + urllib.parse.quote(evil)):
+            text = harness.request(server.url + path)[2].decode()
+            lacks(text, "<script>alert", path)
+            lacks(text, "<img", path)
+            parser = html.parser.HTMLParser()
+            parser.feed(text)
+        contains(harness.request(server.url + "/runs")[2].decode(), "&lt;script&gt;", "the list of runs")
+        csv = harness.request(server.url + "/api/v1/audit?format=csv")[2].decode()
+        contains(csv, "time,kind,subject,text", "the export")
+
+
+# ---- Crashes ----
+
+def test_crash():
+    """a child that dies costs its check and is named; the daemon goes on"""
+    worker = harness.scratch() / "worker"
+    real = harness.BUILD / "mergeloom-worker"
+    worker.write_text(f"""#!/usr/bin/env python3
+import os, signal, subprocess, sys
+request = sys.stdin.buffer.read()
+if b'"check"' in request and b'"claude-api"' in request:
+    os.kill(os.getpid(), signal.SIGSEGV)
+sys.exit(subprocess.run([{str(real)!r}], input=request).returncode)
+""")
+    worker.chmod(0o755)
+    with daemon(MERGELOOM_WORKER=worker) as server:
+        found = settled(server, "claude-api")
+        equal(found["state"], "not ready", f"{found}")
+        contains(json.dumps(found["checks"]), "signal 11", "the reason")
+        for _ in range(2):
+            api(server, "/providers/claude-api/checks", "POST")
+            wait_for(lambda: not provider(server, "claude-api")["checking"], "the check ends")
+        check(provider(server, "claude-api")["quarantined"], "three crashes")
+        contains(harness.request(server.url + "/providers")[2].decode(), "crashed 3 times", "the card")
+        contains(json.dumps(api(server, "/audit?kind=plugin")[2]), "claude-api", "the audit")
+        check(settled(server, "openai-compatible")["checks"], "others are checked")
+
+
+harness.main(globals())

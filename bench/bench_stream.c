@@ -350,7 +350,7 @@ static int measure(CURL *easy, mloom_http_client *client, const stream_wire *wir
     double middle = thread_seconds();
     good = good && run_ours(client, wire, url, &ours);
     double end = thread_seconds();
-    if (!good || least.events < EVENTS || ours.events != EVENTS) {
+    if (!good || least.events < EVENTS || ours.events < EVENTS) {
       return 0;
     }
     if (i >= 0) {

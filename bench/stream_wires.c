@@ -7,6 +7,7 @@
 #include "event_stream_frames.h"
 #include "wire/chat.h"
 #include "wire/converse.h"
+#include "wire/gemini.h"
 #include "wire/messages.h"
 #include "wire/responses.h"
 
@@ -158,6 +159,47 @@ static int close_responses(void *userdata) {
   return finished;
 }
 
+/* ---- Gemini ---- */
+
+static int32_t make_gemini(stream_body *out) {
+  int32_t code = MLOOM_OK;
+  for (int i = 0; i < EVENTS && code == MLOOM_OK; i++) {
+    code = add(out,
+               "data: {\"candidates\": [{\"content\": {\"role\": \"model\",\"parts\": [{\"text\": \"%s\"}]}}],"
+               "\"usageMetadata\": {\"trafficType\": \"ON_DEMAND\"},\"modelVersion\": \"sim-1\",\"createTime\": "
+               "\"2026-11-23T03:05:07.123456Z\",\"responseId\": \"k1nSaJqXBsu9nvgPw7yR6AM\"}\r\n\r\n",
+               word(i));
+  }
+  if (code == MLOOM_OK) {
+    code = add(out, "data: {\"candidates\": [{\"content\": {\"role\": \"model\",\"parts\": [{\"text\": \".\"}]},"
+                    "\"finishReason\": \"STOP\"}],\"usageMetadata\": {\"promptTokenCount\": 3,"
+                    "\"candidatesTokenCount\": 20000,\"totalTokenCount\": 20003},\"modelVersion\": \"sim-1\","
+                    "\"responseId\": \"k1nSaJqXBsu9nvgPw7yR6AM\"}\r\n\r\n");
+  }
+  return code;
+}
+
+static void *open_gemini(void) {
+  mloom_gemini_decoder *decoder = malloc(sizeof(*decoder));
+  if (decoder != NULL) {
+    mloom_gemini_decoder_init(decoder);
+  }
+  return decoder;
+}
+
+static int32_t feed_gemini(void *decoder, const char *data, size_t size, const mloom_event_sink *sink) {
+  int32_t code = mloom_gemini_decoder_feed(decoder, data, size, sink, NULL);
+  return code == MLOOM_COMPLETE ? MLOOM_OK : code;
+}
+
+static int close_gemini(void *userdata) {
+  mloom_gemini_decoder *decoder = userdata;
+  int finished = decoder->answer.finish == MLOOM_GEMINI_FINISH_END && !decoder->malformed;
+  mloom_gemini_decoder_free(decoder);
+  free(decoder);
+  return finished;
+}
+
 /* ---- Converse ---- */
 
 static int32_t add_frame(stream_body *out, const char *type, const char *payload) {
@@ -211,6 +253,7 @@ const stream_wire stream_wires[] = {
      close_chat},
     {"messages", "2", "\"text\":\"", 0, 0, make_messages, open_messages, feed_messages, close_messages},
     {"responses", "2", "\"delta\":\"", 0, 0, make_responses, open_responses, feed_responses, close_responses},
+    {"gemini", "2", "\"text\": \"", 0, 0, make_gemini, open_gemini, feed_gemini, close_gemini},
     {"converse", "2", "\"text\":\"", 1, 0, make_converse, open_converse, feed_converse, close_converse},
 };
 const size_t stream_wire_count = sizeof(stream_wires) / sizeof(stream_wires[0]);

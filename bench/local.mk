@@ -6,6 +6,12 @@ bench_bench_load_SOURCES = bench/bench_load.c
 bench_bench_load_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 bench_bench_load_LDADD = libmergeloom.la
 
+EXTRA_PROGRAMS += bench/bench_sigv4
+bench_bench_sigv4_SOURCES = bench/bench_sigv4.c
+bench_bench_sigv4_CPPFLAGS = $(plugin_cppflags)
+bench_bench_sigv4_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
+bench_bench_sigv4_LDADD = plugins/libwire.la libmergeloom/libcore.la $(CRYPTO_LIBS)
+
 EXTRA_PROGRAMS += bench/bench_stream
 bench_bench_stream_SOURCES = bench/bench_stream.c bench/stream_wires.c bench/stream_wires.h
 bench_bench_stream_CPPFLAGS = $(plugin_cppflags) -I$(srcdir)/tests/unit/wire

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "secret/crypto.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -14,55 +14,120 @@
 #include "base/error.h"
 #include "secret/secret.h"
 
+#define SPARE_CONTEXTS 4
+#define SHA256_BLOCK 64
+
 struct mloom_crypto_engine {
   EVP_MD *sha1;
   EVP_MD *sha256;
-  EVP_MAC_CTX *hmac; /* set to SHA-256; copied for each use */
+  /* Making a context costs as much as hashing a short text. */
+  _Atomic(EVP_MD_CTX *) spares[SPARE_CONTEXTS];
   mloom_crypto table;
 };
 
 MLOOM_DEFINE_AUTO(EVP_MD_CTX, EVP_MD_CTX_free)
-MLOOM_DEFINE_AUTO(EVP_MAC_CTX, EVP_MAC_CTX_free)
 MLOOM_DEFINE_AUTO(EVP_PKEY, EVP_PKEY_free)
 MLOOM_DEFINE_AUTO(X509, X509_free)
 MLOOM_DEFINE_AUTO(BIO, BIO_free_all)
 
-static int32_t digest(const EVP_MD *algorithm, const mloom_bytes *pieces, size_t piece_count, uint8_t *out) {
-  MLOOM_AUTO(EVP_MD_CTX_free_auto) EVP_MD_CTX *context = EVP_MD_CTX_new();
-  if (context == NULL) {
-    return MLOOM_E_MEMORY;
+static EVP_MD_CTX *take_context(mloom_crypto_engine *engine) {
+  for (size_t i = 0; i < SPARE_CONTEXTS; i++) {
+    EVP_MD_CTX *context = atomic_exchange(&engine->spares[i], NULL);
+    if (context != NULL) {
+      return context;
+    }
   }
+  return EVP_MD_CTX_new();
+}
+
+static void give_context(mloom_crypto_engine *engine, EVP_MD_CTX *context) {
+  for (size_t i = 0; i < SPARE_CONTEXTS; i++) {
+    EVP_MD_CTX *none = NULL;
+    if (atomic_compare_exchange_strong(&engine->spares[i], &none, context)) {
+      return;
+    }
+  }
+  EVP_MD_CTX_free(context);
+}
+
+/* Finished digests leave nothing of what was hashed in context. */
+static int hash(EVP_MD_CTX *context, const EVP_MD *algorithm, mloom_bytes before, const mloom_bytes *pieces,
+                size_t piece_count, uint8_t *out) {
   int ok = EVP_DigestInit_ex2(context, algorithm, NULL);
+  if (before.size > 0) {
+    ok = ok == 1 ? EVP_DigestUpdate(context, before.data, before.size) : ok;
+  }
   for (size_t i = 0; ok == 1 && i < piece_count; i++) {
     ok = EVP_DigestUpdate(context, pieces[i].data, pieces[i].size);
   }
-  return ok == 1 && EVP_DigestFinal_ex(context, out, NULL) == 1 ? MLOOM_OK : MLOOM_E_INTERNAL;
+  return ok == 1 && EVP_DigestFinal_ex(context, out, NULL) == 1;
 }
 
-static int32_t crypto_sha256(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]) {
-  const mloom_crypto_engine *engine = ctx;
-  return digest(engine->sha256, pieces, piece_count, out);
-}
-
-static int32_t crypto_sha1(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[20]) {
-  const mloom_crypto_engine *engine = ctx;
-  return digest(engine->sha1, pieces, piece_count, out);
-}
-
-static int32_t crypto_hmac_sha256(void *ctx, const void *key, size_t key_size, const mloom_bytes *pieces,
-                                  size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]) {
-  const mloom_crypto_engine *engine = ctx;
-  MLOOM_AUTO(EVP_MAC_CTX_free_auto) EVP_MAC_CTX *context = EVP_MAC_CTX_dup(engine->hmac);
+static int32_t digest(mloom_crypto_engine *engine, const EVP_MD *algorithm, const mloom_bytes *pieces,
+                      size_t piece_count, uint8_t *out) {
+  EVP_MD_CTX *context = take_context(engine);
   if (context == NULL) {
     return MLOOM_E_MEMORY;
   }
-  int ok = EVP_MAC_init(context, key_size == 0 ? (const void *)"" : key, key_size, NULL);
-  for (size_t i = 0; ok == 1 && i < piece_count; i++) {
-    ok = EVP_MAC_update(context, (const unsigned char *)pieces[i].data, pieces[i].size);
+  if (!hash(context, algorithm, (mloom_bytes){NULL, 0}, pieces, piece_count, out)) {
+    EVP_MD_CTX_free(context);
+    return MLOOM_E_INTERNAL;
   }
-  size_t written = 0;
-  ok = ok == 1 && EVP_MAC_final(context, out, &written, MLOOM_SHA256_SIZE) == 1 && written == MLOOM_SHA256_SIZE;
-  return ok ? MLOOM_OK : MLOOM_E_INTERNAL;
+  give_context(engine, context);
+  return MLOOM_OK;
+}
+
+static int32_t crypto_sha256(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]) {
+  mloom_crypto_engine *engine = ctx;
+  return digest(engine, engine->sha256, pieces, piece_count, out);
+}
+
+static int32_t crypto_sha1(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[20]) {
+  mloom_crypto_engine *engine = ctx;
+  return digest(engine, engine->sha1, pieces, piece_count, out);
+}
+
+/* RFC 2104. OpenSSL's own contexts for it hold the key as long as they live, so that none could be kept. */
+static int32_t crypto_hmac_sha256(void *ctx, const void *key, size_t key_size, const mloom_bytes *pieces,
+                                  size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]) {
+  mloom_crypto_engine *engine = ctx;
+  char inner_key[SHA256_BLOCK];
+  char outer_key[SHA256_BLOCK];
+  uint8_t block[SHA256_BLOCK] = {0};
+  mloom_bytes whole_key = {key, key_size};
+  int32_t code = MLOOM_OK;
+  if (key_size > sizeof(block)) {
+    code = digest(engine, engine->sha256, &whole_key, 1, block);
+  } else if (key_size > 0) {
+    memcpy(block, key, key_size);
+  }
+  EVP_MD_CTX *context = code == MLOOM_OK ? take_context(engine) : NULL;
+  if (context == NULL) {
+    OPENSSL_cleanse(block, sizeof(block));
+    return code == MLOOM_OK ? MLOOM_E_MEMORY : code;
+  }
+  for (size_t i = 0; i < sizeof(block); i++) {
+    inner_key[i] = (char)(block[i] ^ 0x36);
+    outer_key[i] = (char)(block[i] ^ 0x5c);
+  }
+  union {
+    uint8_t bytes[MLOOM_SHA256_SIZE];
+    char text[MLOOM_SHA256_SIZE];
+  } inner;
+  const mloom_bytes inner_hash = {inner.text, sizeof(inner)};
+  int ok =
+      hash(context, engine->sha256, (mloom_bytes){inner_key, sizeof(inner_key)}, pieces, piece_count, inner.bytes) &&
+      hash(context, engine->sha256, (mloom_bytes){outer_key, sizeof(outer_key)}, &inner_hash, 1, out);
+  OPENSSL_cleanse(block, sizeof(block));
+  OPENSSL_cleanse(inner_key, sizeof(inner_key));
+  OPENSSL_cleanse(outer_key, sizeof(outer_key));
+  OPENSSL_cleanse(&inner, sizeof(inner));
+  if (!ok) {
+    EVP_MD_CTX_free(context);
+    return MLOOM_E_INTERNAL;
+  }
+  give_context(engine, context);
+  return MLOOM_OK;
 }
 
 /* An empty pass phrase, so that an encrypted key is refused and nobody is asked for one on a terminal. */
@@ -116,7 +181,7 @@ static int32_t crypto_sign_ps256(void *ctx, const mloom_secret *private_key, con
 
 static int32_t crypto_read_certificate(void *ctx, const char *pem, size_t pem_size, char **der, size_t *der_size,
                                        uint8_t sha1[20], uint8_t sha256[MLOOM_SHA256_SIZE], mloom_error *error) {
-  const mloom_crypto_engine *engine = ctx;
+  mloom_crypto_engine *engine = ctx;
   MLOOM_AUTO(BIO_free_all_auto) BIO *source = pem_size <= INT32_MAX ? BIO_new_mem_buf(pem, (int)pem_size) : NULL;
   if (source == NULL) {
     return mloom_error_memory(error);
@@ -134,9 +199,9 @@ static int32_t crypto_read_certificate(void *ctx, const char *pem, size_t pem_si
   unsigned char *end = encoded;
   (void)i2d_X509(certificate, &end);
   mloom_bytes bytes = {(const char *)encoded, (size_t)length};
-  int32_t code = digest(engine->sha1, &bytes, 1, sha1);
+  int32_t code = digest(engine, engine->sha1, &bytes, 1, sha1);
   if (code == MLOOM_OK) {
-    code = digest(engine->sha256, &bytes, 1, sha256);
+    code = digest(engine, engine->sha256, &bytes, 1, sha256);
   }
   if (code != MLOOM_OK) {
     return mloom_error_set(error, code, MLOOM_DOMAIN_CREDENTIAL, NULL, "the certificate cannot be hashed");
@@ -146,19 +211,6 @@ static int32_t crypto_read_certificate(void *ctx, const char *pem, size_t pem_si
   return MLOOM_OK;
 }
 
-static EVP_MAC_CTX *hmac_template(void) {
-  EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
-  EVP_MAC_CTX *context = algorithm == NULL ? NULL : EVP_MAC_CTX_new(algorithm);
-  EVP_MAC_free(algorithm); /* the context holds its own reference */
-  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
-                             OSSL_PARAM_construct_end()};
-  if (context != NULL && EVP_MAC_CTX_set_params(context, parameters) != 1) {
-    EVP_MAC_CTX_free(context);
-    context = NULL;
-  }
-  return context;
-}
-
 int32_t mloom_crypto_engine_new(mloom_crypto_engine **out, mloom_error *error) {
   MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = calloc(1, sizeof(*engine));
   if (engine == NULL) {
@@ -166,10 +218,9 @@ int32_t mloom_crypto_engine_new(mloom_crypto_engine **out, mloom_error *error) {
   }
   engine->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
   engine->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-  engine->hmac = hmac_template();
-  if (engine->sha1 == NULL || engine->sha256 == NULL || engine->hmac == NULL) {
+  if (engine->sha1 == NULL || engine->sha256 == NULL) {
     return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM, "check the configuration of OpenSSL",
-                           "OpenSSL offers no SHA-1, SHA-256 or HMAC");
+                           "OpenSSL offers no SHA-1 or SHA-256");
   }
   engine->table = (mloom_crypto){
       .size = (uint32_t)sizeof(engine->table),
@@ -191,7 +242,9 @@ void mloom_crypto_engine_free(mloom_crypto_engine *engine) {
   }
   EVP_MD_free(engine->sha1);
   EVP_MD_free(engine->sha256);
-  EVP_MAC_CTX_free(engine->hmac);
+  for (size_t i = 0; i < SPARE_CONTEXTS; i++) {
+    EVP_MD_CTX_free(atomic_load(&engine->spares[i]));
+  }
   free(engine);
 }
 

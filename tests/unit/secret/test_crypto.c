@@ -65,7 +65,10 @@ static void test_hmac_sha256(void) {
   const mloom_crypto *crypto = mloom_crypto_engine_table(engine);
   uint8_t out[MLOOM_SHA256_SIZE];
   char hex[65];
-  /* RFC 4231, cases 2 and 6. */
+  /* RFC 4231, cases 2, 3 and 6. */
+  char third_data[50];
+  memset(third_data, 0xdd, sizeof(third_data));
+  mloom_bytes third = {third_data, sizeof(third_data)};
   mloom_bytes second[] = {{"what do ya want ", 16}, {"for nothing?", 12}};
   CU_ASSERT_EQUAL(crypto->hmac_sha256(crypto->ctx, "Jefe", 4, second, 2, out), MLOOM_OK);
   to_hex(out, sizeof(out), hex);
@@ -76,6 +79,20 @@ static void test_hmac_sha256(void) {
   CU_ASSERT_EQUAL(crypto->hmac_sha256(crypto->ctx, key, sizeof(key), &sixth, 1, out), MLOOM_OK);
   to_hex(out, sizeof(out), hex);
   UNIT_ASSERT_STRING(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  /* Python's hmac: a key that fills a block, and none at all. */
+  mloom_bytes full = {"at the size of a block", 22};
+  memset(key, 'k', 64);
+  CU_ASSERT_EQUAL(crypto->hmac_sha256(crypto->ctx, key, 64, &full, 1, out), MLOOM_OK);
+  to_hex(out, sizeof(out), hex);
+  UNIT_ASSERT_STRING(hex, "24fdab9bcd09a8873c6889fdc846f5b58e4b9bda9af045c765c46824226dab0e");
+  CU_ASSERT_EQUAL(crypto->hmac_sha256(crypto->ctx, NULL, 0, NULL, 0, out), MLOOM_OK);
+  to_hex(out, sizeof(out), hex);
+  UNIT_ASSERT_STRING(hex, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+  /* Where the key is the place of the result. */
+  memset(out, 0xaa, sizeof(out));
+  CU_ASSERT_EQUAL(crypto->hmac_sha256(crypto->ctx, out, 20, &third, 1, out), MLOOM_OK);
+  to_hex(out, sizeof(out), hex);
+  UNIT_ASSERT_STRING(hex, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
 }
 
 static mloom_secret *read_secret(const char *name) {

@@ -93,7 +93,9 @@ plugins_libwire_la_SOURCES += \
   plugins/wire/event_stream.c \
   plugins/wire/event_stream.h \
   plugins/wire/sigv4.c \
-  plugins/wire/sigv4.h
+  plugins/wire/sigv4.h \
+  plugins/wire/sigv4_canonical.c \
+  plugins/wire/sigv4_internal.h
 
 include plugins/credential-aws/local.mk
 include plugins/aws-bedrock/local.mk

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -103,7 +102,7 @@ static int32_t crypto_hmac_sha256(void *ctx, const void *key, size_t key_size, c
   }
   EVP_MD_CTX *context = code == MLOOM_OK ? take_context(engine) : NULL;
   if (context == NULL) {
-    OPENSSL_cleanse(block, sizeof(block));
+    explicit_bzero(block, sizeof(block));
     return code == MLOOM_OK ? MLOOM_E_MEMORY : code;
   }
   for (size_t i = 0; i < sizeof(block); i++) {
@@ -118,10 +117,10 @@ static int32_t crypto_hmac_sha256(void *ctx, const void *key, size_t key_size, c
   int ok =
       hash(context, engine->sha256, (mloom_bytes){inner_key, sizeof(inner_key)}, pieces, piece_count, inner.bytes) &&
       hash(context, engine->sha256, (mloom_bytes){outer_key, sizeof(outer_key)}, &inner_hash, 1, out);
-  OPENSSL_cleanse(block, sizeof(block));
-  OPENSSL_cleanse(inner_key, sizeof(inner_key));
-  OPENSSL_cleanse(outer_key, sizeof(outer_key));
-  OPENSSL_cleanse(&inner, sizeof(inner));
+  explicit_bzero(block, sizeof(block));
+  explicit_bzero(inner_key, sizeof(inner_key));
+  explicit_bzero(outer_key, sizeof(outer_key));
+  explicit_bzero(&inner, sizeof(inner));
   if (!ok) {
     EVP_MD_CTX_free(context);
     return MLOOM_E_INTERNAL;

@@ -18,6 +18,7 @@ RAW_PATH, BODY_HEADER, UNSIGNED_TOKEN = 1, 2, 4
 ACCESS = "AKIDEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5)
+EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def sign(requests):
@@ -130,6 +131,13 @@ def test_refusals():
                                         value=["v"] * 64)])[0], "Signature=", "at the limits")
 
 
+def random_moment(chance):
+    """One of a few days, or any second of some centuries."""
+    if chance.random() < 0.5:
+        return NOW + datetime.timedelta(hours=chance.randrange(72))
+    return EPOCH + datetime.timedelta(seconds=chance.randrange(300 * 365 * 86400))
+
+
 def random_request(chance):
     """A request in the form it is sent in: everything escaped once, upper-case digits."""
     escaped = ["%3A", "%2F", "%20", "%C3%A9", "%25", "%2B", "~", "-", ".", "_", "a", "Z", "0", "model", ":", "@", "$",
@@ -147,7 +155,7 @@ def random_request(chance):
     body = [chance.randbytes(chance.choice([0, 1, 63, 64, 1000])) for _ in range(chance.randint(0, 3))]
     return {"access": chance.choice([ACCESS, "ASIAEXAMPLE"]), "secret": chance.choice([SECRET, "test-key-not-a-secret"]),
             "token": chance.choice(["", "SESSIONTOKEN//+=="]), "region": chance.choice(["us-east-1", "eu-central-1"]),
-            "service": chance.choice(["bedrock", "sts", "bedrock-mantle"]), "time": milliseconds(NOW),
+            "service": chance.choice(["bedrock", "sts", "bedrock-mantle"]), "time": milliseconds(random_moment(chance)),
             "method": chance.choice(["GET", "POST", "PUT"]),
             "url": chance.choice(["http", "https"]) + f"://{host}/" + "/".join(segments) + ("?" + query if query else ""),
             "header": names, "value": values, "body": body}
@@ -162,13 +170,15 @@ def botocore_signer():
         if os.environ.get("CI") == "true":
             raise harness.Failure("botocore is missing: ./dev setup installs it") from problem
         raise harness.Skip("botocore is not installed: ./dev setup installs it") from problem
+    moment = [NOW]
     if hasattr(botocore.auth, "get_current_datetime"):
-        botocore.auth.get_current_datetime = lambda *_, **__: NOW
+        botocore.auth.get_current_datetime = lambda *_, **__: moment[0]
     else:
-        clock = type("Clock", (datetime.datetime,), {"utcnow": classmethod(lambda _: NOW)})
+        clock = type("Clock", (datetime.datetime,), {"utcnow": classmethod(lambda _: moment[0])})
         botocore.auth.datetime = type("Module", (), {"datetime": clock})
 
     def answer(request):
+        moment[0] = EPOCH + datetime.timedelta(milliseconds=request["time"])
         headers = dict(zip(request["header"], request["value"]))
         made = botocore.awsrequest.AWSRequest(method=request["method"], url=request["url"], headers=headers,
                                               data=b"".join(request["body"]))
@@ -185,6 +195,20 @@ def test_botocore():
     requests = [random_request(chance) for _ in range(1000)]
     for request, answer in zip(requests, sign(requests)):
         harness.equal(answer, expected(request), f"header of {request}")
+
+
+def test_keys_are_kept_apart():
+    """A key that is kept serves its secret, day, region and service only"""
+    variants = [base_request(secret=secret, region=region, service=service, time=milliseconds(moment))
+                for secret in ("test-key-not-a-secret", "test-key-not-a-secrey", "test-key")
+                for region in ("us-east-1", "us-east-2") for service in ("bedrock", "sts")
+                for moment in (NOW, NOW + datetime.timedelta(days=1))]
+    expected = [sign([variant])[0] for variant in variants]
+    harness.equal(len(set(expected)), len(variants), "number of signatures")
+    order = list(range(len(variants))) * 4
+    random.Random(1).shuffle(order)
+    for index, answer in zip(order, sign([variants[index] for index in order])):
+        harness.equal(answer, expected[index], f"header of {variants[index]}")
 
 
 if __name__ == "__main__":

@@ -152,6 +152,12 @@ fuzz_fuzz_codex_events_SOURCES = fuzz/fuzz_codex_events.c plugins/codex-cli/code
 fuzz_fuzz_codex_events_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_codex_events_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_codex_events_LDADD = plugins/libwire.la $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_claude_events
+fuzz_fuzz_claude_events_SOURCES = fuzz/fuzz_claude_events.c plugins/claude-code-cli/claude_events.c
+fuzz_fuzz_claude_events_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_claude_events_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_claude_events_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
 
 if FUZZERS

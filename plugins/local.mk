@@ -144,6 +144,7 @@ plugins_libwire_la_SOURCES += \
   plugins/cli/stream.c \
   plugins/cli/stream.h
 include plugins/codex-cli/local.mk
+include plugins/claude-code-cli/local.mk
 
 # Models of Google.
 plugins_libwire_la_SOURCES += \

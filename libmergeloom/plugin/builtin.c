@@ -10,6 +10,7 @@
 const mloom_plugin *mloom_builtin_aws_bedrock(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_azure_foundry(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_claude_api(const mloom_host *host, char *error_text, size_t error_size);
+const mloom_plugin *mloom_builtin_claude_code_cli(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_codex_api(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_codex_cli(const mloom_host *host, char *error_text, size_t error_size);
 const mloom_plugin *mloom_builtin_credential_aws(const mloom_host *host, char *error_text, size_t error_size);
@@ -27,6 +28,7 @@ const mloom_plugin_init_fn *mloom_builtin_plugins(void) {
       mloom_builtin_aws_bedrock,
       mloom_builtin_azure_foundry,
       mloom_builtin_claude_api,
+      mloom_builtin_claude_code_cli,
       mloom_builtin_codex_api,
       mloom_builtin_codex_cli,
       mloom_builtin_credential_aws,

@@ -11,6 +11,6 @@ mergeloom_plugin_check_LDADD = libmergeloom.la -ldl
 
 TESTS += tests/conformance/run.sh
 EXTRA_DIST += tests/conformance/answers/aws-bedrock.txt tests/conformance/answers/chat.txt tests/conformance/answers/claude-api.txt \
-  tests/conformance/answers/codex-api.txt tests/conformance/answers/codex-cli.txt tests/conformance/answers/minimal.txt \
+  tests/conformance/answers/codex-api.txt tests/conformance/answers/claude-code-cli.txt tests/conformance/answers/codex-cli.txt tests/conformance/answers/minimal.txt \
   tests/conformance/answers/mock.txt tests/conformance/answers/vertex-ai.txt tests/conformance/run.sh
 dist_man_MANS += tests/conformance/mergeloom-plugin-check.1

@@ -161,3 +161,15 @@ tests_unit_wire_test_credential_static_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/p
 tests_unit_wire_test_credential_static_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_credential_static_LDADD = plugins/libwire.la $(unit_libs)
 endif
+
+EXTRA_DIST += tests/data/claude-code-cli
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_claude_events
+TESTS += tests/unit/wire/test_claude_events
+tests_unit_wire_test_claude_events_SOURCES = \
+  tests/unit/wire/cli_replay.h tests/unit/wire/test_claude_events.c plugins/claude-code-cli/claude_events.c
+tests_unit_wire_test_claude_events_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_claude_events_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_claude_events_LDADD = plugins/libwire.la $(unit_libs)
+endif

@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every provider that is a program has to stand: the real program against a mock server, and small programs for what
+a real one cannot be made to do. A test script makes a Subject, takes the cases into its names and adds its own:
+
+    subject.update(...)
+    from program_cases import *
+"""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import harness
+from harness import Recorder, check, contains, equal, lacks
+
+RESULT = {"status": "completed", "summary": "Corrected the greeting in hello.txt.", "files_changed": ["hello.txt"]}
+EDIT = {"path": "hello.txt", "old": "helo, world", "new": "hello, world"}
+DEMO = harness.SOURCE / "examples/demo"
+
+# id, program (a function that gives the real one's path), style (of tests/e2e/cli_server.mjs), prefix (of settings), name
+# (of the program), login (the variable of its folder), model, path (of base_url), variable (of the key), begin and end (of
+# a run's events, in Python), version (a line that it may say), sessions (where its conversations are).
+subject = {}
+
+
+def setting(name, value):
+    return {f"{subject['prefix']}{name}": value}
+
+
+def environment(url, program=None, **more):
+    """The worker's environment: a login folder, a key of the program and one of another provider."""
+    login = harness.scratch() / "login"
+    login.mkdir(exist_ok=True)
+    settings = {
+        "JCA_WORKER_PROVIDER": subject["id"], subject["login"]: login, **setting("PROGRAM", program or subject["program"]()),
+        **setting("BASE_URL", url + subject["path"]), **setting("MODEL", subject["model"]),
+        **setting("API_KEY", harness.KEY), **setting("REQUEST_RETRIES", "0"),
+        "JCA_AZURE_FOUNDRY_API_KEY": "other-test-key", "JCA_WORKER_SCRATCH_PATH": harness.scratch(),
+        "JCA_WORKER_ALLOWED_COMMANDS": "git,python3,cat",
+    }
+    settings.update(more)
+    return harness.clean_environment(**{name: value for name, value in settings.items() if value is not None})
+
+
+def run(url, repo, *options, program=None, ticket=harness.TICKET, **settings):
+    path = harness.scratch() / "ticket.txt"
+    path.write_text(ticket, encoding="utf-8")
+    return harness.mergeloom("run", "--repo", repo, "--ticket", path, "--no-readiness", *options,
+                             environment=environment(url, program, **settings))
+
+
+def serve(steps, **more):
+    return harness.cli_server(subject["style"], steps, **more)
+
+
+def checked(url, *options, program=None, **settings):
+    """The checks by name, and how mergeloom check ended."""
+    finished = harness.mergeloom("check", subject["id"], "--json", *options,
+                                 environment=environment(url, program, **settings))
+    provider = json.loads(finished.out)["providers"][0]
+    return {one["name"]: one for one in provider["checks"]}, finished
+
+
+def fake(body):
+    """A program of Python in the place of the real one; events(...) prints them."""
+    path = harness.scratch() / f"program-{time.monotonic_ns()}"
+    result = json.dumps({"notes": "", **RESULT, "files_changed": []})
+    path.write_text("#!/usr/bin/python3 -B\nimport json, os, signal, subprocess, sys, time\n"
+                    "def events(*all):\n    for one in all:\n        print(json.dumps(one), flush=True)\n"
+                    f"RESULT = {result!r}\nBEGIN = {subject['begin']}\nEND = {subject['end']}\n" + body, encoding="utf-8")
+    path.chmod(0o700)
+    return path
+
+
+def run_fake(body, *options, **settings):
+    repo = harness.repository(harness.FILES, name=f"fake-{time.monotonic_ns()}")
+    return run("http://127.0.0.1:9", repo, *options, program=fake(body), **settings), repo
+
+
+def steps():
+    return [{"say": "I will look first. Grüße!", "run": "cat hello.txt && git --version"},
+            {"edit": EDIT},
+            {"run": subject["failing"]},
+            {"result": RESULT}]
+
+
+# ---- The real program ----
+
+def test_job():
+    """a whole job: reads, edits, runs a command that fails, and ends"""
+    repo = harness.repository(harness.FILES)
+    with serve(steps()) as server:
+        finished = run(server.url, repo, "--json")
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+    equal(harness.must(["git", "status", "--porcelain"], cwd=repo), " M hello.txt\n", "what changed")
+    lacks(finished.everything(), harness.KEY, "what is printed")
+    events = [json.loads(line) for line in finished.out.splitlines()]
+    result = events[-1]
+    equal(result["summary"], RESULT["summary"], "summary")
+    equal(result["discrepancies"], [], "discrepancies")
+    equal((result["usage"]["input_tokens"], result["usage"]["output_tokens"]), (4000, 40), "tokens")
+    tools = [(event.get("name"), event.get("state")) for event in events if event.get("event") == "tool_end"]
+    for tool in subject["tools"]:
+        check(tool in tools, f"{tool} is not in {tools}")
+
+
+def test_demo():
+    """the demo job, with validation, through the gate with its self-test"""
+    repo = harness.scratch() / "shelf"
+    shutil.copytree(DEMO / "repository", repo)
+    harness.must(["git", "init", "-q", "-b", "main"], cwd=repo)
+    harness.must(["git", "add", "-A"], cwd=repo)
+    harness.must(["git", "commit", "-q", "-m", "First"], cwd=repo)
+    ticket = json.loads((DEMO / "ticket.json").read_text(encoding="utf-8"))
+    ticket["labels"] = []
+    ticket["description"] = ticket["description"].replace("provider = openai-compatible", f"provider = {subject['id']}")
+    path = harness.scratch() / "ticket.json"
+    path.write_text(json.dumps(ticket), encoding="utf-8")
+    mend = next(line for line in (repo / "shelf/pages.py").read_text(encoding="utf-8").splitlines() if "//" in line)
+    plan = [{"run": "python3 -B -m unittest discover -s tests"},
+            {"edit": {"path": "shelf/pages.py", "old": mend, "new": "    return -(-items // page_size)"}},
+            {"run": "python3 -B -m unittest discover -s tests"},
+            {"result": {**RESULT, "files_changed": ["shelf/pages.py"]}}]
+    with serve(plan, mark=ticket["title"]) as server:
+        finished = harness.mergeloom("run", "--repo", repo, "--ticket", path, "--job", DEMO / "job.json",
+                                     environment=environment(server.url))
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    harness.must(["python3", "-B", "-m", "unittest", "discover", "-s", "tests"], cwd=repo)
+
+
+def job_file(*command):
+    path = harness.scratch() / "job.json"
+    path.write_text(json.dumps({"schema": "mergeloom.job.v1", "validation": {"mode": "required", "commands": [command]}}),
+                    encoding="utf-8")
+    return path
+
+
+def test_repair():
+    """a failed validation goes back into the same conversation, and no token counts twice"""
+    repo = harness.repository({**harness.FILES, "check.py": "assert 'hello' in open('hello.txt').read()\n"})
+    plan = [{"result": RESULT}, {"edit": EDIT}, {"result": RESULT}]
+    with serve(plan) as server:
+        finished = run(server.url, repo, "--json", "--job", job_file("python3", "check.py"))
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    result = json.loads(finished.out.splitlines()[-1])
+    equal((result["validation"]["repairs"], result["turns"]), (1, 2), "repairs and turns")
+    equal((result["usage"]["input_tokens"], result["usage"]["output_tokens"]), (3000, 30), "tokens of three requests")
+    equal(len(list((harness.scratch() / "login").glob(subject["sessions"]))), 1, "conversations")
+
+
+def failed(finished, repo, *parts, status=1):
+    harness.must_complain(finished, status, *parts)
+    lacks(finished.everything(), harness.KEY, "what is printed")
+    left = harness.processes_with(str(harness.scratch()))
+    equal(left, [], "processes left behind")
+    if repo:
+        harness.must_be_untouched(repo)
+
+
+def fails(plan, *parts, options=None, **settings):
+    repo = harness.repository(harness.FILES)
+    with serve(plan, options=options or {}) as server:
+        finished = run(server.url, repo, **settings)
+    harness.must_complain(finished, 1, *parts)
+    lacks(finished.everything(), harness.KEY, "what is printed")
+    harness.must_be_untouched(repo)
+
+
+def refusal(status, message, kind="error"):
+    return [{"response": {"error": {"message": message, "type": kind}, "status": status}}]
+
+
+def test_refused_key():
+    """a key that the service refuses: said, with what to do"""
+    fails(refusal(401, "Incorrect API key provided", "invalid_api_key"), "401", f"mergeloom login {subject['id']}")
+
+
+def test_wrong_model():
+    """a model that the service does not have"""
+    fails([{"response": {"error": {"message": "The model gpt-5.5 does not exist", "type": "invalid_request_error",
+                                   "code": "model_not_found"}, "status": 404}}], subject["model"], subject["model_variable"])
+
+
+def test_server_error():
+    """a server that answers 500"""
+    fails(refusal(500, "broken"), f"{subject['name']} failed")
+
+
+def test_dropped_stream():
+    """a stream that is cut"""
+    fails([{"say": "This is a longer text, which is cut in the middle of what it says, after a few pieces."}],
+          f"{subject['name']} failed", options={"0": {"latency": 50, "truncateAfterChunks": 3}})
+
+
+def test_refused_connection():
+    """nobody listens"""
+    repo = harness.repository(harness.FILES)
+    failed(run("http://127.0.0.1:9", repo), repo, f"{subject['name']} failed")
+
+
+def test_silent_server():
+    """a server that never answers: ended by the idle time-out"""
+    repo = harness.repository(harness.FILES)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        finished = run(f"http://127.0.0.1:{server.getsockname()[1]}", repo, **setting("IDLE_TIMEOUT_SECONDS", 2))
+    failed(finished, repo, "silent for too long")
+
+
+def test_no_edit_is_no_success():
+    """exit status 0 without a result is a failure"""
+    repo = harness.repository(harness.FILES)
+    with serve([{"say": "All done!"}] * 40) as server:
+        finished = run(server.url, repo)
+    failed(finished, repo, "without submitting a result")
+
+
+def test_cancel():
+    """a job cancelled in the middle of a command leaves no process of it behind"""
+    mark = f"4321.{os.getpid()}"
+    repo = harness.repository({**harness.FILES, "wait.py": f"""import subprocess
+subprocess.Popen(["sleep", "{mark}"], start_new_session=True)
+open("begun", "w").close()
+subprocess.run(["sleep", "{mark}"])
+"""})
+    path = harness.scratch() / "ticket.txt"
+    path.write_text(harness.TICKET, encoding="utf-8")
+    plan = [{"run": "python3 -B wait.py"}, {"result": RESULT}]
+    with serve(plan) as server, harness.started(
+            [harness.BUILD / "mergeloom", "run", "--repo", repo, "--ticket", path, "--no-readiness"],
+            environment(server.url)) as process:
+        while not (repo / "begun").exists():
+            check(process.poll() is None, "the job ended before its command began")
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=harness.GUARD)
+    equal(process.returncode, 5, f"exit status; {text}")
+    equal(harness.processes_with(mark), [], "processes left behind")
+
+
+# ---- What commands and the program itself can reach ----
+
+ATTACK = """
+import os, socket
+def attempt(name, function):
+    try:
+        function()
+        print("BROKE", name)
+    except OSError as error:
+        print("held", name, error.errno)
+open("ran.txt", "w").write("ran")
+attempt("write", lambda: open(%(secret)r, "r+"))
+attempt("login", lambda: open(%(login)r).read())
+for path in (%(outside)r, ".git/hooks/pre-commit"):
+    try:
+        open(path, "w").write("x")  # may seem to work: in a memory of its own, or until it is put back
+    except OSError:
+        pass
+attempt("network", lambda: socket.create_connection(("127.0.0.1", %(port)d), 2))
+attempt("secret file", lambda: open(%(secret)r).read())
+for folder in os.listdir("/proc"):
+    if folder.isdigit():
+        try:
+            if b"test-key" in open(f"/proc/{folder}/environ", "rb").read():
+                print("BROKE environment of", folder)
+        except OSError:
+            pass
+print("BROKE environment" if "test-key" in str(os.environ) else "held environment")
+print("end of attacks")
+"""
+
+
+def attacked(**settings):
+    """What the attacks said that a command of the model ran."""
+    secret = harness.scratch() / "secret.txt"
+    secret.write_text("a secret", encoding="utf-8")
+    login = harness.scratch() / "login"
+    login.mkdir(exist_ok=True)
+    (login / subject["login_file"]).write_text("{}", encoding="utf-8")
+    outside = harness.scratch() / "outside.txt"
+    repo = harness.repository({**harness.FILES})
+    with serve([{"run": "python3 -B attack.py"}, {"result": {**RESULT, "files_changed": []}}]) as server:
+        (repo / "attack.py").write_text(ATTACK % {"outside": str(outside), "login": str(login / subject["login_file"]),
+                                                  "secret": str(secret), "port": int(server.url.rsplit(":", 1)[1])},
+                                        encoding="utf-8")
+        with Recorder(upstream=server.url) as recorder:
+            finished = run(recorder.url, repo, **settings)
+            bodies = b"".join(recorder.bodies(subject["requests"])).decode()
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    check((repo / "ran.txt").exists(), "the attack did not run")
+    contains(bodies, "end of attacks", "what the command said")
+    check(not outside.exists(), "a file outside was written")
+    check(not (repo / ".git/hooks/pre-commit").exists(), "a hook was left in .git")
+    return bodies
+
+
+def test_attacks():
+    """a command of the model has no network, no login, no key and nothing outside of the repository"""
+    said = attacked()
+    equal(re.findall("BROKE [a-z0-9 ]*", said), [], "attacks")
+    for name in ("write", "login", "network", "secret file", "environment"):
+        contains(said, f"held {name}", "attacks")
+
+
+def test_environment():
+    """the program gets an environment that was made for it, with its own key and no other"""
+    out = harness.scratch() / "login/environment"  # which the program may change wherever it is confined
+    finished, _ = run_fake(f"open({str(out)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
+                           f"open({str(out)!r} + '.words', 'w').write(' '.join(sys.argv) + sys.stdin.read())\n"
+                           "events(*BEGIN, *END)\n", SOMETHING_ELSE="x")
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    variables = json.loads(out.read_text())
+    equal(variables[subject["variable"]], harness.KEY, "the key")
+    lacks(str(variables), "other-test-key", "the environment")
+    lacks(str(variables), "SOMETHING_ELSE", "the environment")
+    words = out.with_suffix(".words").read_text()
+    lacks(words, harness.KEY, "the arguments")
+    contains(words, harness.MARK, "the prompt on standard input")
+
+
+# ---- Programs that misbehave ----
+
+def completes(body, *parts):
+    finished, repo = run_fake(body)
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    for part in parts:
+        contains(finished.everything(), part, "what is said")
+    equal(harness.processes_with(str(harness.scratch())), [], "processes left behind")
+    harness.must_be_untouched(repo)
+
+
+def breaks(body, *parts, status=1, **settings):
+    finished, repo = run_fake(body, **settings)
+    failed(finished, repo, *parts, status=status)
+
+
+def test_never_exits():
+    """a program that never exits is ended after its last event"""
+    completes("events(*BEGIN, *END)\nsubprocess.Popen(['sleep', '4000'])\ntime.sleep(4000)\n")
+
+
+def test_exit_status_after_success():
+    """an exit status after the result is told, and the result counts"""
+    completes("events(*BEGIN, *END)\nsys.exit(3)\n", "ended with status 3")
+
+
+def test_long_line():
+    """a line of 50 MB is left out"""
+    completes("events(*BEGIN)\nsys.stdout.write('{\"x\": \"' + 'y' * 50_000_000 + '\"}\\n')\nevents(*END)\n", "too long")
+
+
+def test_garbage_between():
+    """lines that are no events are passed over"""
+    completes("events(*BEGIN)\nsys.stdout.buffer.write(b'\\xff\\xfe garbage\\n{not json}\\n[1,2]\\n')\nsys.stdout.flush()\n"
+              "events(*END)\n")
+
+
+def test_only_garbage():
+    """a program that is another one"""
+    breaks("print('Usage: something else')\n", "Usage: something else", "program")
+
+
+def test_no_end():
+    """exit status 0 without a last event is a failure"""
+    breaks("events(*BEGIN)\n", "without saying how its work ended")
+
+
+def test_exit_status():
+    """a program that ends with an error before its work: the last line of its errors is said"""
+    breaks("print('first', file=sys.stderr)\nprint('error: no such thread', file=sys.stderr)\nsys.exit(2)\n",
+           "status 2", "no such thread")
+
+
+def test_killed():
+    """a program that is killed, as by the kernel when memory is short"""
+    breaks("events(*BEGIN)\nos.kill(os.getpid(), signal.SIGKILL)\n", "signal 9")
+
+
+def test_hangs():
+    """a program that hangs: ended by the time-out of the provider"""
+    breaks("events(*BEGIN)\nsubprocess.Popen(['sleep', '4000'], start_new_session=True)\ntime.sleep(4000)\n",
+           "too long", **setting("TIMEOUT_SECONDS", 1))
+
+
+def test_waits_for_input():
+    """a program that reads its input to the end gets there"""
+    completes("sys.stdin.read()\nevents(*BEGIN, *END)\n")
+
+
+# ---- Checks ----
+
+def test_checks():
+    """ready: found, logged in by a key, confined, and proved by the self-test"""
+    with serve([]) as server:
+        checks, finished = checked(server.url)
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal({name: one["state"] for name, one in checks.items() if name in ("cli", "login", "confinement", "tools")},
+          {"cli": "pass", "login": "pass", "confinement": "pass", "tools": "pass"}, "checks")
+    contains(checks["cli"]["reason"], subject["version"], "the version")
+    contains(checks["confinement"]["reason"], subject["confinement"], "which sandbox is on")
+
+
+def test_self_test_without_work():
+    """a model that claims to have run the command fails the self-test"""
+    with serve([], guess="0" * 40) as server:
+        checks, finished = checked(server.url)
+    equal((finished.status, checks["tools"]["state"]), (4, "fail"), "self-test")
+
+
+def fails_check(name, *parts, program=None, **settings):
+    checks, finished = checked("http://127.0.0.1:9", "--no-self-test", program=program, **settings)
+    equal(finished.status, 4, f"exit status of {finished!r}")
+    equal(checks[name]["state"], "fail", f"{name}: {checks[name]}")
+    for part in parts:
+        contains(checks[name]["reason"] + checks[name]["remedy"], part, name)
+    equal(checks["tools"]["state"], "skipped", "tools")
+
+
+def test_check_program_missing():
+    """a program that is not there"""
+    fails_check("cli", "/nonexistent/program", "install", program="/nonexistent/program")
+
+
+def test_check_program_old():
+    """a program that is too old"""
+    fails_check("cli", "0.9.1", "too old", f"install {subject['name']}", program=fake("print('version 0.9.1')\n"))
+
+
+def test_check_another_program():
+    """a program of that name that is another one"""
+    fails_check("cli", "another program", program=fake("print('hello')\n"))
+
+
+def test_check_wrong_architecture():
+    """a program for another machine"""
+    path = harness.scratch() / "program"
+    header = bytearray(pathlib.Path("/bin/true").read_bytes()[:4096])
+    header[18:20] = b"\x16\x00"  # e_machine: S/390
+    path.write_bytes(header)
+    path.chmod(0o700)
+    fails_check("cli", "format error", program=path)
+
+
+def test_check_not_logged_in():
+    """without a key and without a login"""
+    fails_check("login", "not logged in", f"mergeloom login {subject['id']}", **setting("API_KEY", None))
+
+
+def test_check_login_folder():
+    """a login folder that is none"""
+    path = harness.scratch() / "file"
+    path.write_text("", encoding="utf-8")
+    fails_check("login", "no folder", **{subject["login"]: path})
+
+
+def test_check_timeout():
+    """a time-out that no job can keep"""
+    checks, _ = checked("http://127.0.0.1:9", "--no-self-test", **setting("TIMEOUT_SECONDS", 20))
+    equal(checks["timeout"]["state"], "warn", "timeout")
+
+
+def test_one_login_one_program():
+    """two jobs with one login of an account wait for each other"""
+    login = harness.scratch() / "login"
+    login.mkdir()
+    (login / subject["login_file"]).write_text(json.dumps(subject["tokens"]), encoding="utf-8")
+    log = login / "log"
+    program = fake(f"log = open({str(log)!r}, 'a')\n"
+                   "print('begin', file=log, flush=True)\ntime.sleep(0.3)\nprint('end', file=log, flush=True)\n"
+                   "events(*BEGIN, *END)\n")
+    path = harness.scratch() / "ticket.txt"
+    path.write_text(harness.TICKET, encoding="utf-8")
+    repos = [harness.repository(harness.FILES, name=name) for name in ("one", "two")]
+    with contextlib.ExitStack() as stack:
+        jobs = [stack.enter_context(harness.started(
+            [harness.BUILD / "mergeloom", "run", "--repo", repo, "--ticket", path, "--no-readiness"],
+            environment("http://127.0.0.1:9", program, **setting("API_KEY", None)))) for repo in repos]
+        for job in jobs:
+            text, _ = job.communicate(timeout=harness.GUARD)
+            equal(job.returncode, 0, text)
+    equal(log.read_text().split(), ["begin", "end"] * 2, "the order of things")

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The provider claude-code-cli."""
+import json
+
+import harness
+import program_cases
+from harness import check, contains, equal, lacks
+from program_cases import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+
+def claude():
+    return harness.real_program("@anthropic-ai/claude-code-linux-x64/claude",
+                                "@anthropic-ai/claude-code-linux-arm64/claude")
+
+
+program_cases.subject.update(
+    id="claude-code-cli", name="claude", program=claude, style="claude", prefix="JCA_CLAUDE_CODE_CLI_", version="2.1.330",
+    login="CLAUDE_CONFIG_DIR", login_file=".credentials.json", tokens={"claudeAiOauth": {"accessToken": "x"}},
+    model="claude-sonnet-4-6", model_variable="JCA_WORKER_CLAUDE_CODE_MODEL", path="", requests="/v1/messages?beta=true",
+    variable="ANTHROPIC_API_KEY", sessions="projects/*/*.jsonl", failing="git rev-parse nothing-like-that",
+    tools=[("tool", "fail"), ("tool", "pass")],
+    confinement="the worker's sandbox holds claude",
+    begin="[{'type': 'system', 'subtype': 'init', 'session_id': 's-1'}]",
+    end="[{'type': 'result', 'subtype': 'success', 'is_error': False, 'session_id': 's-1', 'result': RESULT,\n"
+        "        'structured_output': json.loads(RESULT), 'total_cost_usd': 0.5,\n"
+        "        'usage': {'input_tokens': 10, 'output_tokens': 2}}]")
+
+
+def test_success_that_is_none():
+    """a result that says success and an error is a failure"""
+    breaks("events(*BEGIN, {'type': 'result', 'subtype': 'success', 'is_error': True, 'api_error_status': 401,\n"
+           "    'result': 'Invalid API key'})\n", "Invalid API key", "mergeloom login claude-code-cli")
+
+
+def test_interrupted():
+    """a program that was interrupted and exits with 0"""
+    breaks("events(*BEGIN, {'type': 'result', 'subtype': 'error_during_execution', 'is_error': True, 'result': None})\n",
+           "error_during_execution")
+
+
+def test_cost():
+    """what the program says the job cost is in the result"""
+    finished, _ = run_fake("events(*BEGIN, *END)\n", "--json")
+    equal(json.loads(finished.out.splitlines()[-1])["usage"]["cost_estimate"], "0.500000", "cost")
+
+
+def test_command_off_the_list():
+    """a command that the worker does not allow is not run, and that is told"""
+    repo = harness.repository(harness.FILES)
+    with serve([{"run": "perl -e 'open(my $file, \">\", \"made.txt\")'"}, {"run": "sh -c 'touch made.txt'"}, {"result": {**RESULT, "files_changed": []}}]) as server:
+        finished = run(server.url, repo, "--json")
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    check(not (repo / "made.txt").exists(), "the command was run")
+    contains(finished.out, "tool_denied", "what is told")
+
+
+def test_reads_of_the_program_itself():
+    """its own tool for files gives the model neither its login nor its environment"""
+    login = harness.scratch() / "login"
+    login.mkdir()
+    (login / ".credentials.json").write_text('{"note": "login-file-content"}', encoding="utf-8")
+    repo = harness.repository(harness.FILES)
+    def read(number, path):
+        return {"response": {"toolCalls": [{"id": f"call_r{number}", "name": "Read", "arguments": json.dumps({"file_path": path})}]}}
+    plan = [read(1, str(login / ".credentials.json")), read(2, "/proc/self/environ"), read(3, "/etc/shadow"),
+            {"result": {**RESULT, "files_changed": []}}]
+    with serve(plan) as server, Recorder(upstream=server.url) as recorder:
+        finished = run(recorder.url, repo)
+        bodies = b"".join(recorder.bodies("/v1/messages?beta=true")).decode()
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    contains(bodies, "call_r3", "the attempts")
+    lacks(bodies, "login-file-content", "what the model was told")
+    lacks(bodies, harness.KEY, "what the model was told")
+    lacks(bodies, "root:", "what the model was told")
+
+
+def test_check_expired_login():
+    """a login that has expired and cannot be renewed"""
+    login = harness.scratch() / "login"
+    login.mkdir()
+    (login / ".credentials.json").write_text(json.dumps({"claudeAiOauth": {
+        "accessToken": "test-token", "expiresAt": 1000, "scopes": ["user:inference"]}}), encoding="utf-8")
+    fails_check("login", "mergeloom login claude-code-cli", **setting("API_KEY", None))
+
+
+harness.main(globals())

@@ -24,6 +24,7 @@ static const route routes[] = {
     {"GET", "/health", GUARD_PERSON, page_health},
     {"GET", "/sign-in", GUARD_PUBLIC, page_sign_in},
     {"POST", "/sign-in", GUARD_PUBLIC, form_sign_in},
+    {"GET", "/favicon.ico", GUARD_PUBLIC, asset_icon},
     {"GET", "/assets/style.css", GUARD_PUBLIC, asset_style},
     {"GET", "/assets/live.js", GUARD_PUBLIC, asset_script},
     {"POST", "/providers/*/settings", GUARD_PERSON, form_provider_settings},

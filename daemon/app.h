@@ -55,6 +55,7 @@ void page_sign_in(app_call *call);
 void page_error(app_call *call, const mloom_error *error, unsigned status);
 void asset_style(app_call *call);
 void asset_script(app_call *call);
+void asset_icon(app_call *call);
 void form_provider_settings(app_call *call);
 void form_provider_check(app_call *call);
 void form_provider_self_test(app_call *call);

@@ -24,7 +24,10 @@ const refresh = async () => {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
-    if (other && other.innerHTML !== part.innerHTML) part.innerHTML = other.innerHTML;
+    if (!other || other.innerHTML === part.innerHTML) continue;
+    const open = [...part.querySelectorAll("details")].map((details) => details.open);
+    part.innerHTML = other.innerHTML;
+    part.querySelectorAll("details").forEach((details, index) => { details.open = open[index] ?? details.open; });
   }
 };
 

@@ -20,31 +20,64 @@ static int is_secret(const mloom_json *field) {
 
 /* ---- Checks ---- */
 
+static void draw_check(mloom_buffer *out, const mloom_json *check) {
+  const char *remedy = mloom_json_member_string(check, "remedy", "");
+  const char *state = mloom_json_member_string(check, "state", "");
+  html_add(out, "<li class=\"check\"><div class=\"check-head\">");
+  page_badge(out, state);
+  html_add(out, "<span class=\"check-name\">%s</span><span class=\"meta\">",
+           mloom_json_member_string(check, "name", ""));
+  page_duration(out, mloom_json_member_integer(check, "duration_ms", 0));
+  html_add(out, " · ");
+  page_age(out, mloom_json_member_string(check, "checked_at", ""));
+  html_add(out, "</span></div><p>%s</p>", mloom_json_member_string(check, "reason", ""));
+  if (remedy[0] != '\0' && strcmp(state, "pass") != 0) {
+    html_add(out, "<p class=\"remedy\"><strong>What to do:</strong> %s</p>", remedy);
+  }
+  html_add(out, "</li>");
+}
+
+static int needs_attention(const mloom_json *check) {
+  const char *state = mloom_json_member_string(check, "state", "");
+  return strcmp(state, "fail") == 0 || strcmp(state, "warn") == 0;
+}
+
+static int count_state(const mloom_json *checks, const char *state) {
+  int count = 0;
+  for (size_t i = 0; i < mloom_json_count(checks); i++) {
+    count += strcmp(mloom_json_member_string(mloom_json_at(checks, i), "state", ""), state) == 0;
+  }
+  return count;
+}
+
+/* Those that ask for something in the open, the others behind a line that counts them. */
 static void draw_checks(mloom_buffer *out, const mloom_json *provider) {
   const mloom_json *checks = mloom_json_member(provider, "checks");
-  if (mloom_json_count(checks) == 0) {
+  size_t count = mloom_json_count(checks), quiet = 0;
+  if (count == 0) {
     html_add(out, "<p class=\"help\">Not checked yet.</p>");
     return;
   }
   html_add(out, "<ul class=\"checks\">");
-  for (size_t i = 0; i < mloom_json_count(checks); i++) {
-    const mloom_json *check = mloom_json_at(checks, i);
-    const char *remedy = mloom_json_member_string(check, "remedy", "");
-    const char *state = mloom_json_member_string(check, "state", "");
-    html_add(out, "<li class=\"check\"><div class=\"check-head\">");
-    page_badge(out, state);
-    html_add(out, "<span class=\"check-name\">%s</span><span class=\"meta\">",
-             mloom_json_member_string(check, "name", ""));
-    page_duration(out, mloom_json_member_integer(check, "duration_ms", 0));
-    html_add(out, " · ");
-    page_age(out, mloom_json_member_string(check, "checked_at", ""));
-    html_add(out, "</span></div><p>%s</p>", mloom_json_member_string(check, "reason", ""));
-    if (remedy[0] != '\0' && strcmp(state, "pass") != 0) {
-      html_add(out, "<p class=\"remedy\"><strong>What to do:</strong> %s</p>", remedy);
+  for (size_t i = 0; i < count; i++) {
+    if (needs_attention(mloom_json_at(checks, i))) {
+      draw_check(out, mloom_json_at(checks, i));
+    } else {
+      quiet++;
     }
-    html_add(out, "</li>");
   }
   html_add(out, "</ul>");
+  if (quiet == 0) {
+    return;
+  }
+  html_add(out, "<details class=\"quiet-checks\"><summary>%d passed, %d skipped</summary><ul class=\"checks\">",
+           count_state(checks, "pass"), count_state(checks, "skipped"));
+  for (size_t i = 0; i < count; i++) {
+    if (!needs_attention(mloom_json_at(checks, i))) {
+      draw_check(out, mloom_json_at(checks, i));
+    }
+  }
+  html_add(out, "</ul></details>");
 }
 
 /* ---- Fields ---- */

@@ -177,7 +177,7 @@ void vertex_place_free(vertex_place *place) {
 
 static int is_clean(const char *model) {
   size_t size = strspn(model, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:/-");
-  return model[size] == '\0' && size <= 512 && strstr(model, "..") == NULL && strstr(model, "//") == NULL &&
+  return size <= 512 && model[size] == '\0' && strstr(model, "..") == NULL && strstr(model, "//") == NULL &&
          model[0] != '/' && (size == 0 || model[size - 1] != '/');
 }
 

@@ -313,6 +313,27 @@ def test_requests():
         equal(lower(ours[2])[name], lower(theirs[2])[name], name)
 
 
+def test_every_option_is_the_clients():
+    """recorder: the AWS SDK, which leaves out what it does not know, sends every option that ours sends"""
+    node, modules = harness.node_modules()
+    finished, repo, requests = recorded(
+        harness.job_steps(), JCA_BEDROCK_MODEL_ID="anthropic.claude-x-v1:0", JCA_BEDROCK_THINKING="enabled",
+        JCA_BEDROCK_THINKING_BUDGET="2048", JCA_BEDROCK_EFFORT="high", JCA_BEDROCK_LATENCY="optimized",
+        JCA_BEDROCK_MAX_OUTPUT_TOKENS="9000", JCA_BEDROCK_CACHE_TTL="1h", JCA_BEDROCK_STREAM="false",
+        JCA_BEDROCK_ADDITIONAL_FIELDS='{"top_k": 50, "nested": {"list": [1, 2.5, null]}}')
+    completed(finished, repo)
+    sent = json.loads(requests[-1][3])
+    equal((sent["inferenceConfig"], sent["outputConfig"], sent["performanceConfig"]),
+          ({"maxTokens": 9000}, {"effort": "high"}, {"latency": "optimized"}), "options")
+    equal(sent["additionalModelRequestFields"]["thinking"], {"type": "enabled", "budget_tokens": 2048}, "thinking")
+    path = harness.scratch() / "options.json"
+    path.write_text(json.dumps({"modelId": "anthropic.claude-x-v1:0", "streamed": False, "body": sent}), encoding="utf-8")
+    with harness.Recorder(answer=lambda *_: (500, {}, b"{}")) as recorder:
+        harness.must([node, harness.SOURCE / "tests/e2e/bedrock_client.mjs", modules, recorder.url, path])
+    equal(requests[-1][:2], recorder.requests[0][:2], "method and path")
+    equal(sent, json.loads(recorder.requests[0][3]), "the body that the vendor's client sends")
+
+
 def claude_client(kind, url, body):
     """What Anthropic's client makes of the answer to a body of ours."""
     node, modules = harness.node_modules()

@@ -116,9 +116,7 @@ void mloom_aws_json_text(mloom_json_reader *reader, char *out, size_t out_size) 
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer scratch = MLOOM_BUFFER_INIT;
   mloom_bytes text;
   if (mloom_json_reader_string(reader, &scratch, &text)) {
-    size_t size = mloom_text_complete_prefix(text.data, text.size < out_size ? text.size : out_size - 1);
-    memcpy(out, text.data, size);
-    out[size] = '\0';
+    mloom_text_copy(out, out_size, text);
   }
 }
 

@@ -165,12 +165,6 @@ static void sts_answer_free(sts_answer *answer) {
   mloom_buffer_wipe(&answer->token);
 }
 
-static void keep(char *out, size_t out_size, mloom_bytes text) {
-  size_t size = mloom_text_complete_prefix(text.data, text.size < out_size ? text.size : out_size - 1);
-  memcpy(out, text.data, size);
-  out[size] = '\0';
-}
-
 static int32_t on_leaf(mloom_bytes parent, mloom_bytes name, mloom_bytes text, void *userdata) {
   sts_answer *answer = userdata;
   if (mloom_text_equal(parent, "Credentials")) {
@@ -184,14 +178,14 @@ static int32_t on_leaf(mloom_bytes parent, mloom_bytes name, mloom_bytes text, v
       return mloom_buffer_append_wiping(buffer, trimmed.data, trimmed.size);
     }
     if (mloom_text_equal(name, "Expiration")) {
-      keep(answer->expiration, sizeof(answer->expiration), mloom_text_trim(text));
+      mloom_text_copy(answer->expiration, sizeof(answer->expiration), mloom_text_trim(text));
     }
   } else if (mloom_text_equal(parent, "Error") && mloom_text_equal(name, "Code")) {
-    keep(answer->code, sizeof(answer->code), mloom_text_trim(text));
+    mloom_text_copy(answer->code, sizeof(answer->code), mloom_text_trim(text));
   } else if (mloom_text_equal(parent, "Error") && mloom_text_equal(name, "Message")) {
-    keep(answer->message, sizeof(answer->message), mloom_text_trim(text));
+    mloom_text_copy(answer->message, sizeof(answer->message), mloom_text_trim(text));
   } else if (mloom_text_equal(name, "RequestId")) {
-    keep(answer->request_id, sizeof(answer->request_id), mloom_text_trim(text));
+    mloom_text_copy(answer->request_id, sizeof(answer->request_id), mloom_text_trim(text));
   }
   return MLOOM_OK;
 }

@@ -17,15 +17,6 @@ void mloom_converse_failure_init(mloom_converse_failure *failure) {
   failure->retry_after_ms = -1;
 }
 
-static void copy_text(char *out, size_t out_size, mloom_bytes text) {
-  size_t size = text.size < out_size - 1 ? text.size : out_size - 1;
-  size = size == 0 ? 0 : mloom_text_complete_prefix(text.data, size);
-  if (size > 0) {
-    memcpy(out, text.data, size);
-  }
-  out[size] = '\0';
-}
-
 /* "com.amazon.coral.service#ThrottlingException:http://..." is ThrottlingException. */
 static void set_type(mloom_converse_failure *failure, mloom_bytes text) {
   for (size_t i = 0; i < text.size; i++) {
@@ -39,7 +30,7 @@ static void set_type(mloom_converse_failure *failure, mloom_bytes text) {
   }
   text = mloom_text_trim(text);
   if (text.size > 0) {
-    copy_text(failure->error.type, sizeof(failure->error.type), text);
+    mloom_text_copy(failure->error.type, sizeof(failure->error.type), text);
   }
 }
 
@@ -47,7 +38,7 @@ void mloom_converse_failure_header(mloom_converse_failure *failure, const char *
   if (strcasecmp(name, "x-amzn-errortype") == 0) {
     set_type(failure, mloom_text_bytes(value));
   } else if (strcasecmp(name, "date") == 0) {
-    copy_text(failure->date, sizeof(failure->date), mloom_text_bytes(value));
+    mloom_text_copy(failure->date, sizeof(failure->date), mloom_text_bytes(value));
   } else if (strcasecmp(name, "x-amz-retry-after") == 0) {
     int64_t wait_ms = 0;
     if (mloom_text_parse_int64(mloom_text_trim(mloom_text_bytes(value)), &wait_ms) == MLOOM_OK && wait_ms >= 0) {
@@ -69,7 +60,7 @@ static void read_members(mloom_converse_failure *failure, mloom_json_reader *rea
       }
     } else if (mloom_text_equal_fold(key, "message")) {
       if (mloom_json_reader_string(reader, scratch, &text)) {
-        copy_text(failure->error.message, sizeof(failure->error.message), text);
+        mloom_text_copy(failure->error.message, sizeof(failure->error.message), text);
       }
     } else if (mloom_text_equal(key, "originalStatusCode")) {
       int64_t status = 0;
@@ -109,8 +100,8 @@ int mloom_converse_failure_read_message(mloom_converse_failure *failure, const m
   }
   if (mloom_text_equal(type, "error")) {
     set_type(failure, mloom_event_stream_string(message, ":error-code"));
-    copy_text(failure->error.message, sizeof(failure->error.message),
-              mloom_event_stream_string(message, ":error-message"));
+    mloom_text_copy(failure->error.message, sizeof(failure->error.message),
+                    mloom_event_stream_string(message, ":error-message"));
     return 1;
   }
   return 0;

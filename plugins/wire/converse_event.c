@@ -74,9 +74,7 @@ static void read_stop_reason(mloom_converse_decoder *decoder, mloom_json_reader 
   if (!mloom_json_reader_string(reader, &decoder->scratch, &reason) || reason.size == 0) {
     return;
   }
-  size_t size = reason.size < sizeof(answer->reason) - 1 ? reason.size : sizeof(answer->reason) - 1;
-  memcpy(answer->reason, reason.data, size);
-  answer->reason[mloom_text_complete_prefix(answer->reason, size)] = '\0';
+  mloom_text_copy(answer->reason, sizeof(answer->reason), reason);
   answer->stop = MLOOM_STOP_END;
   if (mloom_text_equal(reason, "max_tokens")) {
     answer->stop = MLOOM_STOP_LENGTH;

@@ -15,9 +15,7 @@
 static void read_text(mloom_json_reader *reader, mloom_buffer *scratch, char *out, size_t out_size) {
   mloom_bytes text;
   if (mloom_json_reader_string(reader, scratch, &text) && text.size > 0) {
-    size_t size = mloom_text_complete_prefix(text.data, text.size < out_size - 1 ? text.size : out_size - 1);
-    memcpy(out, text.data, size);
-    out[size] = '\0';
+    mloom_text_copy(out, out_size, text);
   }
 }
 

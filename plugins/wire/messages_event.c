@@ -10,15 +10,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-static void copy_text(char *out, size_t out_size, mloom_bytes text) {
-  size_t size = text.size < out_size - 1 ? text.size : out_size - 1;
-  size = size == 0 ? 0 : mloom_text_complete_prefix(text.data, size);
-  if (size > 0) {
-    memcpy(out, text.data, size);
-  }
-  out[size] = '\0';
-}
-
 static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
   mloom_buffer_clear(buffer);
   return mloom_buffer_append(buffer, text.data, text.size);
@@ -103,10 +94,10 @@ static void read_stop_details(mloom_messages_decoder *decoder, mloom_json_reader
   while (mloom_json_reader_key(reader, &key)) {
     if (mloom_text_equal(key, "category")) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
-      copy_text(answer->refusal_category, sizeof(answer->refusal_category), text);
+      mloom_text_copy(answer->refusal_category, sizeof(answer->refusal_category), text);
     } else if (mloom_text_equal(key, "explanation")) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
-      copy_text(answer->refusal_explanation, sizeof(answer->refusal_explanation), text);
+      mloom_text_copy(answer->refusal_explanation, sizeof(answer->refusal_explanation), text);
     } else {
       mloom_json_reader_skip(reader);
     }

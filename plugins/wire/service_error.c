@@ -11,15 +11,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-static void copy_text(char *out, size_t out_size, mloom_bytes text) {
-  size_t size = text.size < out_size - 1 ? text.size : out_size - 1;
-  size = mloom_text_complete_prefix(text.data == NULL ? "" : text.data, size);
-  if (size > 0) {
-    memcpy(out, text.data, size);
-  }
-  out[size] = '\0';
-}
-
 static int contains(const char *text, const char *part) {
   return strcasestr(text, part) != NULL;
 }
@@ -45,7 +36,7 @@ static void read_scalar(mloom_json_reader *reader, mloom_buffer *scratch, char *
     }
   }
   if (text.size > 0) {
-    copy_text(out, out_size, text);
+    mloom_text_copy(out, out_size, text);
   }
 }
 
@@ -139,7 +130,7 @@ void mloom_service_error_read_body(mloom_service_error *out, const char *body, s
   } else if (kind == MLOOM_JSON_STRING) {
     read_scalar(&reader, &scratch, out->message, sizeof(out->message));
   } else {
-    copy_text(out->message, sizeof(out->message), text);
+    mloom_text_copy(out->message, sizeof(out->message), text);
   }
 }
 

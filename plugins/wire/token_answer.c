@@ -17,14 +17,6 @@ typedef struct answer_reader {
   mloom_error *error;
 } answer_reader;
 
-static void keep(char *out, size_t out_size, mloom_bytes text) {
-  size_t size = mloom_text_complete_prefix(text.data, text.size < out_size - 1 ? text.size : out_size - 1);
-  if (size > 0) {
-    memcpy(out, text.data, size);
-  }
-  out[size] = '\0';
-}
-
 /* The string that comes next; empty when it is of another kind. */
 static mloom_bytes read_text(answer_reader *self) {
   mloom_buffer_clear(&self->text);
@@ -35,7 +27,7 @@ static mloom_bytes read_text(answer_reader *self) {
 }
 
 static void read_short(answer_reader *self, char *out, size_t out_size) {
-  keep(out, out_size, read_text(self));
+  mloom_text_copy(out, out_size, read_text(self));
 }
 
 /* A number, or one in quotes; what is negative or no number counts as not given. */

@@ -70,8 +70,6 @@ static int32_t read_members(mloom_gemini_decoder *decoder, mloom_bytes event, pa
       mloom_json_reader_skip(&reader);
     }
   }
-  decoder->pieces.said.more |= out->has_more || out->call.size > 0;
-  decoder->pieces.said.kind = out->is_thought ? MLOOM_EVENT_REASONING : MLOOM_EVENT_TEXT;
   return status;
 }
 
@@ -142,7 +140,10 @@ static int32_t read_part(mloom_gemini_decoder *decoder, mloom_bytes event, mloom
     return status;
   }
   uint32_t kind = members.is_thought ? MLOOM_EVENT_REASONING : MLOOM_EVENT_TEXT;
-  if (members.has_text && members.call.size == 0 && !members.has_more) {
+  int is_text = members.has_text && members.call.size == 0 && !members.has_more;
+  decoder->pieces.said.kind = kind;
+  decoder->pieces.said.more |= !is_text || members.text.size == 0; /* parts of their own */
+  if (is_text) {
     return say(decoder, kind, members.text);
   }
   if (members.text.size > 0) {
@@ -278,14 +279,14 @@ static void read_count(mloom_json_reader *reader, uint64_t *count) {
   }
 }
 
-/* Numbers are totals: a later one takes the place of an earlier one. */
+/* Numbers are totals: a later one takes the place of an earlier one. Before the end there may be none of them. */
 static void read_usage(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
   mloom_gemini_answer *answer = &decoder->answer;
   mloom_bytes key;
+  int has_count = 0;
   if (!mloom_json_reader_object(reader)) {
     return;
   }
-  decoder->has_usage = 1;
   while (mloom_json_reader_key(reader, &key)) {
     uint64_t *count = mloom_text_equal(key, "promptTokenCount")          ? &answer->prompt_tokens
                       : mloom_text_equal(key, "toolUsePromptTokenCount") ? &answer->tool_prompt_tokens
@@ -294,11 +295,17 @@ static void read_usage(mloom_gemini_decoder *decoder, mloom_json_reader *reader)
                       : mloom_text_equal(key, "thoughtsTokenCount")      ? &answer->thought_tokens
                                                                          : NULL;
     if (count != NULL) {
+      has_count = 1;
       read_count(reader, count);
     } else {
       mloom_json_reader_skip(reader);
     }
   }
+  if (!has_count) {
+    return;
+  }
+  decoder->has_usage = 1;
+  decoder->pieces.said.more = 1;
   mloom_event event = {.size = (uint32_t)sizeof(event),
                        .kind = MLOOM_EVENT_USAGE,
                        .input_tokens = answer->prompt_tokens + answer->tool_prompt_tokens,

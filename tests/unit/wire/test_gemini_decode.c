@@ -54,12 +54,15 @@ typedef struct outcome {
   mloom_error error;
 } outcome;
 
+/* A step of 0: byte by byte, and without the template of the chunk before. */
 static outcome decode(record *seen, const char *body, size_t step, int32_t status) {
   mloom_gemini_decoder decoder;
   mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
   mloom_exchange_end end = {.size = sizeof(end), .http_status = status};
   outcome out = {.code = MLOOM_OK, .result = {.size = sizeof(out.result)}, .error = MLOOM_ERROR_INIT};
   size_t size = strlen(body);
+  int forget = step == 0;
+  step = forget ? 1 : step;
   memset(seen, 0, sizeof(*seen));
   mloom_gemini_decoder_init(&decoder);
   for (size_t at = 0; out.code >= 0 && at < size; at += step) {
@@ -67,6 +70,9 @@ static outcome decode(record *seen, const char *body, size_t step, int32_t statu
     size_t piece = size - at < step ? size - at : step;
     char *copy = malloc(piece);
     memcpy(copy, body + at, piece);
+    if (forget) {
+      mloom_pieces_forget(&decoder.pieces);
+    }
     out.code = mloom_gemini_decoder_feed(&decoder, copy, piece, &sink, &out.error);
     out.last_feed = out.code;
     free(copy);
@@ -116,6 +122,16 @@ static const struct {
      "a\n\xc3\xa9\xef\xbf\xbd"
      "bcde",
      "hm", "", 0},
+    {"a text and an empty thought, twice",
+     CHUNK(PARTS(TEXT("a") "," THOUGHT(""))) CHUNK(PARTS(TEXT("b") "," THOUGHT(""))) CHUNK(LAST(TEXT("c"), "STOP")),
+     200, MLOOM_OK, MLOOM_STOP_END, "abc", "", "", 0},
+    {"a text and a part that says nothing, twice",
+     CHUNK(PARTS(TEXT("a") ",{\"thought\":true}")) CHUNK(PARTS(TEXT("b") ",{\"thought\":true}"))
+         CHUNK(LAST(TEXT("c"), "STOP")),
+     200, MLOOM_OK, MLOOM_STOP_END, "abc", "", "", 0},
+    {"a reason to stop with a text, another one, the first again",
+     CHUNK(LAST(TEXT("a"), "MAX_TOKENS")) CHUNK(LAST(TEXT(""), "STOP")) CHUNK(LAST(TEXT("b"), "MAX_TOKENS")), 200,
+     MLOOM_OK, MLOOM_STOP_LENGTH, "ab", "", "", 0},
     {"the second piece is broken", CHUNK(PARTS(TEXT("a"))) CHUNK(PARTS(TEXT("b\\"))) CHUNK(LAST("", "STOP")), 200,
      MLOOM_E_PROTOCOL, 0, "a", "", "", 1},
     {"ids of the service, one of them twice",
@@ -206,6 +222,7 @@ static void test_whole(void) {
 static void test_byte_by_byte(void) {
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     check_case(i, 1);
+    check_case(i, 0);
   }
 }
 
@@ -218,6 +235,16 @@ static void test_usage_is_a_total_and_thoughts_are_outside_of_candidates(void) {
                                            "\"toolUsePromptTokenCount\":3,\"totalTokenCount\":45}"),
          7, 200);
   CU_ASSERT_EQUAL(seen.usages, 2);
+  record_free(&seen);
+  decode(&seen, CHUNK(PARTS(TEXT("a")) "," USAGE) CHUNK(PARTS(TEXT("b")) "," USAGE), 4096, 200);
+  CU_ASSERT_EQUAL(seen.usages, 2);
+  record_free(&seen);
+  decode(&seen,
+         CHUNK(PARTS(TEXT("a")) ",\"usageMetadata\":{\"promptTokenCount\":30,\"candidatesTokenCount\":1}")
+             CHUNK(LAST(TEXT("b"), "STOP") ",\"usageMetadata\":{\"promptTokenCount\":30,\"cachedContentTokenCount\":20,"
+                                           "\"candidatesTokenCount\":5,\"thoughtsTokenCount\":7,"
+                                           "\"toolUsePromptTokenCount\":3,\"totalTokenCount\":45}"),
+         7, 200);
   CU_ASSERT_EQUAL(seen.usage.input_tokens, 33);
   CU_ASSERT_EQUAL(seen.usage.cached_input_tokens, 20);
   CU_ASSERT_EQUAL(seen.usage.output_tokens, 12);
@@ -231,6 +258,24 @@ static void test_complete_once_reason_and_usage_are_told(void) {
   record_free(&seen);
   CU_ASSERT_EQUAL(decode(&seen, CHUNK(LAST(TEXT("a"), "STOP") "," USAGE), 4096, 200).last_feed, MLOOM_COMPLETE);
   record_free(&seen);
+  /* What comes before the end has no numbers yet. */
+  static const char early[] =
+      CHUNK(PARTS(TEXT("a")) ",\"usageMetadata\":{\"trafficType\":\"ON_DEMAND\"}") CHUNK(LAST(TEXT("b"), "STOP"));
+  CU_ASSERT_EQUAL(decode(&seen, early, 4096, 200).last_feed, MLOOM_OK);
+  CU_ASSERT_EQUAL(seen.usages, 0);
+  record_free(&seen);
+}
+
+/* That it is used is told by what it does not do: keep the text of the second chunk. */
+static void test_template_is_used(void) {
+  static const char text[] = CHUNK(PARTS(TEXT("one")) ",\"usageMetadata\":{\"trafficType\":\"ON_DEMAND\"}")
+      CHUNK(PARTS(TEXT("two")) ",\"usageMetadata\":{\"trafficType\":\"ON_DEMAND\"}");
+  mloom_gemini_decoder decoder;
+  mloom_gemini_decoder_init(&decoder);
+  CU_ASSERT_EQUAL(mloom_gemini_decoder_feed(&decoder, text, sizeof(text) - 1, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "one"));
+  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.parts[0].text), "onetwo");
+  mloom_gemini_decoder_free(&decoder);
 }
 
 /* ---- Errors ---- */
@@ -330,6 +375,7 @@ static void test_more_than_an_answer_may_hold(void) {
 }
 
 static const unit_test tests[] = {
+    {"a template is used", test_template_is_used},
     {"whole", test_whole},
     {"byte by byte", test_byte_by_byte},
     {"usage is a total and thoughts are outside of candidates",

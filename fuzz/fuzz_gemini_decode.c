@@ -37,7 +37,7 @@ static void check_body(const mloom_gemini_answer *answer) {
 }
 
 static int32_t decode(mloom_buffer *seen, int32_t http_status, mloom_bytes answer, size_t step, int forget) {
-  static const mloom_google_place place = {"p", "l", "google"};
+  static const mloom_google_place place = {"p", "l", "google", "p", "l"};
   static const mloom_service_names service = {.model = "m",
                                               .base_url = "http://s",
                                               .models_url = "http://s/models",

@@ -122,9 +122,21 @@ static int32_t refuse_address(mloom_error *error, const char *what) {
 }
 
 static int32_t set_texts(vertex_place *out, mloom_bytes root, mloom_bytes resource, mloom_error *error) {
+  static const char *const collections[] = {"projects/", "locations/", "publishers/"};
   out->root = mloom_text_dup(root);
   out->resource = mloom_text_dup(resource);
-  return out->root == NULL || out->resource == NULL ? mloom_error_memory(error) : MLOOM_OK;
+  if (out->root == NULL || out->resource == NULL) {
+    return mloom_error_memory(error);
+  }
+  for (size_t i = 0; i < sizeof(collections) / sizeof(collections[0]); i++) {
+    /* Of the chat address they stand in the root. */
+    const char *found = strstr(out->dialect == VERTEX_CHAT ? out->root : out->resource, collections[i]);
+    if (found != NULL) {
+      found += strlen(collections[i]);
+      mloom_text_copy(out->named[i], sizeof(out->named[i]), (mloom_bytes){found, strcspn(found, "/")});
+    }
+  }
+  return MLOOM_OK;
 }
 
 int32_t vertex_place_read(vertex_place *out, const char *url, mloom_error *error) {

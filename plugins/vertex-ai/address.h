@@ -19,6 +19,7 @@ typedef struct vertex_place {
   const char *location;
   const char *publisher; /* of models that name none */
   uint32_t dialect;      /* VERTEX_..., 0: the publisher decides */
+  char named[3][80];     /* what a raw address names: project, location, publisher; "" for what it does not */
 } vertex_place;
 
 /* The address of one model. */

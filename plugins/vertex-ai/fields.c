@@ -22,8 +22,8 @@ static const char *const quota_names[] = {VERTEX_PREFIX "QUOTA_PROJECT", "GOOGLE
 #define FIELD(field, variable, ...) MLOOM_PROVIDER_FIELD(field, VERTEX_PREFIX variable, __VA_ARGS__)
 
 FIELD(auth_method, "AUTH_METHOD", .title = "Identity", .kind = MLOOM_FIELD_CHOICE, .choices = auth_choices,
-      .default_value = "adc",
-      .help = "adc: the identity of the machine or pod, or a file; access_token lives an hour and is for tests");
+      .help = "adc: the identity of the machine or pod, or a file; access_token lives an hour and is for tests; unset "
+              "takes what is configured, else adc");
 MLOOM_PROVIDER_FIELD_OF(credentials_path, path_names, .title = "Credentials file", .kind = MLOOM_FIELD_PATH,
                         .shown_when_field = "auth_method", .shown_when_value = "adc",
                         .help = "Unset takes what gcloud left, or asks the metadata server");

@@ -151,18 +151,43 @@ static void set_options(vertex_instance *self) {
                                     .max_output_tokens = limit};
 }
 
+/* Without a method, what is configured decides. */
+static const char *auth_method_of(const vertex_instance *self) {
+  const mloom_provider_settings *settings = &self->service.settings;
+  const char *method = setting(self, "auth_method", NULL);
+  return method != NULL                                                  ? method
+         : mloom_provider_settings_has(settings, "service_account_json") ? "service_account_json"
+         : mloom_provider_settings_has(settings, "access_token")         ? "access_token"
+                                                                         : "adc";
+}
+
 static void set_authorization(vertex_instance *self) {
   static const char *const adc[] = {"google-adc", NULL};
   static const char *const document[] = {"google-service-account", NULL};
   static const char *const token[] = {"google-access-token", NULL};
-  const char *method = setting(self, "auth_method", "adc");
-  const char *const *sources = strcmp(method, "service_account_json") == 0 ? document
-                               : strcmp(method, "access_token") == 0       ? token
-                                                                           : adc;
+  const char *const *sources = strcmp(self->auth_method, "service_account_json") == 0 ? document
+                               : strcmp(self->auth_method, "access_token") == 0       ? token
+                                                                                      : adc;
   mloom_service_set_authorization(&self->service, sources, 0, "Authorization", "Bearer ");
   self->service.authorization.audience = SCOPE;
   self->service.names.has_key = 1;
   self->service.names.credential_field = "auth_method (" VERTEX_PREFIX "AUTH_METHOD) and the credential that it names";
+}
+
+static const char *named(const char *text) {
+  return text == NULL || text[0] == '\0' ? "unknown" : text;
+}
+
+/* Whom remedies speak of. */
+static void set_names(vertex_instance *self) {
+  const vertex_place *place = &self->place;
+  int raw = place->resource != NULL;
+  self->names = (mloom_google_place){
+      .project = named(raw ? place->named[0] : place->project),
+      .location = named(raw ? place->named[1] : place->location),
+      .publisher = raw && place->named[2][0] != '\0' ? place->named[2] : place->publisher,
+      .project_field = raw ? self->service.address_field : "project_id (" VERTEX_PREFIX "PROJECT_ID)",
+      .location_field = raw ? self->service.address_field : "location (" VERTEX_PREFIX "LOCATION)"};
 }
 
 static int32_t configure(mloom_service *service, mloom_error *error) {
@@ -178,12 +203,10 @@ static int32_t configure(mloom_service *service, mloom_error *error) {
   if (status != MLOOM_OK) {
     return status;
   }
-  self->names =
-      (mloom_google_place){.project = self->place.project == NULL ? "of the endpoint" : self->place.project,
-                           .location = self->place.resource != NULL ? "of the endpoint" : self->place.location,
-                           .publisher = self->place.publisher};
+  set_names(self);
   service->names.google = &self->names;
   self->claude_dialect = vertex_claude_dialect();
+  self->auth_method = auth_method_of(self);
   set_options(self);
   set_authorization(self);
   return vertex_prepare_probes(self, error);
@@ -260,7 +283,7 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
     mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "thinking_budget is not less than max_output_tokens",
                                   "lower thinking_budget (" VERTEX_PREFIX "THINKING_BUDGET) or raise max_output_tokens "
                                   "(" VERTEX_PREFIX "MAX_OUTPUT_TOKENS)");
-  } else if (strcmp(setting(self, "auth_method", "adc"), "access_token") == 0) {
+  } else if (strcmp(self->auth_method, "access_token") == 0) {
     mloom_service_report_settings(service, sink, MLOOM_CHECK_WARN,
                                   "an access token lives an hour at most, and nobody renews it",
                                   "set auth_method (" VERTEX_PREFIX "AUTH_METHOD) to adc or service_account_json for "

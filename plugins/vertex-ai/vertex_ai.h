@@ -17,6 +17,7 @@ typedef struct vertex_instance {
   vertex_place place;
   mloom_google_place names; /* for remedies */
   char *project;            /* where it comes from the credentials; NULL: a setting has it */
+  const char *auth_method;
   mloom_dialect claude_dialect;
   mloom_gemini_options gemini;
   mloom_messages_options claude;

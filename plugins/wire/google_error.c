@@ -252,38 +252,37 @@ static void judge_denied(verdict *v, const mloom_google_failure *failure, const 
            "(%sQUOTA_PROJECT) to another",
            prefix);
   } else if (is(reason, "CONSUMER_INVALID") || is(reason, "RESOURCE_PROJECT_INVALID")) {
-    REMEDY(v, "correct project_id (%sPROJECT_ID), now %s: it is the id of a project, neither its name nor its title",
-           prefix, project);
+    REMEDY(v, "correct %s, where the project is now %s: it wants the id, neither name nor number of another project",
+           names->google->project_field, project);
   } else if (is(reason, "SECURITY_POLICY_VIOLATED") || has(failure->message, "VPC Service Controls")) {
     REMEDY(v, "a perimeter of VPC Service Controls forbids it: call from inside, or allow this identity in");
   } else if (has(failure->message, "organization policy") || has(failure->message, "constraints/")) {
     REMEDY(v, "an organization policy forbids model %s or location %s: choose another, or change the policy",
            names->model, names->google->location);
   } else {
-    REMEDY(v,
-           "grant the identity %s (roles/aiplatform.user has it) in project %s, or correct project_id (%sPROJECT_ID)",
-           failure->permission[0] != '\0' ? failure->permission : "aiplatform.endpoints.predict", project, prefix);
+    REMEDY(v, "grant the identity %s (roles/aiplatform.user has it) in project %s, or correct %s",
+           failure->permission[0] != '\0' ? failure->permission : "aiplatform.endpoints.predict", project,
+           names->google->project_field);
   }
 }
 
 static void judge_missing(verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
   const char *prefix = names->environment_prefix;
+  const mloom_google_place *place = names->google;
   v->code = MLOOM_E_NOT_FOUND;
   if (!failure->is_google) {
+    REMEDY(v, "correct %s: %s does not serve models", mloom_service_words_of(names).address, names->base_url);
+  } else if (is(place->publisher, "google")) {
     REMEDY(v,
-           "correct location (%sLOCATION), now %s, or the address that is set in its place: %s does not serve models",
-           prefix, names->google->location, names->base_url);
-  } else if (is(names->google->publisher, "google")) {
-    REMEDY(v,
-           "correct model (%sMODEL), now %s, or location (%sLOCATION), now %s: not every model is in every location, "
-           "and global has the most",
-           prefix, names->model, prefix, names->google->location);
+           "correct model (%sMODEL), now %s, or %s, which asks in %s: not every model is in every location, and global "
+           "has the most",
+           prefix, names->model, place->location_field, place->location);
   } else {
     REMEDY(
         v,
-        "enable %s in Model Garden for project %s, or correct model (%sMODEL) and location (%sLOCATION), now %s: not "
-        "every model is in every location",
-        names->model, names->google->project, prefix, prefix, names->google->location);
+        "enable %s in Model Garden for project %s, or correct model (%sMODEL) or %s, which asks in %s: not every model "
+        "is in every location",
+        names->model, place->project, prefix, place->location_field, place->location);
   }
 }
 
@@ -365,9 +364,7 @@ int32_t mloom_google_failure_report(const mloom_google_failure *failure, int32_t
   verdict v = {MLOOM_E_PROTOCOL, 0, ""};
   int inside = http_status < 400;
   if (failure->html && inside) {
-    REMEDY(&v,
-           "the address points at a web page: correct location (%sLOCATION) or the address that is set in its place",
-           names->environment_prefix);
+    REMEDY(&v, "the address points at a web page: correct %s", mloom_service_words_of(names).address);
   } else {
     judge(&v, inside ? status_of(failure) : http_status, failure, names);
   }

@@ -27,6 +27,9 @@ typedef struct mloom_google_place {
   const char *project;
   const char *location;
   const char *publisher; /* of the model: "google", ... */
+  /* The settings that name the first two, with their variables in parentheses. */
+  const char *project_field;
+  const char *location_field;
 } mloom_google_place;
 
 /* Reads {"error":{"code","message","status","details"}}, an array of these, and what else a proxy sends. */

@@ -231,8 +231,9 @@ def test_token_expires_in_the_middle_of_a_job():
                                {name: value for name, value in headers.items() if name.lower() != "host"})
 
     with harness.simulator(harness.job_script(harness.job_steps())) as server, harness.Recorder(answer=answer) as front:
-        finished = run_job(front.url, repo, "--no-self-test", JCA_VERTEX_AUTH_METHOD="service_account_json",
-                           JCA_VERTEX_ACCESS_TOKEN="",
+        # Neither method nor project is set: the document is there, and names its project.
+        finished = run_job(front.url, repo, "--no-self-test", JCA_VERTEX_AUTH_METHOD="", JCA_VERTEX_ACCESS_TOKEN="",
+                           JCA_VERTEX_PROJECT_ID="",
                            JCA_VERTEX_SERVICE_ACCOUNT_JSON=service_account(front.url + "/token"))
     completed(finished, repo)
     equal(len(given), 2, "tokens that were fetched")
@@ -380,6 +381,30 @@ def test_regional_endpoint_of_a_global_model_not_told():
     equal(finished.status, 4, f"exit status of {finished!r}")
     for part in ("gemini-9", "was not found or your project does not have access", "JCA_VERTEX_LOCATION", "us-central1"):
         contains(finished.everything(), part, "what is said")
+
+
+def test_raw_endpoint_of_a_model_that_is_elsewhere():
+    """a raw address of a model that is not there is told with the setting that holds the address"""
+    with harness.simulator(harness.job_script(harness.job_steps())) as server:
+        finished = check_provider(server.url, JCA_VERTEX_ENDPOINT_MODE="raw-endpoint", JCA_VERTEX_MODEL="gemini-9",
+                                  JCA_VERTEX_ENDPOINT_URL=server.url + "/v1/projects/p/locations/eu/publishers/google/"
+                                                                       "models/gemini-9")
+    equal(finished.status, 4, f"exit status of {finished!r}")
+    contains(finished.everything(), "JCA_VERTEX_ENDPOINT_URL), which asks in eu", "the remedy")
+
+
+def test_beta_flags_that_only_the_first_party_api_knows():
+    """Claude gets no beta flag unless one is set, and a refusal of one names the setting"""
+    for flags in (None, "context-1m-2025-08-07"):
+        ours = recorded_job_in(f"r-{flags}", JCA_VERTEX_BETA_HEADERS=flags, **CLAUDE)
+        for _, path, headers, body in ours:
+            if "streamRawPredict" in path:
+                equal(headers.get("anthropic-beta"), flags, "anthropic-beta")
+                lacks(body, b"anthropic_beta", "the body")
+    refusal = {"type": "error", "error": {"type": "invalid_request_error", "message":
+                                          "Unexpected value(s) `x` for the `anthropic-beta` header."}}
+    finished, _ = simulated(with_fault(2, kind="status", status=400, body=refusal), **CLAUDE)
+    harness.must_complain(finished, 1, "JCA_VERTEX_BETA_HEADERS")
 
 
 def answering(status, reason, message, **more):

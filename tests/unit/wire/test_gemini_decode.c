@@ -9,7 +9,11 @@
 #include "base/error.h"
 #include "wire/gemini.h"
 
-static const mloom_google_place place = {.project = "p-1", .location = "us-east5", .publisher = "google"};
+static const mloom_google_place place = {.project = "p-1",
+                                         .location = "us-east5",
+                                         .publisher = "google",
+                                         .project_field = "project_id (JCA_VERTEX_PROJECT_ID)",
+                                         .location_field = "location (JCA_VERTEX_LOCATION)"};
 static const mloom_service_names service = {.model = "model-1",
                                             .base_url = "http://service/v1",
                                             .models_url = "http://service/models",
@@ -310,8 +314,8 @@ static const struct {
              INFO("IAM_PERMISSION_DENIED", "\"permission\":\"aiplatform.endpoints.predict\"")),
      MLOOM_E_DENIED, "grant the identity aiplatform.endpoints.predict (roles/aiplatform.user"},
     {404, DETAILS("404", "NOT_FOUND", "Publisher Model was not found", ""), MLOOM_E_NOT_FOUND,
-     "location (JCA_VERTEX_LOCATION), now us-east5"},
-    {404, "<!DOCTYPE html><html>404", MLOOM_E_NOT_FOUND, "correct location (JCA_VERTEX_LOCATION)"},
+     "location (JCA_VERTEX_LOCATION), which asks in us-east5"},
+    {404, "<!DOCTYPE html><html>404", MLOOM_E_NOT_FOUND, "correct base_url (JCA_VERTEX_BASE_URL)"},
     {429, DETAILS("429", "RESOURCE_EXHAUSTED", "m", INFO("RATE_LIMIT_EXCEEDED", "\"quota_limit_value\":\"0\"")),
      MLOOM_E_QUOTA, "no quota for model model-1"},
     {429, DETAILS("429", "RESOURCE_EXHAUSTED", "m", INFO("RATE_LIMIT_EXCEEDED", "\"quota_metric\":\"metric-1\"")),

@@ -56,7 +56,7 @@ static void result(mloom_gemini_request *request, const char *id, const char *te
 
 /* Decodes body as an answer, one byte at a time, and appends it. */
 static void answer(mloom_gemini_request *request, const char *body) {
-  static const mloom_google_place place = {"p", "l", "google"};
+  static const mloom_google_place place = {"p", "l", "google", "p", "l"};
   static const mloom_service_names service = {
       .model = "m", .base_url = "http://s", .models_url = "", .environment_prefix = "", .google = &place};
   mloom_gemini_decoder decoder;

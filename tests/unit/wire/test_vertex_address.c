@@ -128,6 +128,9 @@ static void test_another_model_at_a_raw_address(void) {
   expect_model(&place, "anthropic/other", RESOURCE "anthropic/models/other", VERTEX_GEMINI);
   expect_model(&place, "publishers/anthropic/models/other", RESOURCE "anthropic/models/other", VERTEX_GEMINI);
   expect_model(&place, "projects/x/locations/y/endpoints/7", "projects/x/locations/y/endpoints/7", VERTEX_GEMINI);
+  CU_ASSERT_STRING_EQUAL(place.named[0], "q");
+  CU_ASSERT_STRING_EQUAL(place.named[1], "eu");
+  CU_ASSERT_STRING_EQUAL(place.named[2], "google");
   vertex_place_free(&place);
   place = (vertex_place){.project = NULL};
   CU_ASSERT_EQUAL(vertex_place_read(&place, HOST "/projects/q/locations/eu/endpoints/7", NULL), MLOOM_OK);

@@ -433,6 +433,25 @@ def test_checks():
         contains([line for line in finished.out.splitlines() if "✗" in line][0], failing, "the check that fails")
 
 
+def test_claude_where_tokens_are_not_counted():
+    """check: Claude in a location that counts no tokens is proved by the self-test, with a warning"""
+    def answer(method, path, headers, body):
+        if "count-tokens" in path:
+            return answering(404, "", "Publisher Model was not found", name="NOT_FOUND")()
+        return harness.request(server.url + path, method, body or None, {"Authorization": headers["Authorization"]})
+    with harness.simulator(harness.job_script(harness.job_steps())) as server, harness.Recorder(answer=answer) as front:
+        finished = check_provider(front.url, **CLAUDE)
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    contains([line for line in finished.out.splitlines() if " model " in line][1], "!", "the check of the model")
+
+
+def test_refusals_of_google_in_front_of_claude():
+    """an error of Google itself, in its own shape, is understood where Claude is asked"""
+    body = json.loads(answering(403, "SERVICE_DISABLED", "Vertex AI API has not been used")()[2])
+    finished, _ = simulated(with_fault(2, kind="status", status=403, body=body), **CLAUDE)
+    harness.must_complain(finished, 1, "gcloud services enable aiplatform.googleapis.com --project test-project")
+
+
 def test_list_not_allowed():
     """check: an identity that may use the model but not read the list is ready"""
     def answer(method, path, headers, body):

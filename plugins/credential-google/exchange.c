@@ -139,7 +139,7 @@ typedef struct mloom_google_refusal {
 static const mloom_google_refusal refusals[] = {
     {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "timeframe", MLOOM_E_UNAUTHENTICATED,
      "the time in the request is wrong for Google", "set this machine's clock to the right time"},
-    {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "iat", MLOOM_E_UNAUTHENTICATED,
+    {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", " iat ", MLOOM_E_UNAUTHENTICATED,
      "the time in the request is wrong for Google", "set this machine's clock to the right time"},
     {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "signature", MLOOM_E_UNAUTHENTICATED,
      "Google does not know the service account's key any more: it was deleted, disabled or has expired",

@@ -69,11 +69,22 @@ static void keep_quota_project(mloom_google_source *self, const mloom_settings *
   pthread_mutex_unlock(&self->lock);
 }
 
+/* Cut at the end of a character. */
+static void shorten(char *out, size_t out_size, const char *text) {
+  size_t size = mloom_text_complete_prefix(text, strnlen(text, out_size - 1));
+  memcpy(out, text, size);
+  out[size] = '\0';
+}
+
 static void give(mloom_credential *out, const mloom_google_token *token, const char *origin) {
+  char who[96];
+  char where[58];
+  shorten(who, sizeof(who), token->who);
+  shorten(where, sizeof(where), origin);
   out->kind = MLOOM_CREDENTIAL_SIGNS;
   out->secret = token->secret;
   out->expires_wall_ms = token->expires_wall_ms;
-  snprintf(out->description, sizeof(out->description), "%.110s from %.40s", token->who, origin);
+  snprintf(out->description, sizeof(out->description), "%s from %s", who, where);
 }
 
 int32_t mloom_google_fetch(const mloom_google_job *job, const mloom_google_key_file *file, mloom_google_token *out,

@@ -7,6 +7,7 @@
 
 #include "google.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,18 @@ static int32_t from_file(const mloom_google_job *job, const mloom_google_key_fil
   return read_token(job, file, file->subject_file, &text, out, error);
 }
 
+/* 169.254.0.0/16, by number. */
+static int is_link_local(mloom_bytes host) {
+  char text[INET_ADDRSTRLEN];
+  unsigned char address[4];
+  if (host.size >= sizeof(text)) {
+    return 0;
+  }
+  memcpy(text, host.data, host.size);
+  text[host.size] = '\0';
+  return inet_pton(AF_INET, text, address) == 1 && address[0] == 169 && address[1] == 254;
+}
+
 /* Plain http reaches services of this machine and its link, as Azure's metadata service. */
 static int32_t check_url(const char *url, int *is_near, mloom_error *error) {
   mloom_url parts;
@@ -97,8 +110,7 @@ static int32_t check_url(const char *url, int *is_near, mloom_error *error) {
   if (code != MLOOM_OK) {
     return code;
   }
-  *is_near = mloom_http_is_loopback(url) || (parts.host.size > 8 && memcmp(parts.host.data, "169.254.", 8) == 0 &&
-                                             parts.host.data[parts.host.size - 1] <= '9');
+  *is_near = mloom_http_is_loopback(url) || is_link_local(parts.host);
   if (parts.is_https || *is_near) {
     return MLOOM_OK;
   }

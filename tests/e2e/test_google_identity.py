@@ -302,6 +302,10 @@ def test_service_account_of_another_universe():
     mine = ours(GOOGLE_APPLICATION_CREDENTIALS=saved(service_account(universe_domain="sovereign.example")))
     equal(mine["code"], "ok", f"{mine}")
     equal(claims_of(mine["secret"])[1], {"iss": ACCOUNT, "sub": ACCOUNT, "scope": SCOPE}, "the claims")
+    for length in (60, 61):
+        mine = ours(GOOGLE_APPLICATION_CREDENTIALS=saved(service_account(universe_domain="sovereign.example",
+                                                                         client_email="x" * length + "ä" * 100)))
+        lacks(mine["description"], "\ufffd", "a name that is cut")
 
 
 def test_authorized_user():
@@ -671,8 +675,8 @@ def test_hostile_document():
         got = refused("denied", "evil.example", fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(impersonated(
             user(), service_account_impersonation_url="https://evil.example/v1:generateAccessToken")))
         check(not any("evil" in str(request) for request in fake.requests), f"{got}")
-        refused("denied", "not https", fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(
-            external({"url": "http://subject.example/subject"})))
+        for url in ("http://subject.example/subject", "http://169.254.1.1.example/subject", "http://169.254.1.x1/subject"):
+            refused("denied", "not https", fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(external({"url": url})))
         for hosts in ("tokens.private.example", "a.example, .private.example"):
             got = ours("--field", f"token_hosts={hosts}", fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(
                 external({"file": subject_file()}, token_url="https://tokens.private.example/token")))

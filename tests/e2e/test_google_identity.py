@@ -326,6 +326,18 @@ def test_quota_project_of_the_environment():
         equal(got["headers"]["x-goog-user-project"], "third", "who pays")
 
 
+def test_quota_projects_of_nested_documents():
+    """who pays where one identity acts as another: the vendor's headers"""
+    cases = [(impersonated(user(quota_project_id="payer")), {"GOOGLE_CLOUD_QUOTA_PROJECT": "other"}),
+             (impersonated(user(quota_project_id="payer"), quota_project_id="outer"), {}),
+             (impersonated(service_account(), quota_project_id="outer"), {}),
+             (external({"file": subject_file()}, quota_project_id="q", service_account_impersonation_url=IAM), {}),
+             (service_account(quota_project_id="q"), {})]
+    for document, environment in cases:
+        with google() as fake:
+            same_exchange(fake, document, **environment)
+
+
 def test_external_account_file():
     """workload identity with a token in a file: the vendor's exchange"""
     with google() as fake:

@@ -142,13 +142,34 @@ static void choose_options(const bedrock_instance *self, const char *model, mloo
   route->options = cache ? &self->converse_cached : &self->converse;
 }
 
+static int differs(mloom_bytes region, const char *own) {
+  return region.size > 0 && (strlen(own) != region.size || strncasecmp(region.data, own, region.size) != 0);
+}
+
+static int32_t check_model(const bedrock_instance *self, const char *model, mloom_error *error) {
+  if (model[0] == '\0') {
+    return mloom_error_set(error, MLOOM_E_NOT_CONFIGURED, MLOOM_DOMAIN_SETTINGS,
+                           "set model (" PREFIX "MODEL_ID), or name a model in the ticket", "aws-bedrock has no model");
+  }
+  if (differs(bedrock_arn_region(model), self->region)) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS,
+                           "set region (" PREFIX "REGION) to that of the ARN, or name a model of this region",
+                           "the model %s is not of region %s", model, self->region);
+  }
+  if (strcmp(model, ".") == 0 || strcmp(model, "..") == 0) {
+    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS, "name a model",
+                           "%s would be another path of the service, and is no model", model);
+  }
+  return MLOOM_OK;
+}
+
 static int32_t set_route(mloom_service *service, const mloom_session_args *args, mloom_route *route,
                          mloom_error *error) {
   bedrock_instance *self = (bedrock_instance *)service;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
-  if (args->model[0] == '\0') {
-    return mloom_error_set(error, MLOOM_E_NOT_CONFIGURED, MLOOM_DOMAIN_SETTINGS,
-                           "set model (" PREFIX "MODEL_ID), or name a model in the ticket", "aws-bedrock has no model");
+  int32_t code = check_model(self, args->model, error);
+  if (code != MLOOM_OK) {
+    return code;
   }
   choose_options(self, args->model, route);
   route->dialect = self->api == BEDROCK_CONVERSE ? mloom_converse_dialect()
@@ -162,7 +183,7 @@ static int32_t set_route(mloom_service *service, const mloom_session_args *args,
   } else {
     mloom_route_add_header(route, "Content-Type", "application/json");
   }
-  int32_t code = bedrock_append_path(self, &path, args->model);
+  code = bedrock_append_path(self, &path, args->model);
   return code == MLOOM_OK ? mloom_service_set_url(service, route, mloom_buffer_string(&path), error)
                           : mloom_error_memory(error);
 }
@@ -178,10 +199,6 @@ static int32_t instance_open(const mloom_open_args *args, void **out_instance, m
 }
 
 /* ---- Checks ---- */
-
-static int differs(mloom_bytes region, const char *own) {
-  return region.size > 0 && (strlen(own) != region.size || strncasecmp(region.data, own, region.size) != 0);
-}
 
 static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *sink, mloom_error *error) {
   (void)error;

@@ -638,6 +638,19 @@ def test_contradicting_regions():
                 JCA_BEDROCK_ENDPOINT_URL="https://bedrock-runtime.eu-west-1.amazonaws.com")
 
 
+def test_model_of_another_region():
+    """a ticket that names a model of another region, or a path, is refused before anything is sent"""
+    for number, (model, part) in enumerate(((ARN.replace("us-east-1", "eu-west-1"), "JCA_BEDROCK_REGION"),
+                                            ("..", "is no model"))):
+        repo = harness.repository(harness.FILES, f"repository-{number}")
+        with harness.Recorder(answer=lambda *_: (500, {}, b"")) as recorder:
+            finished = run_job(recorder.url, repo, "--no-readiness",
+                               ticket=f"{harness.TICKET}\n[JCA]\nmodel={model}\n[/JCA]\n")
+        check(finished.status not in (0, 5), f"exit status of {finished!r}")
+        contains(finished.everything(), part, "what is said")
+        equal(recorder.requests, [], "requests")
+
+
 def test_short_term_key():
     """a short-term key tells that it has expired, or is for another region, without being sent"""
     def key(date, region):

@@ -32,11 +32,12 @@ static int uses_bearer(const bedrock_instance *self) {
     return 1;
   }
   return !is_setting(self, "auth_method", "static_keys") && !is_setting(self, "auth_method", "profile") &&
-         mloom_provider_settings_has(&self->service.settings, "bearer_token");
+         (mloom_provider_settings_has(&self->service.settings, "bearer_token") ||
+          mloom_provider_settings_has(&self->service.settings, "credential_command"));
 }
 
 static void set_authorization(bedrock_instance *self) {
-  static const char *const bearer[] = {"static-bearer-token", NULL};
+  static const char *const bearer[] = {"command", "static-bearer-token", NULL};
   static const char *const keys[] = {"aws-static", NULL};
   static const char *const profile[] = {"aws-profile", NULL};
   static const char *const chain[] = {"aws-static", "aws-default-chain", NULL};
@@ -214,7 +215,8 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
   } else if (differs(bedrock_arn_region(service->default_model), self->region)) {
     mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "the ARN in model is of another region than region",
                                   "set region (" PREFIX "REGION) to that of the ARN");
-  } else if (self->uses_bearer && !mloom_provider_settings_has(&service->settings, "bearer_token")) {
+  } else if (self->uses_bearer && !mloom_provider_settings_has(&service->settings, "bearer_token") &&
+             !mloom_provider_settings_has(&service->settings, "credential_command")) {
     mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "auth_method is bearer_token, and none is set",
                                   "set bearer_token (AWS_BEARER_TOKEN_BEDROCK), or another auth_method");
   } else if (self->converse.thinking != NULL && strcmp(self->converse.thinking, "enabled") == 0 &&

@@ -49,7 +49,7 @@ typedef struct bedrock_instance {
 
 /* ---- fields.c ---- */
 
-#define BEDROCK_FIELD_COUNT 22
+#define BEDROCK_FIELD_COUNT 26
 extern const mloom_field *const bedrock_fields[BEDROCK_FIELD_COUNT];
 
 /* ---- place.c ---- */

@@ -3,6 +3,7 @@
  * The settings of aws-bedrock.
  */
 #include "aws_bedrock.h"
+#include "wire/command_fields.h"
 
 #define FIELD(field, variable, ...) MLOOM_PROVIDER_FIELD(field, BEDROCK_ENVIRONMENT_PREFIX variable, __VA_ARGS__)
 
@@ -110,4 +111,5 @@ const mloom_field *const bedrock_fields[BEDROCK_FIELD_COUNT] = {&field_auth_meth
                                                                 &field_additional_fields,
                                                                 &field_anthropic_version,
                                                                 &field_beta_headers,
-                                                                &field_stream};
+                                                                &field_stream,
+                                                                MLOOM_COMMAND_FIELDS};

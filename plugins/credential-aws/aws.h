@@ -83,6 +83,8 @@ int32_t mloom_aws_json_keys(mloom_aws_keys *out, const mloom_aws_json *json, con
 
 /* The provider's own fields. MLOOM_E_NOT_APPLICABLE: none is set; MLOOM_E_NOT_CONFIGURED: one of two is. */
 int32_t mloom_aws_probe_settings(const mloom_host *host, const mloom_settings *settings, mloom_error *error);
+/* Tells the states of the files that the fields come from apart; 0: none of them comes from one. */
+uint64_t mloom_aws_settings_mark(const mloom_host *host, const mloom_settings *settings);
 int32_t mloom_aws_from_settings(mloom_aws_keys *out, const mloom_host *host, const mloom_settings *settings,
                                 mloom_error *error);
 

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,9 @@ typedef struct issued {
 typedef struct aws_source {
   const mloom_host *host;
   mloom_sigv4 *signer;
-  pthread_mutex_t lock; /* of the list */
-  issued *list;         /* the newest first */
+  pthread_mutex_t lock;       /* of the list */
+  issued *list;               /* the newest first */
+  atomic_uint_least64_t mark; /* of the files that the last fetch of aws-static read; 0: none */
 } aws_source;
 
 static int32_t source_open(const mloom_open_args *args, void **out_instance, mloom_error *error) {
@@ -42,6 +44,7 @@ static int32_t source_open(const mloom_open_args *args, void **out_instance, mlo
     return code;
   }
   pthread_mutex_init(&self->lock, NULL);
+  atomic_init(&self->mark, 0);
   *out_instance = self;
   return MLOOM_OK;
 }
@@ -179,8 +182,13 @@ static int32_t source_authorize(void *instance, const mloom_credential_args *arg
 /* ---- aws-static ---- */
 
 static int32_t static_probe(void *instance, const mloom_credential_args *args, mloom_error *error) {
-  const aws_source *self = instance;
-  return mloom_aws_probe_settings(self->host, args->settings, error);
+  aws_source *self = instance;
+  int32_t code = mloom_aws_probe_settings(self->host, args->settings, error);
+  uint64_t fetched = atomic_load(&self->mark);
+  if (code == MLOOM_OK && fetched != 0 && fetched != mloom_aws_settings_mark(self->host, args->settings)) {
+    return MLOOM_CREDENTIAL_CHANGED;
+  }
+  return code;
 }
 
 static int32_t static_fetch(void *instance, mloom_call *call, const mloom_credential_args *args, mloom_credential *out,
@@ -188,7 +196,11 @@ static int32_t static_fetch(void *instance, mloom_call *call, const mloom_creden
   (void)call;
   aws_source *self = instance;
   mloom_aws_keys keys;
+  uint64_t mark = mloom_aws_settings_mark(self->host, args->settings);
   int32_t code = mloom_aws_from_settings(&keys, self->host, args->settings, error);
+  if (code == MLOOM_OK) {
+    atomic_store(&self->mark, mark);
+  }
   return code == MLOOM_OK ? issue(self, &keys, out, error) : code;
 }
 

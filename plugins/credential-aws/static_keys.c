@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "credential-aws/aws.h"
+#include "wire/setting_secret.h"
 
 /* Borrowed from the settings. */
 typedef struct access_key {
@@ -44,16 +45,33 @@ static int32_t find_key(const mloom_host *host, const mloom_settings *settings, 
 /* The id is no secret for AWS, and may be kept as one here. */
 static int32_t read_id(const mloom_host *host, const mloom_setting *setting, char out[129], mloom_error *error) {
   mloom_bytes bytes = {setting->value, setting->value == NULL ? 0 : strlen(setting->value)};
-  int32_t code = setting->secret == NULL ? MLOOM_OK : host->secret_borrow(host->ctx, setting->secret, &bytes, error);
-  if (code != MLOOM_OK) {
-    return code;
+  const mloom_secret *secret = NULL;
+  int32_t code = MLOOM_OK;
+  if (setting->secret != NULL || setting->path != NULL) {
+    code = mloom_setting_secret(host, setting, &secret, error);
+    code = code != MLOOM_OK ? code : host->secret_borrow(host->ctx, secret, &bytes, error);
   }
-  if (bytes.size > 128) {
-    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_CREDENTIAL, "check access_key_id",
+  if (code == MLOOM_OK && bytes.size > 128) {
+    code = mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_CREDENTIAL, "check access_key_id",
                            "the AWS access key id is longer than any");
   }
-  snprintf(out, 129, "%.*s", (int)bytes.size, bytes.data);
-  return MLOOM_OK;
+  if (code == MLOOM_OK) {
+    snprintf(out, 129, "%.*s", (int)bytes.size, bytes.data);
+  }
+  if (secret != NULL) {
+    host->secret_unref(host->ctx, secret);
+  }
+  return code;
+}
+
+uint64_t mloom_aws_settings_mark(const mloom_host *host, const mloom_settings *settings) {
+  access_key key;
+  mloom_error ignored = MLOOM_ERROR_INIT;
+  if (find_key(host, settings, &key, &ignored) != MLOOM_OK) {
+    return 0;
+  }
+  /* Multiplied, so that equal marks do not cancel each other out. */
+  return mloom_setting_mark(&key.id) + 3 * mloom_setting_mark(&key.secret) + 5 * mloom_setting_mark(&key.token);
 }
 
 int32_t mloom_aws_probe_settings(const mloom_host *host, const mloom_settings *settings, mloom_error *error) {
@@ -70,11 +88,13 @@ int32_t mloom_aws_from_settings(mloom_aws_keys *out, const mloom_host *host, con
   if (code != MLOOM_OK) {
     return code;
   }
-  host->secret_ref(host->ctx, key.secret.secret);
-  out->secret_access_key = key.secret.secret;
-  if (key.token.secret != NULL) {
-    host->secret_ref(host->ctx, key.token.secret);
-    out->session_token = key.token.secret;
+  code = mloom_setting_secret(host, &key.secret, &out->secret_access_key, error);
+  if (code == MLOOM_OK && key.token.secret != NULL) {
+    code = mloom_setting_secret(host, &key.token, &out->session_token, error);
+  }
+  if (code != MLOOM_OK) {
+    mloom_aws_keys_free(out, host);
+    return code;
   }
   mloom_aws_describe(out, "%s from %s",
                      key.token.secret == NULL ? "AWS access key" : "AWS access key with session token",

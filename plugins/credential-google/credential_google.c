@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "google.h"
 #include "metadata.h"
 #include "wire/google_adc.h"
+#include "wire/setting_secret.h"
 
 #define LARGEST_DOCUMENT ((size_t)64 * 1024)
 #define DEFAULT_SCOPE "https://www.googleapis.com/auth/cloud-platform"
@@ -26,7 +28,8 @@ typedef struct mloom_google_source {
   const mloom_host *host;
   pthread_mutex_t lock; /* of what follows */
   char quota_project[256];
-  int64_t absent_until_ms; /* monotonic */
+  int64_t absent_until_ms;    /* monotonic */
+  atomic_uint_least64_t mark; /* of the file that the last fetch of google-access-token read; 0: none */
 } mloom_google_source;
 
 static int32_t source_open(const mloom_open_args *args, void **out_instance, mloom_error *error) {
@@ -37,6 +40,7 @@ static int32_t source_open(const mloom_open_args *args, void **out_instance, mlo
   self->host = args->host;
   self->absent_until_ms = INT64_MIN;
   pthread_mutex_init(&self->lock, NULL);
+  atomic_init(&self->mark, 0);
   *out_instance = self;
   return MLOOM_OK;
 }
@@ -133,16 +137,13 @@ static int32_t source_authorize(void *instance, const mloom_credential_args *arg
 
 /* ---- A document or token in the settings ---- */
 
-static int32_t probe_secret(const mloom_google_source *self, const mloom_credential_args *args, const char *name) {
-  mloom_setting setting;
-  return mloom_google_setting(self->host, args->settings, name, &setting) && setting.secret != NULL
-             ? MLOOM_OK
-             : MLOOM_E_NOT_APPLICABLE;
-}
-
 static int32_t document_probe(void *instance, const mloom_credential_args *args, mloom_error *error) {
   (void)error;
-  return probe_secret(instance, args, "service_account_json");
+  const mloom_google_source *self = instance;
+  mloom_setting setting;
+  return mloom_google_setting(self->host, args->settings, "service_account_json", &setting) && setting.secret != NULL
+             ? MLOOM_OK
+             : MLOOM_E_NOT_APPLICABLE;
 }
 
 static int32_t document_fetch(void *instance, mloom_call *call, const mloom_credential_args *args,
@@ -151,30 +152,46 @@ static int32_t document_fetch(void *instance, mloom_call *call, const mloom_cred
   mloom_google_job job = job_of(self, call, args);
   mloom_setting setting;
   mloom_bytes text = {NULL, 0};
+  const mloom_secret *document = NULL;
   if (!mloom_google_setting(self->host, args->settings, "service_account_json", &setting) || setting.secret == NULL) {
     return MLOOM_E_NOT_APPLICABLE;
   }
-  int32_t code = self->host->secret_borrow(self->host->ctx, setting.secret, &text, error);
+  int32_t code = mloom_setting_secret(self->host, &setting, &document, error);
+  code = code != MLOOM_OK ? code : self->host->secret_borrow(self->host->ctx, document, &text, error);
   const char *origin = setting.origin_name == NULL ? "service_account_json" : setting.origin_name;
-  return code == MLOOM_OK ? fetch_document(self, &job, text, origin, out, error) : code;
+  code = code == MLOOM_OK ? fetch_document(self, &job, text, origin, out, error) : code;
+  if (document != NULL) {
+    self->host->secret_unref(self->host->ctx, document);
+  }
+  return code;
 }
 
 static int32_t token_probe(void *instance, const mloom_credential_args *args, mloom_error *error) {
-  (void)error;
-  return probe_secret(instance, args, "access_token");
-}
-
-static int32_t token_fetch(void *instance, mloom_call *call, const mloom_credential_args *args, mloom_credential *out,
-                           mloom_error *error) {
-  (void)call;
   (void)error;
   mloom_google_source *self = instance;
   mloom_setting setting;
   if (!mloom_google_setting(self->host, args->settings, "access_token", &setting) || setting.secret == NULL) {
     return MLOOM_E_NOT_APPLICABLE;
   }
-  self->host->secret_ref(self->host->ctx, setting.secret);
-  mloom_google_token token = {.secret = setting.secret, .expires_wall_ms = -1, .who = "access token"};
+  uint64_t fetched = atomic_load(&self->mark);
+  return fetched != 0 && fetched != mloom_setting_mark(&setting) ? MLOOM_CREDENTIAL_CHANGED : MLOOM_OK;
+}
+
+static int32_t token_fetch(void *instance, mloom_call *call, const mloom_credential_args *args, mloom_credential *out,
+                           mloom_error *error) {
+  (void)call;
+  mloom_google_source *self = instance;
+  mloom_setting setting;
+  if (!mloom_google_setting(self->host, args->settings, "access_token", &setting) || setting.secret == NULL) {
+    return MLOOM_E_NOT_APPLICABLE;
+  }
+  mloom_google_token token = {.expires_wall_ms = -1, .who = "access token"};
+  uint64_t mark = mloom_setting_mark(&setting);
+  int32_t code = mloom_setting_secret(self->host, &setting, &token.secret, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  atomic_store(&self->mark, mark);
   keep_quota_project(self, args->settings, NULL);
   give(out, &token, setting.origin_name == NULL ? "access_token" : setting.origin_name);
   return MLOOM_OK;

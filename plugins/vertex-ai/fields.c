@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fields.h"
 
+#include "wire/command_fields.h"
 #include "wire/provider_settings.h"
 
 static const char *const auth_choices[] = {"adc", "service_account_json", "access_token", NULL};
@@ -140,4 +141,5 @@ const mloom_field *const vertex_fields[VERTEX_FIELD_COUNT] = {&field_auth_method
                                                               &field_effort,
                                                               &field_parallel_tool_calls,
                                                               &field_prompt_caching,
-                                                              &field_beta_headers};
+                                                              &field_beta_headers,
+                                                              MLOOM_COMMAND_FIELDS};

@@ -6,7 +6,7 @@
 
 #define VERTEX_PREFIX "JCA_VERTEX_"
 
-#define VERTEX_FIELD_COUNT 30
+#define VERTEX_FIELD_COUNT 34
 
 extern const mloom_field *const vertex_fields[VERTEX_FIELD_COUNT];
 

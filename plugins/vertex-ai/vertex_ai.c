@@ -164,7 +164,7 @@ static const char *auth_method_of(const vertex_instance *self) {
 static void set_authorization(vertex_instance *self) {
   static const char *const adc[] = {"google-adc", NULL};
   static const char *const document[] = {"google-service-account", NULL};
-  static const char *const token[] = {"google-access-token", NULL};
+  static const char *const token[] = {"command", "google-access-token", NULL};
   const char *const *sources = strcmp(self->auth_method, "service_account_json") == 0 ? document
                                : strcmp(self->auth_method, "access_token") == 0       ? token
                                                                                       : adc;
@@ -283,7 +283,8 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
     mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "thinking_budget is not less than max_output_tokens",
                                   "lower thinking_budget (" VERTEX_PREFIX "THINKING_BUDGET) or raise max_output_tokens "
                                   "(" VERTEX_PREFIX "MAX_OUTPUT_TOKENS)");
-  } else if (strcmp(self->auth_method, "access_token") == 0) {
+  } else if (strcmp(self->auth_method, "access_token") == 0 &&
+             !mloom_provider_settings_has(&service->settings, "credential_command")) {
     mloom_service_report_settings(service, sink, MLOOM_CHECK_WARN,
                                   "an access token lives an hour at most, and nobody renews it",
                                   "set auth_method (" VERTEX_PREFIX "AUTH_METHOD) to adc or service_account_json for "

@@ -65,7 +65,7 @@ static const char *fetch_once(const mloom_credential_source *source, small_host 
   mloom_credential_args args = {.size = sizeof(args), .settings = settings, .audience = AUDIENCE};
   mloom_error error = MLOOM_ERROR_INIT;
   *outcome = source->probe(instance, &args, &error);
-  if (*outcome != MLOOM_OK) {
+  if (*outcome < 0) {
     return error_problem(*outcome, &error);
   }
   mloom_credential credential = {.size = sizeof(credential), .expires_wall_ms = -1};

@@ -224,7 +224,7 @@ static void ask(const asker *self, const options *given) {
   mloom_error error = MLOOM_ERROR_INIT;
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *headers = mloom_json_new_object();
   int32_t code = self->source->probe(self->instance, &args, &error);
-  if (code == MLOOM_OK) {
+  if (code >= 0) {
     code = self->source->fetch(self->instance, &call, &args, &credential, &error);
   }
   if (code == MLOOM_OK) {

@@ -46,3 +46,5 @@ if DAEMON
 TESTS += tests/e2e/test_daemon.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon.py
+TESTS += tests/e2e/test_key_rotation.py
+EXTRA_DIST += tests/e2e/test_key_rotation.py

@@ -166,5 +166,34 @@ def test_job_with_a_helper():
     contains(finished.out, "credential_command", "where the credential came from")
 
 
+def test_every_provider_with_a_key():
+    """each provider that takes a key takes it from a helper, and sends it as that key is sent"""
+    path = program(f"echo {KEY}")
+    bearer = ("Authorization", f"Bearer {KEY}")
+    for provider, header, environment in (
+            ("codex-api", bearer, {"JCA_OPENAI_BASE_URL": "URL/v1"}),
+            ("claude-api", ("x-api-key", KEY), {"JCA_ANTHROPIC_BASE_URL": "URL"}),
+            ("openai-compatible", bearer, {"JCA_OPENAI_COMPATIBLE_BASE_URL": "URL/v1"}),
+            ("azure-foundry", ("api-key", KEY), {"JCA_AZURE_FOUNDRY_ENDPOINT": "URL"}),
+            ("azure-foundry", bearer, {"JCA_AZURE_FOUNDRY_ENDPOINT": "URL",
+                                       "JCA_AZURE_FOUNDRY_AUTH_METHOD": "bearer_token"}),
+            ("aws-bedrock", bearer, {"JCA_BEDROCK_ENDPOINT_URL": "URL", "JCA_BEDROCK_REGION": "us-east-1",
+                                     "JCA_BEDROCK_CONTROL_ENDPOINT_URL": "URL"}),
+            ("vertex-ai", bearer, {"JCA_VERTEX_BASE_URL": "URL", "JCA_VERTEX_AUTH_METHOD": "access_token",
+                                   "JCA_VERTEX_TRUST_ENDPOINT": "true",
+                                   "JCA_VERTEX_PROJECT_ID": "p", "JCA_VERTEX_LOCATION": "global"})):
+        with Recorder(answer=lambda *_: (200, {"Content-Type": "application/json"}, b"{}")) as server:
+            given = {name: value.replace("URL", server.url) for name, value in environment.items()}
+            model = next(iter(given)).split("_")[1]
+            given[f"JCA_{model}_MODEL" if model not in ("AZURE", "BEDROCK") else
+                  {"AZURE": "JCA_AZURE_FOUNDRY_MODEL", "BEDROCK": "JCA_BEDROCK_MODEL_ID"}[model]] = "m"
+            given["JCA_" + provider.upper().replace("-", "_") + "_CREDENTIAL_COMMAND"] = path
+            finished = mergeloom("check", provider, environment=clean_environment(**given))
+            check(server.requests, f"{provider} asked for nothing: {finished!r}")
+            seen = {name.lower(): value for name, value in server.requests[0][2].items()}
+        equal(seen.get(header[0].lower()), header[1], f"{provider}: {finished!r}")
+        lacks(finished.everything(), KEY, provider)
+
+
 if __name__ == "__main__":
     harness.main(globals())

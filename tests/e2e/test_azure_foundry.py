@@ -231,7 +231,7 @@ def test_missing_settings():
 
 # ---- Identities ----
 
-def run_with_identity(accepted, **more):
+def run_with_identity(accepted, *options, **more):
     """A job whose service takes tokens of the scope accepted only; says which scopes were asked for."""
     repo = new_repository(f"identity-{len(list(harness.scratch().iterdir()))}")
     scopes = []
@@ -255,7 +255,7 @@ def run_with_identity(accepted, **more):
 
     with harness.simulator(harness.job_script(harness.job_steps(), harness.KEY)) as server, \
             harness.Recorder(answer=issue) as entra, harness.Recorder(answer=serve(server.url)) as service:
-        finished = run_job(service.url, repo, "--no-readiness", JCA_AZURE_FOUNDRY_API_KEY=None,
+        finished = run_job(service.url, repo, *options, JCA_AZURE_FOUNDRY_API_KEY=None,
                            AZURE_AUTHORITY_HOST=entra.url, AZURE_TENANT_ID="example.onmicrosoft.com",
                            AZURE_CLIENT_ID="application-id", AZURE_CLIENT_SECRET=harness.KEY,
                            JCA_AZURE_FOUNDRY_AUTH_METHOD="client_secret", **more)
@@ -268,22 +268,26 @@ FOUNDRY = "https://ai.azure.com/.default"
 
 def test_audience():
     """a token of the wrong audience: the other scope is asked for once, and kept"""
-    finished, repo, scopes = run_with_identity(FOUNDRY)
+    finished, repo, scopes = run_with_identity(FOUNDRY, "--no-readiness")
     completed(finished, repo)
     equal(scopes, [COGNITIVE, FOUNDRY], "scopes")
-    finished, repo, scopes = run_with_identity(FOUNDRY, JCA_AZURE_FOUNDRY_TOKEN_SCOPE=FOUNDRY)
+    finished, repo, scopes = run_with_identity(FOUNDRY)
+    completed(finished, repo)
+    equal(set(scopes), {COGNITIVE, FOUNDRY}, "scopes")
+    contains(finished.out, "credential    accepted by the service", "the check of the credential")
+    finished, repo, scopes = run_with_identity(FOUNDRY, "--no-readiness", JCA_AZURE_FOUNDRY_TOKEN_SCOPE=FOUNDRY)
     completed(finished, repo)
     equal(scopes, [FOUNDRY], "scopes")
 
 
 def test_audience_of_neither():
     """a token scope that is neither: one more attempt, then the remedy; a scope that is set is not replaced"""
-    finished, repo, scopes = run_with_identity("https://example.com/.default")
+    finished, repo, scopes = run_with_identity("https://example.com/.default", "--no-readiness")
     equal(finished.status, 1, f"exit status of {finished!r}")
     for part in ("JCA_AZURE_FOUNDRY_TOKEN_SCOPE", "https://example.com", "the other usual scope is tried"):
         contains(finished.err, part, "what is said")
     equal(scopes, [COGNITIVE, FOUNDRY], "scopes")
-    finished, repo, scopes = run_with_identity(FOUNDRY, JCA_AZURE_FOUNDRY_TOKEN_SCOPE=COGNITIVE)
+    finished, repo, scopes = run_with_identity(FOUNDRY, "--no-readiness", JCA_AZURE_FOUNDRY_TOKEN_SCOPE=COGNITIVE)
     harness.must_complain(finished, 1, "JCA_AZURE_FOUNDRY_TOKEN_SCOPE")
     equal(set(scopes), {COGNITIVE}, "scopes")
     check(len(scopes) <= 2, f"one more attempt: {scopes}")

@@ -205,3 +205,22 @@ void mloom_answer_hide_controls(mloom_buffer *text) {
     }
   }
 }
+
+int32_t mloom_answer_name_call(mloom_buffer *id, mloom_buffer *name, int id_is_taken, const char *prefix, uint64_t turn,
+                               size_t number) {
+  int32_t status = name->size == 0 ? mloom_buffer_append_string(name, "unnamed") : MLOOM_OK;
+  if (status == MLOOM_OK && (id->size == 0 || id_is_taken)) {
+    mloom_buffer_clear(id);
+    status = mloom_buffer_append_format(id, "%s_%llu_%zu", prefix, (unsigned long long)turn, number);
+  }
+  return status;
+}
+
+int32_t mloom_answer_complete_arguments(mloom_buffer *arguments) {
+  mloom_bytes text = mloom_text_trim((mloom_bytes){mloom_buffer_string(arguments), arguments->size});
+  if (text.size > 0 && !mloom_text_equal(text, "null")) {
+    return MLOOM_OK;
+  }
+  mloom_buffer_clear(arguments);
+  return mloom_buffer_append_string(arguments, "{}");
+}

@@ -74,5 +74,11 @@ int32_t mloom_answer_repair(mloom_bytes *data, mloom_buffer *storage);
 int mloom_answer_has_controls(const mloom_buffer *text);
 /* Writes '_' in the place of each: ids and names of calls end up in logs. */
 void mloom_answer_hide_controls(mloom_buffer *text);
+/* Gives a call that came without a name, or without an id of its own, one: "unnamed", "PREFIX_TURN_NUMBER".
+ * MLOOM_E_MEMORY. */
+int32_t mloom_answer_name_call(mloom_buffer *id, mloom_buffer *name, int id_is_taken, const char *prefix, uint64_t turn,
+                               size_t number);
+/* Makes an object of arguments that are empty or null. MLOOM_E_MEMORY. */
+int32_t mloom_answer_complete_arguments(mloom_buffer *arguments);
 
 #endif

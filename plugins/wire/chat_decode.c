@@ -111,12 +111,8 @@ static int id_is_taken(const mloom_chat_answer *answer, size_t index) {
 /* The arguments as an object's text: none, null and a string that holds the object are met in the wild. */
 static int32_t tidy_arguments(mloom_buffer *arguments) {
   mloom_bytes text = mloom_text_trim((mloom_bytes){mloom_buffer_string(arguments), arguments->size});
-  if (text.size == 0 || mloom_text_equal(text, "null")) {
-    mloom_buffer_clear(arguments);
-    return mloom_buffer_append_string(arguments, "{}");
-  }
-  if (text.data[0] != '"') {
-    return MLOOM_OK;
+  if (text.size == 0 || text.data[0] != '"') {
+    return mloom_answer_complete_arguments(arguments);
   }
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer inside = MLOOM_BUFFER_INIT;
   mloom_json_reader reader;
@@ -131,16 +127,9 @@ static int32_t tidy_arguments(mloom_buffer *arguments) {
 
 static int32_t tidy_call(mloom_chat_answer *answer, size_t index, uint64_t turn) {
   mloom_chat_call *call = &answer->calls[index];
-  int32_t status = MLOOM_OK;
   mloom_answer_hide_controls(&call->id);
   mloom_answer_hide_controls(&call->name);
-  if (call->name.size == 0) {
-    status = mloom_buffer_append_string(&call->name, "unnamed");
-  }
-  if (status == MLOOM_OK && (call->id.size == 0 || id_is_taken(answer, index))) {
-    mloom_buffer_clear(&call->id);
-    status = mloom_buffer_append_format(&call->id, "call_%llu_%zu", (unsigned long long)turn, index + 1);
-  }
+  int32_t status = mloom_answer_name_call(&call->id, &call->name, id_is_taken(answer, index), "call", turn, index + 1);
   return status != MLOOM_OK ? status : tidy_arguments(&call->arguments);
 }
 

@@ -158,22 +158,11 @@ static void restrict_to(mloom_buffer *text, const char *others, size_t limit) {
 
 static int32_t tidy_call(mloom_converse_answer *answer, size_t index, uint64_t turn) {
   mloom_converse_block *block = &answer->blocks[index];
-  int32_t status = MLOOM_OK;
   restrict_to(&block->id, "_.:-", ID_LIMIT);
   restrict_to(&block->name, "_-", NAME_LIMIT);
-  if (block->name.size == 0) {
-    status = mloom_buffer_append_string(&block->name, "unnamed");
-  }
-  if (status == MLOOM_OK && (block->id.size == 0 || id_is_taken(answer, index))) {
-    mloom_buffer_clear(&block->id);
-    status = mloom_buffer_append_format(&block->id, "tooluse_%llu_%zu", (unsigned long long)turn, index + 1);
-  }
-  mloom_bytes input = mloom_text_trim((mloom_bytes){mloom_buffer_string(&block->input), block->input.size});
-  if (status == MLOOM_OK && input.size == 0) {
-    mloom_buffer_clear(&block->input);
-    status = mloom_buffer_append_string(&block->input, "{}");
-  }
-  return status;
+  int32_t status =
+      mloom_answer_name_call(&block->id, &block->name, id_is_taken(answer, index), "tooluse", turn, index + 1);
+  return status == MLOOM_OK ? mloom_answer_complete_arguments(&block->input) : status;
 }
 
 static int32_t hand_over_calls(mloom_converse_answer *answer, uint64_t turn, const mloom_event_sink *sink) {

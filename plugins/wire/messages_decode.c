@@ -109,22 +109,11 @@ static int id_is_taken(const mloom_messages_answer *answer, size_t index) {
 /* Imitations of the service leave out what it never does. */
 static int32_t tidy_call(mloom_messages_answer *answer, size_t index, uint64_t turn) {
   mloom_messages_block *block = &answer->blocks[index];
-  int32_t status = MLOOM_OK;
   mloom_answer_hide_controls(&block->id);
   mloom_answer_hide_controls(&block->name);
-  if (block->name.size == 0) {
-    status = mloom_buffer_append_string(&block->name, "unnamed");
-  }
-  if (status == MLOOM_OK && (block->id.size == 0 || id_is_taken(answer, index))) {
-    mloom_buffer_clear(&block->id);
-    status = mloom_buffer_append_format(&block->id, "toolu_%llu_%zu", (unsigned long long)turn, index + 1);
-  }
-  mloom_bytes input = mloom_text_trim((mloom_bytes){mloom_buffer_string(&block->input), block->input.size});
-  if (status == MLOOM_OK && input.size == 0) {
-    mloom_buffer_clear(&block->input);
-    status = mloom_buffer_append_string(&block->input, "{}");
-  }
-  return status;
+  int32_t status =
+      mloom_answer_name_call(&block->id, &block->name, id_is_taken(answer, index), "toolu", turn, index + 1);
+  return status == MLOOM_OK ? mloom_answer_complete_arguments(&block->input) : status;
 }
 
 static int32_t hand_over_calls(mloom_messages_answer *answer, uint64_t turn, const mloom_event_sink *sink) {

@@ -129,23 +129,15 @@ static int id_is_taken(const mloom_responses_answer *answer, size_t index) {
 
 static int32_t tidy_call(mloom_responses_answer *answer, size_t index, uint64_t turn) {
   mloom_responses_item *call = &answer->items[index];
-  int32_t status = MLOOM_OK;
-  if (call->name.size == 0 || mloom_answer_has_controls(&call->name)) {
+  int is_taken = mloom_answer_has_controls(&call->call_id) || id_is_taken(answer, index);
+  if (mloom_answer_has_controls(&call->name)) {
     mloom_buffer_clear(&call->name);
-    status = mloom_buffer_append_string(&call->name, "unnamed");
   }
-  if (status == MLOOM_OK &&
-      (call->call_id.size == 0 || mloom_answer_has_controls(&call->call_id) || id_is_taken(answer, index))) {
+  if (call->call_id.size == 0 || is_taken) {
     call->has_call_id = 0; /* the item is sent back with the new one */
-    mloom_buffer_clear(&call->call_id);
-    status = mloom_buffer_append_format(&call->call_id, "call_%llu_%zu", (unsigned long long)turn, index + 1);
   }
-  mloom_bytes arguments = mloom_text_trim((mloom_bytes){mloom_buffer_string(&call->arguments), call->arguments.size});
-  if (status == MLOOM_OK && (arguments.size == 0 || mloom_text_equal(arguments, "null"))) {
-    mloom_buffer_clear(&call->arguments);
-    status = mloom_buffer_append_string(&call->arguments, "{}");
-  }
-  return status;
+  int32_t status = mloom_answer_name_call(&call->call_id, &call->name, is_taken, "call", turn, index + 1);
+  return status == MLOOM_OK ? mloom_answer_complete_arguments(&call->arguments) : status;
 }
 
 static int32_t hand_over(mloom_responses_decoder *decoder, uint64_t turn, const mloom_event_sink *sink,

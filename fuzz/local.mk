@@ -94,6 +94,12 @@ fuzz_fuzz_responses_decode_LDADD = plugins/libwire.la $(fuzz_libs)
 endif
 
 if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_service_answers
+fuzz_fuzz_service_answers_SOURCES = fuzz/fuzz_service_answers.c plugins/azure-foundry/azure_endpoint.c
+fuzz_fuzz_service_answers_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_service_answers_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_service_answers_LDADD = plugins/libwire.la $(fuzz_libs)
+
 noinst_PROGRAMS += fuzz/fuzz_token_answer
 fuzz_fuzz_token_answer_SOURCES = fuzz/fuzz_token_answer.c
 fuzz_fuzz_token_answer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins

@@ -32,9 +32,14 @@ static int32_t refuse(const char *field, const char *what, mloom_error *error) {
   return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS, remedy, "%s %s", field, what);
 }
 
+/* What follows the host: a host may be named like a part of a path. */
+static char *path_of(char *base) {
+  return base + mloom_endpoint_origin_size(base);
+}
+
 /* Cuts end off the end of base; says whether it was there. */
 static int cut(char *base, const char *end) {
-  if (!mloom_endpoint_ends_with(base, end)) {
+  if (!mloom_endpoint_ends_with(path_of(base), end)) {
     return 0;
   }
   base[strlen(base) - strlen(end)] = '\0';
@@ -86,7 +91,7 @@ static void decode(char *text) {
 }
 
 static int32_t cut_route(mloom_azure_endpoint *out, const char *field, mloom_error *error) {
-  char *deployment = strstr(out->base, DEPLOYMENTS);
+  char *deployment = strstr(path_of(out->base), DEPLOYMENTS);
   if (deployment != NULL) {
     const char *name = deployment + strlen(DEPLOYMENTS);
     if (*name == '\0' || strchr(name, '/') != NULL) {
@@ -157,14 +162,14 @@ int32_t mloom_azure_endpoint_parse(mloom_azure_endpoint *out, const char *url, c
     return status;
   }
   trim(out->base);
-  const char *project = strstr(out->base, PROJECTS);
+  const char *project = strstr(path_of(out->base), PROJECTS);
   out->is_project = project != NULL && project[strlen(PROJECTS)] != '\0';
   return MLOOM_OK;
 }
 
 static int32_t append_base(mloom_buffer *out, const mloom_azure_endpoint *endpoint, uint32_t route) {
   /* Claude is served by the resource, not by its projects. */
-  const char *project = route == MLOOM_AZURE_ROUTE_ANTHROPIC ? strstr(endpoint->base, PROJECTS) : NULL;
+  const char *project = route == MLOOM_AZURE_ROUTE_ANTHROPIC ? strstr(path_of(endpoint->base), PROJECTS) : NULL;
   size_t size = project == NULL ? strlen(endpoint->base) : (size_t)(project - endpoint->base);
   return mloom_buffer_append(out, endpoint->base, size);
 }

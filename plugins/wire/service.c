@@ -89,8 +89,9 @@ int32_t mloom_service_set_address(mloom_service *service, const char *field, con
 }
 
 void mloom_service_strip_base_url(mloom_service *service, const char *end) {
-  if (mloom_endpoint_ends_with(service->base_url, end)) {
-    service->base_url[strlen(service->base_url) - strlen(end)] = '\0';
+  char *path = service->base_url + mloom_endpoint_origin_size(service->base_url);
+  if (mloom_endpoint_ends_with(path, end)) {
+    path[strlen(path) - strlen(end)] = '\0';
   }
 }
 

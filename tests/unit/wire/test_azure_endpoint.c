@@ -42,6 +42,8 @@ static void test_shapes(void) {
       {FOUNDRY "/api/projects/p", FOUNDRY "/api/projects/p", 0, 0, NULL, NULL, 1},
       {FOUNDRY "/api/projects/p/openai/v1/responses", FOUNDRY "/api/projects/p", V1, RESPONSES, NULL, NULL, 1},
       {FOUNDRY "/api/projects/", FOUNDRY "/api/projects", 0, 0, NULL, NULL, 0},
+      {"https://api/projects/p", "https://api/projects/p", 0, 0, NULL, NULL, 0},
+      {"https://responses", "https://responses", 0, 0, NULL, NULL, 0},
       {"https://gateway.example/team", "https://gateway.example/team", 0, 0, NULL, NULL, 0},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

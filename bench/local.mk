@@ -1,6 +1,11 @@
 # Measurements: "make bench-programs" builds them, ./dev bench runs them. A bench program is called bench/bench_NAME,
 # needs no arguments (see bench/run.sh where one does), and prints lines of four fields with tabs between them: what,
 # value, unit, target (the value should be at most this; empty when there is none).
+EXTRA_PROGRAMS += bench/bench_credential
+bench_bench_credential_SOURCES = bench/bench_credential.c
+bench_bench_credential_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+bench_bench_credential_LDADD = libmergeloom/libcore.la
+
 EXTRA_PROGRAMS += bench/bench_load
 bench_bench_load_SOURCES = bench/bench_load.c
 bench_bench_load_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
@@ -35,4 +40,4 @@ bench_bench_turns_LDADD = plugins/libwire.la libmergeloom/libportable.la
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES)
 CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += bench/run.sh bench/bench_job.py
+EXTRA_DIST += bench/run.sh bench/bench_job.py bench/bench_sigv4_peers.py

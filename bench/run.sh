@@ -32,6 +32,10 @@ for program in "$build"/bench/bench_*; do
   [ -f "$program" ] && [ -x "$program" ] || continue
   case $(basename "$program") in
     bench_load) measure "loading plugins" "$program" "$build/bench/.libs/mergeloom-bench.so" ;;
+    bench_sigv4)
+      measure bench_sigv4 "$program"
+      measure "the same by others" python3 -B "$source_folder/bench/bench_sigv4_peers.py"
+      ;;
     *) measure "$(basename "$program")" "$program" ;;
   esac
 done

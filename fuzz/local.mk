@@ -187,3 +187,10 @@ fuzz_fuzz_google_answers_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins -I$(srcdi
 fuzz_fuzz_google_answers_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_google_answers_LDADD = plugins/libaws-keys.la plugins/libwire.la $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_login_reader
+fuzz_fuzz_login_reader_SOURCES = fuzz/fuzz_login_reader.c
+fuzz_fuzz_login_reader_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_login_reader_LDADD = $(fuzz_libs)
+endif

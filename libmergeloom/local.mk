@@ -26,6 +26,7 @@ mergeloominclude_HEADERS = \
   libmergeloom/include/mergeloom/job.h \
   libmergeloom/include/mergeloom/mergeloom.h \
   libmergeloom/include/mergeloom/plugin.h \
+  libmergeloom/include/mergeloom/login.h \
   libmergeloom/include/mergeloom/readiness.h \
   libmergeloom/include/mergeloom/resolution.h \
   libmergeloom/include/mergeloom/seal.h \

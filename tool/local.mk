@@ -4,6 +4,7 @@ mergeloom_SOURCES = \
   tool/json.c \
   tool/json.h \
   tool/lists.c \
+  tool/login.c \
   tool/main.c \
   tool/options.c \
   tool/report.c \

@@ -17,6 +17,10 @@ const tool_command tool_commands[] = {
      "Without a name all providers are checked at once. The exit status is 0 when every provider that was\n"
      "named is ready, or, without a name, when at least one is; else 4.",
      -1, tool_check},
+    {"login", "Log in to a provider that is a program", "PROVIDER", "DBkOT",
+     "The page to open and the code to type in there are shown as soon as the program tells them. On a terminal\n"
+     "what you type goes to the program. --verbose shows all that it writes. Then: mergeloom check PROVIDER.",
+     1, tool_login},
     {"providers", "List the providers and their settings", "[PROVIDER]...", "J",
      "Secrets are shown as a fingerprint. --verbose shows every setting and the variable that sets it.", -1,
      tool_providers},

@@ -24,7 +24,11 @@ static const option_rule rules[] = {
     {'t', 0, "ticket", "FILE", "the ticket: JSON, or text whose first line is its title; - is standard input"},
     {'j', 0, "job", "FILE", "a mergeloom.job.v1 document; with --ticket its other members are kept"},
     {'m', 0, "model", "NAME", "check this model instead of the provider's default"},
-    {'T', 0, "timeout", "SECONDS", "how long the checks may take together (default: 120)"},
+    {'T', 0, "timeout", "SECONDS", "how long the checks may take together (default: 120), or a login (900)"},
+    {'D', 0, "device", NULL, "log in by a code that is typed in on any machine"},
+    {'B', 0, "browser", NULL, "log in through a browser on this machine, or by a code that it shows"},
+    {'k', 0, "api-key", NULL, "read an API key from standard input and let the program keep it"},
+    {'O', 0, "out", NULL, "log out"},
     {'o', 'o', "output", "FILE", "write the result document to FILE"},
     {'d', 0, "diff", NULL, "show the whole diff"},
     {'J', 0, "json", NULL, "write JSON for programs instead of text for people"},
@@ -148,6 +152,18 @@ static int take_option(tool_options *options, char letter, const char *value) {
     return -1;
   case 'T':
     return take_timeout(options, value);
+  case 'D':
+    options->login_kind = (int)MLOOM_LOGIN_DEVICE;
+    return -1;
+  case 'B':
+    options->login_kind = (int)MLOOM_LOGIN_BROWSER;
+    return -1;
+  case 'k':
+    options->login_kind = (int)MLOOM_LOGIN_API_KEY;
+    return -1;
+  case 'O':
+    options->login_kind = (int)MLOOM_LOGIN_OUT;
+    return -1;
   case 'o':
     options->output = value;
     return -1;

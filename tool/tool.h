@@ -34,7 +34,8 @@ typedef struct tool_options {
   int no_self_test;
   int no_readiness;
   int show_diff;
-  int color_on; /* decided for stdout */
+  int login_kind; /* MLOOM_LOGIN_..., 0: what the provider has */
+  int color_on;   /* decided for stdout */
   const char *repository;
   const char *ticket;
   const char *job;
@@ -61,6 +62,7 @@ int tool_run(const tool_options *options);
 int tool_resolve(const tool_options *options);
 int tool_check(const tool_options *options);
 int tool_providers(const tool_options *options);
+int tool_login(const tool_options *options);
 int tool_plugins(const tool_options *options);
 int tool_result(const tool_options *options);
 

@@ -94,4 +94,11 @@ int32_t mloom_provider_probe(mloom_provider_instance *instance, const mloom_call
 /* What the last probe was authorized by, safe to show; "" for nothing. */
 void mloom_provider_probe_credential(mloom_provider_instance *instance, char out[160]);
 
+/* Runs the provider's login of this kind (MLOOM_LOGIN_...) and tells what it writes (MLOOM_LOGIN_EVENT_...). secret is
+ * the API key, or NULL; typed is where a person's words come from, or NULL. */
+int32_t mloom_provider_login(mloom_provider_instance *instance, const mloom_call *call, uint32_t kind,
+                             const mloom_secret *secret, const int *typed,
+                             void (*event)(uint32_t event, const char *text, void *userdata), void *userdata,
+                             mloom_error *error);
+
 #endif

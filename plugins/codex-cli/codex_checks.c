@@ -148,7 +148,12 @@ int32_t mloom_codex_describe_login(mloom_cli_instance *instance, uint32_t login,
   add_home(instance, command);
   mloom_cli_add(command, &command->words, login == MLOOM_LOGIN_OUT ? "logout" : "login");
   if (login == MLOOM_LOGIN_DEVICE) {
+    const char *issuer = mloom_provider_settings_text(&instance->settings, "login_issuer", NULL);
     mloom_cli_add(command, &command->words, "--device-auth");
+    if (issuer != NULL) {
+      mloom_cli_add(command, &command->words, "--experimental_issuer");
+      mloom_cli_add(command, &command->words, issuer);
+    }
     command->request.flags |= MLOOM_PROCESS_TERMINAL;
   } else if (login == MLOOM_LOGIN_BROWSER) {
     command->request.flags |= MLOOM_PROCESS_TERMINAL;

@@ -49,9 +49,12 @@ MLOOM_PROVIDER_FIELD(request_retries, PREFIX "REQUEST_RETRIES", .flags = MLOOM_F
                      .kind = MLOOM_FIELD_INTEGER, .default_value = "4", .minimum = 0, .maximum = 20,
                      .help = "How often codex sends a request again, where base_url is set");
 
+MLOOM_PROVIDER_FIELD(login_issuer, PREFIX "LOGIN_ISSUER", .flags = MLOOM_FIELD_ADVANCED, .title = "Login service",
+                     .kind = MLOOM_FIELD_URL, .help = "Where a login by code is made; unset, OpenAI's own");
+
 static const mloom_field *const fields[] = {
-    &field_model,   &field_api_key, &field_config_dir, &field_total_timeout,   &field_idle_timeout,
-    &field_program, &field_profile, &field_base_url,   &field_request_retries, &field_sandbox};
+    &field_model,   &field_api_key,  &field_config_dir,      &field_total_timeout, &field_idle_timeout, &field_program,
+    &field_profile, &field_base_url, &field_request_retries, &field_sandbox,       &field_login_issuer};
 
 /* ---- A turn ---- */
 

@@ -358,9 +358,9 @@ def mergeloom(*arguments, environment=None, **more):
 
 
 @contextlib.contextmanager
-def started(arguments, environment):
+def started(arguments, environment, stdin=subprocess.DEVNULL):
     """A program that runs while the test does something; killed at the end if it is still there."""
-    process = subprocess.Popen([str(argument) for argument in arguments], stdin=subprocess.DEVNULL,
+    process = subprocess.Popen([str(argument) for argument in arguments], stdin=stdin,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, encoding="utf-8",
                                errors="replace", start_new_session=True)
     try:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -391,6 +392,31 @@ def test_hangs():
 def test_waits_for_input():
     """a program that reads its input to the end gets there"""
     completes("sys.stdin.read()\nevents(*BEGIN, *END)\n")
+
+
+# ---- Login ----
+
+def test_login_with_a_question():
+    """a program that shows a page and waits for a code that a person types in"""
+    program = fake("assert os.isatty(0) and os.isatty(1)\n"
+                   "sys.stdout.write('\\x1b]0;title\\x07\\x1b[1mOpen \\x1b[4mhttps://login.example.test/a?b=c&d=e\\x1b[0m now.\\r\\n')\n"
+                   "sys.stdout.write('Paste code here: ')\nsys.stdout.flush()\n"
+                   "code = sys.stdin.readline().strip()\nsys.exit(0 if code == 'typed-code' else 3)\n")
+    main, side = pty.openpty()
+    with harness.started([harness.BUILD / "mergeloom", "login", subject["id"], "--browser"],
+                         environment("http://127.0.0.1:9", program), stdin=side) as process:
+        os.close(side)
+        seen = ""
+        while "login.example.test" not in seen:
+            line = process.stdout.readline()
+            check(line, f"it ended early: {seen}")
+            seen += line
+        os.write(main, b"typed-code\n")
+        seen += process.stdout.read()
+        process.wait(harness.GUARD)
+    os.close(main)
+    equal(process.returncode, 0, seen)
+    contains(seen, "Open this page:     https://login.example.test/a?b=c&d=e\n", "the page")
 
 
 # ---- Checks ----

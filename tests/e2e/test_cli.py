@@ -26,7 +26,7 @@ def test_usage():
     """help, version, and every kind of wrong use"""
     equal(harness.mergeloom("--help").status, 0, "--help")
     contains(harness.mergeloom("--version").out, "mergeloom ", "--version")
-    for command in ("run", "resolve", "check", "providers", "plugins", "result"):
+    for command in ("run", "resolve", "check", "login", "providers", "plugins", "result"):
         finished = harness.mergeloom(command, "--help")
         equal(finished.status, 0, f"{command} --help")
         contains(finished.out, f"Usage: mergeloom {command}", "help")
@@ -35,7 +35,7 @@ def test_usage():
     for arguments, part in (([], "command"), (["dance"], "dance"), (["plugins", "more"], "too many"),
                             (["run", "--repo"], "--repo needs a value"), (["run", "--json=1"], "takes no value"),
                             (["check", "--timeout", "soon"], "--timeout"), (["plugins", "--color", "blue"], "--color"),
-                            (["plugins", "--plugins", "/no/such/folder"], "/no/such/folder"), (["result"], "no result"),
+                            (["plugins", "--plugins", "/no/such/folder"], "/no/such/folder"), (["result"], "no result"), (["login"], "no provider"),
                             (["run", "--ticket", "x"], "repository"), (["providers", "nobody"], "nobody"),
                             (["resolve", "--ticket", "/tmp"], "/tmp")):
         harness.must_complain(harness.mergeloom(*arguments), 2, part)

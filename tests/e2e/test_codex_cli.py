@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The provider codex-cli."""
+import base64
+import json
 import subprocess
 
 import harness
@@ -62,6 +64,86 @@ def test_check_workers_sandbox():
 def test_errors_that_are_not_the_end():
     """error events and failed attempts before the end are told, and do not end the job"""
     completes("events(*BEGIN, {'type': 'error', 'message': 'Reconnecting... 1/5'}, *END)\n", "Reconnecting... 1/5")
+
+
+def token(**claims):
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}.{part('signature')}"
+
+
+def issuer(polls):
+    """A login service that lets a person in at the poll of that number; never when it is 0."""
+    asked = []
+
+    def answer(_method, path, _headers, _body):
+        def reply(status, value):
+            return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
+        if path.endswith("/deviceauth/usercode"):
+            return reply(200, {"device_auth_id": "device-1", "user_code": "WXYZ-12345", "interval": "1"})
+        if path.endswith("/deviceauth/token"):
+            asked.append(path)
+            done = len(asked) == polls
+            return reply(200 if done else 403, {"authorization_code": "code-1", "code_challenge": "x", "code_verifier": "v"})
+        if path.endswith("/oauth/token"):
+            account = {"chatgpt_plan_type": "pro", "chatgpt_account_id": "account-1", "chatgpt_user_id": "user-1"}
+            return reply(200, {"id_token": token(email="user@example.test", exp=4000000000,
+                                                 **{"https://api.openai.com/auth": account}),
+                               "access_token": token(exp=4000000000), "refresh_token": "refresh-1"})
+        return reply(404, {})
+    return Recorder(answer=answer)
+
+
+def login(*options, **settings):
+    return harness.mergeloom("login", "codex-cli", *options,
+                             environment=environment("http://127.0.0.1:9", **setting("API_KEY", None), **settings))
+
+
+def test_login_by_code():
+    """the device flow of the real program: page and code are shown, the check passes, and logging out undoes it"""
+    with issuer(polls=2) as service:
+        finished = login(JCA_CODEX_CLI_LOGIN_ISSUER=service.url)
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    contains(finished.out, f"Open this page:     {service.url}/codex/device", "the page")
+    contains(finished.out, "Type in this code:  WXYZ-12345", "the code")
+    lacks(finished.everything(), "refresh-1", "what is printed")
+    checks, _ = checked("http://127.0.0.1:9", "--no-self-test", **setting("API_KEY", None))
+    equal(checks["login"]["state"], "pass", "login")
+    contains(checks["login"]["reason"], "by an account", "login")
+    equal(login("--out").status, 0, "logging out")
+    fails_check("login", "not logged in", **setting("API_KEY", None))
+
+
+def test_login_cancelled():
+    """a login that nobody completes ends with its time-out, and leaves no process behind"""
+    with issuer(polls=0) as service:
+        finished = login("--timeout", "3", JCA_CODEX_CLI_LOGIN_ISSUER=service.url)
+    equal(finished.status, 5, f"exit status of {finished!r}")
+    contains(finished.out, "WXYZ-12345", "the code")
+    equal(harness.processes_with(str(harness.scratch())), [], "processes left behind")
+
+
+def test_login_refused():
+    """a login that the service refuses"""
+    with Recorder(answer=lambda *_: (500, {}, b"{}")) as service:
+        finished = login("--device", JCA_CODEX_CLI_LOGIN_ISSUER=service.url)
+    harness.must_complain(finished, 1, "the login of codex-cli ended with status 1")
+
+
+def test_login_of_others():
+    """a provider that is no program has no login"""
+    harness.must_complain(harness.mergeloom("login", "codex-api"), 1, "no login of its own", "mergeloom providers")
+
+
+def test_login_by_key():
+    """a key is given to the program, which keeps it"""
+    key = "test-key-for-the-login-qqzzxx"
+    finished = harness.mergeloom("login", "codex", "--api-key", text=key + "\n",
+                                 environment=environment("http://127.0.0.1:9", **setting("API_KEY", None)))
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    lacks(finished.everything(), key, "what is printed")
+    equal(json.loads((harness.scratch() / "login/auth.json").read_text(encoding="utf-8"))["OPENAI_API_KEY"], key, "the key")
+    harness.must_complain(login("--api-key"), 2, "there is no API key")
 
 
 def test_wrapper_of_the_package():

@@ -9,6 +9,7 @@
 #include <mergeloom/cancel.h>
 #include <mergeloom/context.h>
 #include <mergeloom/job.h>
+#include <mergeloom/login.h>
 #include <mergeloom/readiness.h>
 #include <mergeloom/resolution.h>
 #include <mergeloom/seal.h>

@@ -138,10 +138,10 @@ static int measure(raw_openssl *raw, mloom_sigv4 *signer) {
 }
 
 int main(void) {
-  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
-  MLOOM_AUTO(mloom_sigv4_free_auto) mloom_sigv4 *signer = NULL;
   mloom_host_services services = {.clock = mloom_clock_system()};
   mloom_host host;
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
+  MLOOM_AUTO(mloom_sigv4_free_auto) mloom_sigv4 *signer = NULL;
   raw_openssl raw;
   memset(body, 'x', sizeof(body));
   int good = raw_init(&raw) && mloom_crypto_engine_new(&engine, NULL) == MLOOM_OK;

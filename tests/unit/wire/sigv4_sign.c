@@ -112,10 +112,10 @@ static void job_free(job *self) {
 
 int main(void) {
   mloom_error error = MLOOM_ERROR_INIT;
-  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
-  MLOOM_AUTO(mloom_sigv4_free_auto) mloom_sigv4 *signer = NULL;
   mloom_host_services services = {.clock = mloom_clock_system()};
   mloom_host host;
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
+  MLOOM_AUTO(mloom_sigv4_free_auto) mloom_sigv4 *signer = NULL;
   int32_t code = mloom_crypto_engine_new(&engine, &error);
   if (code == MLOOM_OK) {
     services.crypto = mloom_crypto_engine_table(engine);

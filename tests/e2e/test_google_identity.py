@@ -821,6 +821,13 @@ def test_readiness():
         got = checked(fake, JCA_VERTEX_AUTH_METHOD="service_account_json",
                       JCA_VERTEX_SERVICE_ACCOUNT_JSON=json.dumps(service_account()))
         equal(got["state"], "pass", f"{got}")
+        # Where no setting names the project, it is that of the credentials.
+        for document, project in ((service_account(project_id="own-project"), "own-project"),
+                                  (user(quota_project_id="paying-project"), "paying-project")):
+            fake.take()
+            got = checked(fake, JCA_VERTEX_PROJECT_ID=None, GOOGLE_APPLICATION_CREDENTIALS=saved(document))
+            equal(got["state"], "pass", f"{got}")
+            check(any(f"/projects/{project}/" in request[1] for request in fake.take()), f"{project} is asked for")
         cases = [
             ({}, "no Google credentials"),
             ({"GOOGLE_APPLICATION_CREDENTIALS": scratch() / "missing"}, "missing"),

@@ -358,7 +358,7 @@ static int32_t exchange(mloom_aws_keys *out, const mloom_aws_fetch *fetch, const
     /* One attempt: each has to be signed anew. */
     const mloom_fetch_options once = {.attempts = 1};
     code = mloom_fetch(&answer, fetch->host, fetch->call, &request, &once, error);
-    *again = code == MLOOM_E_UNAVAILABLE;
+    *again = code == MLOOM_E_UNAVAILABLE && error->retryable;
   }
   mloom_sigv4_signature_free(&headers.signature);
   if (code != MLOOM_OK) {

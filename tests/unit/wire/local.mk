@@ -173,3 +173,16 @@ tests_unit_wire_test_claude_events_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugi
 tests_unit_wire_test_claude_events_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_claude_events_LDADD = plugins/libwire.la $(unit_libs)
 endif
+
+if HAVE_CUNIT
+check_PROGRAMS += tests/unit/wire/test_fetch tests/unit/wire/test_aws_parts
+TESTS += tests/unit/wire/test_fetch tests/unit/wire/test_aws_parts
+tests_unit_wire_test_fetch_SOURCES = tests/unit/wire/test_fetch.c
+tests_unit_wire_test_fetch_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_fetch_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_fetch_LDADD = plugins/libwire.la $(unit_libs)
+tests_unit_wire_test_aws_parts_SOURCES = tests/unit/wire/test_aws_parts.c $(credential_aws_sources)
+tests_unit_wire_test_aws_parts_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
+tests_unit_wire_test_aws_parts_CFLAGS = $(unit_cflags)
+tests_unit_wire_test_aws_parts_LDADD = plugins/libwire.la $(unit_libs)
+endif

@@ -41,7 +41,7 @@ EXTRA_DIST += tests/e2e/test_google_identity.py tests/e2e/google_client.mjs
 TESTS += tests/e2e/test_credential_command.py
 EXTRA_DIST += tests/e2e/test_credential_command.py
 TESTS += tests/e2e/test_aws_identity.py
-EXTRA_DIST += tests/e2e/test_aws_identity.py
+EXTRA_DIST += tests/e2e/test_aws_identity.py tests/e2e/aws_identity_client.mjs
 if DAEMON
 TESTS += tests/e2e/test_daemon.py
 endif

@@ -120,6 +120,79 @@ def test_web_identity_is_not_skipped_for_the_role_of_the_node():
     harness.must_be_untouched(repo)
 
 
+# ---- Beside the AWS SDK for JavaScript ----
+
+class Services(Sts):
+    """STS, a container's agent and a metadata service in one."""
+
+    def reply(self, method, path, headers, body):
+        keys = {"AccessKeyId": "key-of-" + path.strip("/").split("/")[0], "SecretAccessKey": "test-secret",
+                "Token": "test-token", "Expiration": self.expiration}
+        plain = {"/creds": json.dumps(keys), "/latest/api/token": "test-imds-token",
+                 "/latest/meta-data/iam/security-credentials/": "node-role",
+                 "/latest/meta-data/iam/security-credentials/node-role": json.dumps({**keys, "Code": "Success"})}
+        if path in plain:
+            return 200, {"Content-Type": "text/plain"}, plain[path].encode()
+        return super().reply(method, path, headers, body)
+
+    expiration = moment(7200)
+
+
+def essence(request):
+    """What both have to send. The SDK says the usual duration, too, and each names its session in its own way."""
+    method, path, headers, body = request
+    kept = {name.lower(): value.split(";")[0] for name, value in headers.items() if name.lower() in (
+        "content-type", "x-amz-security-token", "x-aws-ec2-metadata-token", "x-aws-ec2-metadata-token-ttl-seconds")}
+    authorization = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
+    signed = re.match(r"AWS4-HMAC-SHA256 Credential=([^/]*)/\d{8}/([^,]*),", authorization)
+    kept["authorization"] = signed.groups() if signed else authorization
+    form = dict(urllib.parse.parse_qsl(body.decode()))
+    if form.get("DurationSeconds") in ("900", "3600"):
+        form.pop("DurationSeconds")
+    if re.fullmatch(r"(aws-sdk-js-session|aws-sdk-js|mergeloom)-\d+", form.get("RoleSessionName", "")):
+        form["RoleSessionName"] = "made up"
+    if not form:
+        kept.pop("content-type", None)
+    return method, path, kept, form
+
+
+def test_sdk():
+    """the AWS SDK for JavaScript finds the same keys by the same requests"""
+    node, modules = harness.node_modules()
+    program = harness.BUILD / "tests/unit/wire/aws_identity"
+    folder = harness.scratch() / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(f"[profile r]\nregion = eu-west-1\nrole_arn = {ROLE}\nsource_profile = base\n"
+                                   "external_id = a b&c\nrole_session_name = mine\n", encoding="utf-8")
+    (folder / "credentials").write_text("[base]\naws_access_key_id = file.key\naws_secret_access_key = test-secret\n"
+                                        "aws_session_token = test-token\n", encoding="utf-8")
+    token = harness.scratch() / "jwt"
+    token.write_text("test-jwt", encoding="utf-8")
+    (harness.scratch() / "agent").write_text("test-agent-token", encoding="utf-8")
+    cases = {
+        "web identity": {"AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_ARN": ROLE, "AWS_ROLE_SESSION_NAME": "pod"},
+        "a role of a profile": {"AWS_PROFILE": "r"},
+        "a container": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "{url}/creds",
+                        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": harness.scratch() / "agent"},
+        "an instance": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "{url}"},
+    }
+    for name, more in cases.items():
+        seen = []
+        for arguments in ([node, harness.SOURCE / "tests/e2e/aws_identity_client.mjs", modules],
+                          [program, "fetch", "aws-default-chain", "bedrock/eu-west-1"]):
+            with Services(lambda form: role_answer(form, 1, 3600)) as services:
+                environment = {key: str(value).replace("{url}", services.url) for key, value in more.items()}
+                got = json.loads(harness.must(arguments, environment=harness.clean_environment(
+                    AWS_REGION="eu-west-1", AWS_ENDPOINT_URL_STS=services.url, **environment)))
+                seen.append((got, [essence(request) for request in services.requests]))
+        (theirs, their_requests), (ours, our_requests) = seen
+        check("error" not in theirs, f"{name}: the SDK gives {theirs}")
+        equal(ours["code"], 0, f"{name}: {ours}")
+        contains(ours["Authorization"], f"Credential={theirs['id']}/", f"{name}: key")
+        equal((ours["secret"], ours.get("X-Amz-Security-Token")), (theirs["secret"], theirs["token"]), f"{name}: secrets")
+        equal(our_requests, their_requests, f"{name}: requests")
+
+
 # ---- What the check says ----
 
 def credential_check(name, sts=NOWHERE, config="", credentials="", **more):

@@ -400,6 +400,39 @@ def test_what_is_not_entra():
     contains(got["message"], "Entra cannot be reached", "the reason")
 
 
+def test_token_that_expires_in_the_middle_of_a_job():
+    """a token that the service refuses in the middle of a job is exchanged for a new one, once"""
+    repo = harness.repository(harness.FILES)
+    federated = harness.scratch() / "federated"
+    federated.write_text("first.token.x")
+    given, assertions = [], []
+
+    def issue(_method, _path, _headers, body):
+        assertions.append(dict(urllib.parse.parse_qsl(body.decode()))["client_assertion"])
+        return as_json({"token_type": "Bearer", "expires_in": 3599, "access_token": f"{TOKEN}-{len(assertions)}"})
+
+    def serve(method, path, headers, body):
+        given.append(headers["Authorization"].removeprefix("Bearer "))
+        if len(given) >= 3 and given[-1] == f"{TOKEN}-1":
+            federated.write_text("second.token.x")
+            return as_json({"error": {"code": "401", "message": "The access token has expired."}}, 401)
+        kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "authorization")}
+        return harness.request(server.url + path, method, body or None, {**kept, "api-key": harness.KEY})
+
+    with harness.simulator(harness.job_script(harness.job_steps(), harness.KEY)) as server, \
+            Recorder(answer=issue) as authority, Recorder(answer=serve) as service:
+        finished = harness.run_job(
+            service.url, repo, "--no-readiness", JCA_WORKER_PROVIDER="azure-foundry",
+            JCA_AZURE_FOUNDRY_ENDPOINT=service.url, JCA_AZURE_FOUNDRY_MODEL="sim-1", JCA_AZURE_FOUNDRY_ROUTE="v1",
+            JCA_AZURE_FOUNDRY_AUTH_METHOD="workload_identity", AZURE_FEDERATED_TOKEN_FILE=federated,
+            **application(authority))
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+    equal(assertions, ["first.token.x", "second.token.x"], "exchanges")
+    equal(given[:4], [f"{TOKEN}-1", f"{TOKEN}-1", f"{TOKEN}-1", f"{TOKEN}-2"], "tokens of the first requests")
+    lacks(finished.everything(), TOKEN, "what is printed")
+
+
 if __name__ == "__main__":
     try:
         harness.main(globals())

@@ -5,6 +5,7 @@ libmergeloom_libportable_la_SOURCES += \
   libmergeloom/base/error.c \
   libmergeloom/base/file.c \
   libmergeloom/base/json_reader.c \
+  libmergeloom/base/json_scan.c \
   libmergeloom/base/json_template.c \
   libmergeloom/base/json_writer.c \
   libmergeloom/base/text.c \
@@ -24,6 +25,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/base/json.c \
   libmergeloom/base/json.h \
   libmergeloom/base/json_reader.h \
+  libmergeloom/base/json_scan.h \
   libmergeloom/base/json_template.h \
   libmergeloom/base/json_writer.h \
   libmergeloom/base/library.c \

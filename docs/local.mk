@@ -12,7 +12,9 @@ EXTRA_DIST += \
   docs/providers/aws-bedrock.md \
   docs/credentials/aws.md \
   docs/providers/azure-foundry.md \
+  docs/providers/claude-code-cli.md \
   docs/providers/codex-api.md \
+  docs/providers/codex-cli.md \
   docs/providers/claude-api.md \
   docs/providers/openai-compatible.md \
   docs/readiness.md \

@@ -156,6 +156,20 @@ def test_repair():
     equal(len(list((harness.scratch() / "login").glob(subject["sessions"]))), 1, "conversations")
 
 
+def test_investigation():
+    """a job that may change nothing changes nothing, by patches or by commands"""
+    repo = harness.repository({**harness.FILES, "write.py": "open('made.txt', 'w')\n"})
+    job = harness.scratch() / "job.json"
+    job.write_text(json.dumps({"schema": "mergeloom.job.v1", "mode": "investigate"}), encoding="utf-8")
+    plan = [{"run": "cat hello.txt"}, {"edit": EDIT}, {"run": "python3 -B write.py"},
+            {"result": {**RESULT, "summary": "It says helo.", "files_changed": []}}]
+    with serve(plan) as server:
+        finished = run(server.url, repo, "--job", job)
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    contains(finished.out, "It says helo.", "the report")
+    harness.must_be_untouched(repo)
+
+
 def failed(finished, repo, *parts, status=1):
     harness.must_complain(finished, status, *parts)
     lacks(finished.everything(), harness.KEY, "what is printed")

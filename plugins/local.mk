@@ -1,5 +1,5 @@
 # Each plugin is one shared object that links nothing but the portable parts and exports one symbol.
-plugin_link = -module -avoid-version -shared -no-undefined -Wl,-z,defs -export-symbols-regex '^mergeloom_plugin_init_v1$$'
+plugin_link = -module -avoid-version -shared -no-undefined -Wl,-z,defs -Wl,--gc-sections -export-symbols-regex '^mergeloom_plugin_init_v1$$'
 plugin_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 
 # Shared by plugins; compiled into each that speaks the format.

@@ -3,12 +3,9 @@
  * Each exchange takes a slot: an easy handle with a multi handle whose connection cache is its own, so that threads
  * share nothing but the list of idle slots.
  */
-#include "net/http.h"
+#include "net/http_internal.h"
 
-#include <curl/curl.h>
-#include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,62 +21,10 @@
 
 #define IDLE_SLOT_LIMIT 16
 #define CURL_BUFFER_SIZE 32768L
-#define HEADER_LIMIT (256u * 1024u)
-#define COMPLETE_GRACE_MS 1000u
-
-typedef struct http_slot {
-  CURL *easy;
-  CURLM *multi;
-  struct http_slot *next;
-} http_slot;
-
-struct mloom_http_client {
-  char *proxy;
-  char *no_proxy;
-  char *ca_file;
-  char *user_agent;
-  mloom_http_options options; /* its texts are the copies above */
-  const mloom_log *log;
-  pthread_mutex_t mutex;
-  http_slot *idle;
-  uint32_t idle_count;
-};
-
-/* One exchange while it runs. */
-typedef struct exchange {
-  mloom_http_client *client;
-  const mloom_call *call;
-  const mloom_clock *clock;
-  const mloom_http_request *request;
-  const mloom_http_sink *sink;
-  CURL *easy;
-  struct curl_slist *headers;
-  mloom_buffer origin; /* for messages: the whole URL may hold a key */
-  uint64_t connect_timeout_ms;
-  uint64_t first_byte_timeout_ms;
-  uint64_t idle_timeout_ms;
-  uint64_t total_timeout_ms;
-  int64_t started_ms;
-  int64_t progress_ms; /* when the other side was last seen to have taken or given something */
-  int32_t progressed;  /* it has since: a flag, for the clock is too dear to be read with each piece */
-  uint64_t body_size;
-  size_t segment; /* where the next byte of the body comes from */
-  size_t segment_offset;
-  uint64_t sent;
-  uint64_t received;
-  size_t header_size;
-  uint32_t stage;
-  int32_t status;
-  int32_t abort_code; /* what a sink returned */
-  int32_t line_status;
-  int32_t complete;     /* the sink has all it wants */
-  int32_t headers_done; /* the blank line behind them was seen */
-  char curl_error[CURL_ERROR_SIZE];
-} exchange;
 
 /* ---- The client ---- */
 
-static void slot_free(http_slot *slot) {
+static void slot_free(mloom_http_slot *slot) {
   if (slot->easy != NULL) {
     curl_easy_cleanup(slot->easy);
   }
@@ -89,9 +34,9 @@ static void slot_free(http_slot *slot) {
   free(slot);
 }
 
-static http_slot *slot_take(mloom_http_client *client) {
+static mloom_http_slot *slot_take(mloom_http_client *client) {
   pthread_mutex_lock(&client->mutex);
-  http_slot *slot = client->idle;
+  mloom_http_slot *slot = client->idle;
   if (slot != NULL) {
     client->idle = slot->next;
     client->idle_count--;
@@ -113,7 +58,7 @@ static http_slot *slot_take(mloom_http_client *client) {
   return slot;
 }
 
-static void slot_give(mloom_http_client *client, http_slot *slot) {
+static void slot_give(mloom_http_client *client, mloom_http_slot *slot) {
   curl_easy_reset(slot->easy);
   pthread_mutex_lock(&client->mutex);
   int keep = client->idle_count < IDLE_SLOT_LIMIT;
@@ -177,7 +122,7 @@ void mloom_http_client_free(mloom_http_client *client) {
     return;
   }
   while (client->idle != NULL) {
-    http_slot *slot = client->idle;
+    mloom_http_slot *slot = client->idle;
     client->idle = slot->next;
     slot_free(slot);
   }
@@ -195,7 +140,7 @@ void mloom_http_client_free(mloom_http_client *client) {
 
 /* ---- Headers of the request ---- */
 
-static int32_t append_line(exchange *ex, const char *line) {
+static int32_t append_line(mloom_http_exchange *ex, const char *line) {
   struct curl_slist *longer = curl_slist_append(ex->headers, line);
   if (longer == NULL) {
     return MLOOM_E_MEMORY;
@@ -204,7 +149,7 @@ static int32_t append_line(exchange *ex, const char *line) {
   return MLOOM_OK;
 }
 
-static int32_t add_header(exchange *ex, const mloom_header *header, mloom_error *error) {
+static int32_t add_header(mloom_http_exchange *ex, const mloom_header *header, mloom_error *error) {
   int32_t checked = mloom_header_check(header, error);
   if (checked != MLOOM_OK) {
     return checked;
@@ -229,7 +174,7 @@ static int32_t add_header(exchange *ex, const mloom_header *header, mloom_error 
   return code == MLOOM_OK ? code : mloom_error_memory(error);
 }
 
-static int32_t add_headers(exchange *ex, mloom_error *error) {
+static int32_t add_headers(mloom_http_exchange *ex, mloom_error *error) {
   int has_type = 0;
   for (size_t i = 0; i < ex->request->header_count; i++) {
     const mloom_header *header = ex->request->headers[i];
@@ -246,7 +191,7 @@ static int32_t add_headers(exchange *ex, mloom_error *error) {
   return MLOOM_OK;
 }
 
-static void exchange_end(exchange *ex) {
+static void exchange_end(mloom_http_exchange *ex) {
   for (struct curl_slist *line = ex->headers; line != NULL; line = line->next) {
     mloom_secret_wipe(line->data, strlen(line->data));
   }
@@ -255,13 +200,9 @@ static void exchange_end(exchange *ex) {
 }
 
 /* NULL: none. */
-static const char *proxy_of(const exchange *ex) {
-  return (ex->request->flags & MLOOM_HTTP_DIRECT) != 0 ? NULL : ex->client->proxy;
-}
-
 /* ---- What libcurl calls ---- */
 
-static void note_progress(exchange *ex) {
+static void note_progress(mloom_http_exchange *ex) {
   ex->progressed = 1;
 }
 
@@ -269,7 +210,7 @@ static void note_progress(exchange *ex) {
 static CURLcode on_handshake(CURL *easy, void *context, void *userdata) {
   (void)easy;
   (void)context;
-  ((exchange *)userdata)->stage = MLOOM_HTTP_STAGE_TLS;
+  ((mloom_http_exchange *)userdata)->stage = MLOOM_HTTP_STAGE_TLS;
   return CURLE_OK;
 }
 
@@ -278,14 +219,14 @@ static int on_connected(void *userdata, char *remote_ip, char *local_ip, int rem
   (void)local_ip;
   (void)remote_port;
   (void)local_port;
-  exchange *ex = userdata;
+  mloom_http_exchange *ex = userdata;
   ex->stage = ex->body_size == 0 ? MLOOM_HTTP_STAGE_FIRST_BYTE : MLOOM_HTTP_STAGE_SEND;
   note_progress(ex);
   return CURL_PREREQFUNC_OK;
 }
 
 static size_t on_read(char *buffer, size_t size, size_t count, void *userdata) {
-  exchange *ex = userdata;
+  mloom_http_exchange *ex = userdata;
   size_t room = size * count;
   size_t filled = 0;
   while (filled < room && ex->segment < ex->request->body_count) {
@@ -312,7 +253,7 @@ static size_t on_read(char *buffer, size_t size, size_t count, void *userdata) {
 
 /* A kept connection may turn out to be dead after a part of the body was sent; curl then begins again on a new one. */
 static int on_seek(void *userdata, curl_off_t offset, int origin) {
-  exchange *ex = userdata;
+  mloom_http_exchange *ex = userdata;
   if (offset != 0 || origin != SEEK_SET) {
     return CURL_SEEKFUNC_FAIL;
   }
@@ -329,7 +270,7 @@ static curl_socket_t on_open_socket(void *userdata, curlsocktype purpose, struct
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static int32_t on_status_line(exchange *ex, const char *line, size_t size) {
+static int32_t on_status_line(mloom_http_exchange *ex, const char *line, size_t size) {
   const char *blank = memchr(line, ' ', size);
   int32_t status = 0;
   if (blank != NULL && (size_t)(blank - line) + 4 <= size) {
@@ -344,13 +285,13 @@ static int32_t on_status_line(exchange *ex, const char *line, size_t size) {
   ex->stage = MLOOM_HTTP_STAGE_BODY;
   ex->status = status;
   /* The proxy's own word; no server behind it answers so. */
-  if (status == 407 && proxy_of(ex) != NULL) {
+  if (status == 407 && mloom_http_proxy_of(ex) != NULL) {
     return MLOOM_E_UNAVAILABLE;
   }
   return ex->sink->status == NULL ? MLOOM_OK : ex->sink->status(status, ex->sink->userdata);
 }
 
-static int32_t on_header_line(exchange *ex, const char *line, size_t size) {
+static int32_t on_header_line(mloom_http_exchange *ex, const char *line, size_t size) {
   const char *colon = memchr(line, ':', size);
   if (ex->line_status < 200 || ex->sink->header == NULL || colon == NULL || colon == line || line[0] == ' ' ||
       line[0] == '\t' || memchr(line, '\0', size) != NULL) {
@@ -368,12 +309,12 @@ static int32_t on_header_line(exchange *ex, const char *line, size_t size) {
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
-  exchange *ex = userdata;
+  mloom_http_exchange *ex = userdata;
   size *= count;
   note_progress(ex);
   int32_t code = MLOOM_OK;
   ex->header_size += size;
-  if (ex->header_size > HEADER_LIMIT) {
+  if (ex->header_size > MLOOM_HTTP_HEADER_LIMIT) {
     code = MLOOM_E_LIMIT;
   } else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
     code = on_status_line(ex, line, size);
@@ -390,7 +331,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
-  exchange *ex = userdata;
+  mloom_http_exchange *ex = userdata;
   size *= count;
   if (!ex->complete) {
     note_progress(ex);
@@ -407,7 +348,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *userdata) {
 
 /* ---- Setting up ---- */
 
-static int32_t set_method(exchange *ex) {
+static int32_t set_method(mloom_http_exchange *ex) {
   CURL *easy = ex->easy;
   const char *method = ex->request->method;
   if (strcmp(method, "GET") == 0 && ex->request->body_count == 0) {
@@ -427,7 +368,7 @@ static int32_t set_method(exchange *ex) {
 }
 
 /* Options that take no memory cannot fail; those that copy a text or may be missing in a build are looked at. */
-static int32_t set_options(exchange *ex, mloom_error *error) {
+static int32_t set_options(mloom_http_exchange *ex, mloom_error *error) {
   CURL *easy = ex->easy;
   const mloom_http_client *client = ex->client;
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, ex->curl_error);
@@ -462,7 +403,8 @@ static int32_t set_options(exchange *ex, mloom_error *error) {
       curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "") == CURLE_OUT_OF_MEMORY ||
       curl_easy_setopt(easy, CURLOPT_URL, ex->request->url) != CURLE_OK ||
       curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK ||
-      curl_easy_setopt(easy, CURLOPT_PROXY, proxy_of(ex) == NULL ? "" : proxy_of(ex)) != CURLE_OK ||
+      curl_easy_setopt(easy, CURLOPT_PROXY, mloom_http_proxy_of(ex) == NULL ? "" : mloom_http_proxy_of(ex)) !=
+          CURLE_OK ||
       curl_easy_setopt(easy, CURLOPT_NOPROXY, client->no_proxy == NULL ? "" : client->no_proxy) != CURLE_OK ||
       (client->ca_file != NULL && (curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file) != CURLE_OK ||
                                    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file) != CURLE_OK)) ||
@@ -472,7 +414,7 @@ static int32_t set_options(exchange *ex, mloom_error *error) {
   return MLOOM_OK;
 }
 
-static int32_t prepare(exchange *ex, mloom_error *error) {
+static int32_t prepare(mloom_http_exchange *ex, mloom_error *error) {
   const mloom_http_request *request = ex->request;
   const mloom_http_options *options = &ex->client->options;
   if (!mloom_header_is_token(request->method)) {
@@ -499,245 +441,9 @@ static int32_t prepare(exchange *ex, mloom_error *error) {
   return code == MLOOM_OK ? set_options(ex, error) : code;
 }
 
-/* ---- Failures ---- */
-
-static uint32_t failed_stage(const exchange *ex) {
-  if (ex->stage != MLOOM_HTTP_STAGE_REQUEST) {
-    return ex->stage;
-  }
-  curl_off_t resolved = 0;
-  curl_easy_getinfo(ex->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-  return resolved == 0 ? MLOOM_HTTP_STAGE_RESOLVE : MLOOM_HTTP_STAGE_CONNECT;
-}
-
-/* "host:port", or the proxy in front of it. */
-static const char *peer(const exchange *ex) {
-  return proxy_of(ex) == NULL ? mloom_buffer_string(&ex->origin) : "the proxy";
-}
-
-__attribute__((format(printf, 5, 6))) static int32_t set_error(mloom_error *error, int32_t code, uint32_t retryable,
-                                                               const char *remedy, const char *format, ...) {
-  char text[512];
-  va_list arguments;
-  va_start(arguments, format);
-  if (vsnprintf(text, sizeof(text), format, arguments) < 0) {
-    text[0] = '\0';
-  }
-  va_end(arguments);
-  mloom_error_set(error, code, MLOOM_DOMAIN_NETWORK, remedy, "%s", text);
-  if (error != NULL && error->size >= offsetof(mloom_error, retryable) + sizeof(error->retryable)) {
-    error->retryable = retryable;
-  }
-  return code;
-}
-
-static int32_t time_out(const exchange *ex, const char *setting, uint64_t milliseconds, const char *what,
-                        mloom_error *error) {
-  char remedy[128];
-  snprintf(remedy, sizeof(remedy), "raise %s, or find out why the server is slow", setting);
-  return set_error(error, MLOOM_E_TIMEOUT, 1, remedy, "%s %s within %llu ms", mloom_buffer_string(&ex->origin), what,
-                   (unsigned long long)milliseconds);
-}
-
-static const char *connect_time_out_text(const exchange *ex) {
-  switch (failed_stage(ex)) {
-  case MLOOM_HTTP_STAGE_RESOLVE:
-    return "could not be resolved";
-  case MLOOM_HTTP_STAGE_CONNECT:
-    return "did not accept a connection";
-  default:
-    return "did not finish the TLS handshake";
-  }
-}
-
-/* MLOOM_OK and the milliseconds until the next limit, the limit that has passed, or MLOOM_COMPLETE. */
-static int32_t check_limits(exchange *ex, int *wait_ms, mloom_error *error) {
-  int32_t code = mloom_call_check(ex->call, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  int64_t now = ex->clock->monotonic_ms(ex->clock);
-  if (ex->progressed) {
-    ex->progressed = 0;
-    ex->progress_ms = now;
-  }
-  uint64_t elapsed = (uint64_t)(now - ex->started_ms);
-  uint64_t waited = (uint64_t)(now - ex->progress_ms);
-  uint64_t left = (uint64_t)mloom_call_remaining_ms(ex->call);
-  if (ex->total_timeout_ms != 0) {
-    if (elapsed >= ex->total_timeout_ms) {
-      return time_out(ex, "total_timeout", ex->total_timeout_ms, "did not finish the answer", error);
-    }
-    left = left < ex->total_timeout_ms - elapsed ? left : ex->total_timeout_ms - elapsed;
-  }
-  uint64_t limit = ex->idle_timeout_ms;
-  const char *setting = "idle_timeout";
-  const char *what = "sent nothing more";
-  if (ex->stage < MLOOM_HTTP_STAGE_SEND) {
-    limit = ex->connect_timeout_ms;
-    setting = "connect_timeout";
-    what = NULL;
-  } else if (ex->stage == MLOOM_HTTP_STAGE_SEND) {
-    what = "took nothing more of the request";
-  } else if (ex->stage == MLOOM_HTTP_STAGE_FIRST_BYTE) {
-    limit = ex->first_byte_timeout_ms;
-    setting = "first_byte_timeout";
-    what = "did not begin to answer";
-  }
-  if (ex->complete) { /* a server that ends the answer soon keeps its connection for the next request */
-    limit = limit == 0 || limit > COMPLETE_GRACE_MS ? COMPLETE_GRACE_MS : limit;
-  }
-  if (limit != 0) {
-    if (waited >= limit && ex->complete) {
-      return MLOOM_COMPLETE;
-    }
-    if (waited >= limit) {
-      return time_out(ex, setting, limit, what == NULL ? connect_time_out_text(ex) : what, error);
-    }
-    left = left < limit - waited ? left : limit - waited;
-  }
-  *wait_ms = left < INT_MAX ? (int)left : INT_MAX;
-  return MLOOM_OK;
-}
-
-static int32_t connect_failure(const exchange *ex, mloom_error *error) {
-  long proxy_status = 0;
-  long reason = 0;
-  curl_easy_getinfo(ex->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
-  curl_easy_getinfo(ex->easy, CURLINFO_OS_ERRNO, &reason);
-  if (proxy_status == 407) {
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "put the user and password of the proxy into the proxy setting",
-                     "the proxy asks for a login (407)");
-  }
-  if (proxy_status >= 300) {
-    return set_error(error, MLOOM_E_UNAVAILABLE, proxy_status >= 500, "ask the proxy's operator to allow this host",
-                     "the proxy refused to connect to %s (%ld)", mloom_buffer_string(&ex->origin), proxy_status);
-  }
-  if (reason == ECONNREFUSED) {
-    return set_error(error, MLOOM_E_UNAVAILABLE, 1, "start the server, or correct the host and port of the URL",
-                     "%s refused the connection", peer(ex));
-  }
-  return set_error(error, MLOOM_E_UNAVAILABLE, 1, "check the network, the firewall and the host and port of the URL",
-                   "cannot connect to %s: %s", peer(ex), reason != 0 ? strerrordesc_np((int)reason) : ex->curl_error);
-}
-
-/* What OpenSSL's certificate check answers; the numbers are part of its interface. */
-#define VERIFY_OK 0
-#define VERIFY_UNSPECIFIED 1 /* what libcurl begins with: the host name is compared before the chain */
-#define VERIFY_NOT_YET_VALID 9
-#define VERIFY_EXPIRED 10
-#define VERIFY_SELF_SIGNED 18
-#define VERIFY_SELF_SIGNED_CHAIN 19
-#define VERIFY_UNKNOWN_ISSUER 20
-#define VERIFY_UNKNOWN_LEAF_ISSUER 21
-
-static int32_t certificate_failure(const exchange *ex, mloom_error *error) {
-  const char *origin = mloom_buffer_string(&ex->origin);
-  long result = VERIFY_OK;
-  curl_easy_getinfo(ex->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-  switch (result) {
-  case VERIFY_OK:
-  case VERIFY_UNSPECIFIED:
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "use the host name that the certificate was made for",
-                     "the certificate of %s is for another host name", origin);
-  case VERIFY_NOT_YET_VALID:
-  case VERIFY_EXPIRED:
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "renew the server's certificate, or correct this machine's clock",
-                     "the certificate of %s %s", origin, result == VERIFY_EXPIRED ? "has expired" : "is not yet valid");
-  case VERIFY_SELF_SIGNED:
-  case VERIFY_SELF_SIGNED_CHAIN:
-  case VERIFY_UNKNOWN_ISSUER:
-  case VERIFY_UNKNOWN_LEAF_ISSUER:
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "name the file with the authority's certificate in ca_file",
-                     "the certificate of %s was issued by an unknown authority", origin);
-  default:
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "correct the server's certificate",
-                     "the certificate of %s is not accepted: %s", origin, ex->curl_error);
-  }
-}
-
-static int32_t tls_failure(const exchange *ex, CURLcode result, mloom_error *error) {
-  if (result == CURLE_PEER_FAILED_VERIFICATION) {
-    return certificate_failure(ex, error);
-  }
-  if (result == CURLE_SSL_CACERT_BADFILE) {
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "name a readable file with PEM certificates in ca_file",
-                     "the CA file %s cannot be used", ex->client->ca_file == NULL ? "" : ex->client->ca_file);
-  }
-  int is_plain = strstr(ex->curl_error, "wrong version number") != NULL;
-  return set_error(error, MLOOM_E_UNAVAILABLE, is_plain ? 0 : 1,
-                   is_plain ? "use http:// in the URL, or correct its port" : "check that the server speaks TLS 1.2",
-                   "the TLS handshake with %s failed: %s", mloom_buffer_string(&ex->origin),
-                   is_plain ? "the server does not speak TLS on this port" : ex->curl_error);
-}
-
-static int32_t abort_failure(const exchange *ex, mloom_error *error) {
-  if (ex->abort_code == MLOOM_E_UNAVAILABLE && ex->status == 407) {
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "put the user and password of the proxy into the proxy setting",
-                     "the proxy asks for a login (407)");
-  }
-  if (ex->header_size > HEADER_LIMIT) {
-    return set_error(error, MLOOM_E_PROTOCOL, 0, "check that the URL names the right server",
-                     "the headers of the answer of %s are too large", mloom_buffer_string(&ex->origin));
-  }
-  return mloom_error_set(error, ex->abort_code, MLOOM_DOMAIN_NETWORK, NULL, "the answer of %s was not accepted (%s)",
-                         mloom_buffer_string(&ex->origin), mloom_code_name(ex->abort_code));
-}
-
-/* The connection was there; the exchange broke. */
-static int32_t transfer_failure(const exchange *ex, CURLcode result, mloom_error *error) {
-  const char *origin = mloom_buffer_string(&ex->origin);
-  if (ex->status != 0 && (result == CURLE_PARTIAL_FILE || result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING)) {
-    return set_error(error, MLOOM_E_PROTOCOL, 1, "try again; look at the server's log if it happens often",
-                     "%s cut the answer after %llu bytes", origin, (unsigned long long)ex->received);
-  }
-  if (result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR || result == CURLE_SEND_ERROR) {
-    return set_error(error, MLOOM_E_PROTOCOL, 1, "try again; look at the server's log if it happens often",
-                     "%s closed the connection without an answer", origin);
-  }
-  return set_error(error, MLOOM_E_PROTOCOL, 0, "check that the URL names an HTTP server",
-                   "%s sent an answer that is not HTTP: %s", origin,
-                   ex->curl_error[0] != '\0' ? ex->curl_error : curl_easy_strerror(result));
-}
-
-static int32_t describe_failure(exchange *ex, CURLcode result, mloom_error *error) {
-  if (ex->abort_code != MLOOM_OK) {
-    return abort_failure(ex, error);
-  }
-  ex->stage = failed_stage(ex);
-  switch (result) {
-  case CURLE_OUT_OF_MEMORY:
-    return mloom_error_memory(error);
-  case CURLE_COULDNT_RESOLVE_HOST:
-    ex->stage = MLOOM_HTTP_STAGE_RESOLVE;
-    return set_error(error, MLOOM_E_UNAVAILABLE, 1, "check the host name in the URL and this machine's name service",
-                     "the host name of %s cannot be resolved", mloom_buffer_string(&ex->origin));
-  case CURLE_COULDNT_RESOLVE_PROXY:
-    ex->stage = MLOOM_HTTP_STAGE_RESOLVE;
-    return set_error(error, MLOOM_E_UNAVAILABLE, 1, "correct the proxy setting",
-                     "the host name of the proxy cannot be resolved");
-  case CURLE_OPERATION_TIMEDOUT:
-    return time_out(ex, "connect_timeout", ex->connect_timeout_ms, connect_time_out_text(ex), error);
-  case CURLE_URL_MALFORMAT:
-    return set_error(error, MLOOM_E_INVALID, 0, "give an absolute URL such as https://host.example/v1",
-                     "the URL cannot be used: %s", ex->curl_error);
-  case CURLE_SSL_CONNECT_ERROR:
-  case CURLE_SSL_CERTPROBLEM:
-  case CURLE_SSL_CIPHER:
-  case CURLE_PEER_FAILED_VERIFICATION:
-  case CURLE_SSL_CACERT_BADFILE:
-  case CURLE_SSL_ISSUER_ERROR:
-  case CURLE_SSL_CLIENTCERT:
-    ex->stage = MLOOM_HTTP_STAGE_TLS;
-    return tls_failure(ex, result, error);
-  default:
-    return ex->stage < MLOOM_HTTP_STAGE_SEND ? connect_failure(ex, error) : transfer_failure(ex, result, error);
-  }
-}
-
 /* ---- Running ---- */
 
-static int32_t run(exchange *ex, CURLM *multi, mloom_error *error) {
+static int32_t run(mloom_http_exchange *ex, CURLM *multi, mloom_error *error) {
   struct curl_waitfd wake = {.fd = ex->call == NULL ? -1 : mloom_cancel_fd(ex->call->cancel),
                              .events = CURL_WAIT_POLLIN};
   for (;;) {
@@ -751,13 +457,13 @@ static int32_t run(exchange *ex, CURLM *multi, mloom_error *error) {
     if (running == 0) {
       break;
     }
-    int32_t code = check_limits(ex, &wait_ms, error);
+    int32_t code = mloom_http_check_limits(ex, &wait_ms, error);
     if (code == MLOOM_COMPLETE) {
       ex->stage = MLOOM_HTTP_STAGE_DONE;
       return MLOOM_OK;
     }
     if (code != MLOOM_OK) {
-      ex->stage = failed_stage(ex);
+      ex->stage = mloom_http_failed_stage(ex);
       return code;
     }
     curl_multi_poll(multi, &wake, wake.fd < 0 ? 0 : 1, wait_ms, NULL);
@@ -773,19 +479,19 @@ static int32_t run(exchange *ex, CURLM *multi, mloom_error *error) {
     outcome = CURLE_GOT_NOTHING;
   }
   if (outcome != CURLE_OK) {
-    return describe_failure(ex, outcome, error);
+    return mloom_http_describe_failure(ex, outcome, error);
   }
   ex->stage = MLOOM_HTTP_STAGE_DONE;
   return MLOOM_OK;
 }
 
-static int64_t time_info(const exchange *ex, CURLINFO info) {
+static int64_t time_info(const mloom_http_exchange *ex, CURLINFO info) {
   curl_off_t microseconds = 0;
   curl_easy_getinfo(ex->easy, info, &microseconds);
   return (int64_t)(microseconds / 1000);
 }
 
-static void fill_report(const exchange *ex, mloom_http_report *report) {
+static void fill_report(const mloom_http_exchange *ex, mloom_http_report *report) {
   *report = (mloom_http_report){.stage = ex->stage,
                                 .status = ex->status,
                                 .received = ex->received,
@@ -805,12 +511,12 @@ int32_t mloom_http_perform(mloom_http_client *client, const mloom_call *call, co
   if (code != MLOOM_OK) {
     return code;
   }
-  http_slot *slot = slot_take(client);
+  mloom_http_slot *slot = slot_take(client);
   if (slot == NULL) {
     return mloom_error_memory(error);
   }
   MLOOM_AUTO(exchange_end)
-  exchange ex = {.client = client, .call = call, .request = request, .sink = sink, .easy = slot->easy};
+  mloom_http_exchange ex = {.client = client, .call = call, .request = request, .sink = sink, .easy = slot->easy};
   ex.clock = call == NULL || call->clock == NULL ? mloom_clock_system() : call->clock;
   ex.started_ms = ex.clock->monotonic_ms(ex.clock);
   ex.progress_ms = ex.started_ms;

@@ -5,6 +5,8 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/net/header.h \
   libmergeloom/net/http.c \
   libmergeloom/net/http.h \
+  libmergeloom/net/http_failure.c \
+  libmergeloom/net/http_internal.h \
   libmergeloom/net/retry.c \
   libmergeloom/net/retry.h \
   libmergeloom/net/sse.h \

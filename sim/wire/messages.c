@@ -182,6 +182,11 @@ static int32_t read_messages(sim_conversation *out, const mloom_json *messages, 
       code = read_assistant(out, content, i, error);
     } else if (strcmp(role, "user") == 0) {
       code = read_user(out, content, before, i, error);
+    } else if (strcmp(role, "system") == 0 && i > 0) {
+      /* Behind a beta flag the service takes these, and its own program sends them. */
+      mloom_buffer *text = sim_conversation_add(out, SIM_ROLE_SYSTEM);
+      code = text == NULL ? MLOOM_E_MEMORY : read_text(text, content, "system", error);
+      continue;
     } else {
       return refuse(error, "messages.%zu.role: unexpected role", i);
     }

@@ -133,6 +133,9 @@ static int32_t read_tools(sim_conversation *out, const mloom_json *tools, mloom_
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(tools); i++) {
     const mloom_json *tool = mloom_json_at(tools, i);
     mloom_bytes name = mloom_json_text(mloom_json_member(tool, "name"));
+    if (strcmp(type_of(tool), "function") != 0) {
+      continue; /* tools of the service's own, and free-form ones: no script calls them */
+    }
     if (name.size == 0 || mloom_json_kind(mloom_json_member(tool, "parameters")) != MLOOM_JSON_OBJECT) {
       return refuse(error, "tools[%zu] wants a name and parameters", i);
     }

@@ -6,6 +6,7 @@ a real one cannot be made to do. A test script makes a Subject, takes the cases 
     from program_cases import *
 """
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -497,6 +498,35 @@ def test_check_login_folder():
     path = harness.scratch() / "file"
     path.write_text("", encoding="utf-8")
     fails_check("login", "no folder", **{subject["login"]: path})
+
+
+def test_check_login_folder_read_only():
+    """a login folder on a volume that cannot be written"""
+    login = harness.scratch() / "login"
+    login.mkdir()
+    command = [harness.BUILD / "mergeloom", "check", subject["id"], "--json", "--no-self-test"]
+    if os.geteuid() == 0:  # whom modes do not hold
+        command = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"', login,
+                   *command]
+    else:
+        login.chmod(0o500)
+    finished = harness.run(command, environment=environment("http://127.0.0.1:9", fake(f"print('version {subject['version']}')\n")))
+    check(finished.out, f"{finished!r}")
+    checks = {one["name"]: one for one in json.loads(finished.out)["providers"][0]["checks"]}
+    equal(checks["login"]["state"], "fail", "login")
+    contains(checks["login"]["reason"], "cannot be written", "login")
+    contains(checks["login"]["remedy"], "read-write", "login")
+
+
+def test_check_login_in_use():
+    """a login that another worker is using"""
+    login = harness.scratch() / "login"
+    login.mkdir()
+    with open(login / ".mergeloom-lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        checks, _ = checked("http://127.0.0.1:9", "--no-self-test")
+    equal(checks["login"]["state"], "warn", "login")
+    contains(checks["login"]["reason"], "another process is using this login", "login")
 
 
 def test_check_timeout():

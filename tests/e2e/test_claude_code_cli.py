@@ -61,18 +61,28 @@ def test_reads_of_the_program_itself():
     login.mkdir()
     (login / ".credentials.json").write_text('{"note": "login-file-content"}', encoding="utf-8")
     repo = harness.repository(harness.FILES)
-    def read(number, path):
-        return {"response": {"toolCalls": [{"id": f"call_r{number}", "name": "Read", "arguments": json.dumps({"file_path": path})}]}}
-    plan = [read(1, str(login / ".credentials.json")), read(2, "/proc/self/environ"), read(3, "/etc/shadow"),
+    (repo / "link").symlink_to(login)
+
+    def call(number, name, **arguments):
+        return {"response": {"toolCalls": [{"id": f"call_r{number}", "name": name, "arguments": json.dumps(arguments)}]}}
+    plan = [call(1, "Read", file_path=str(login / ".credentials.json")), call(2, "Read", file_path="/proc/self/environ"),
+            call(3, "Read", file_path="/etc/shadow"), call(4, "Read", file_path=str(repo / "link/.credentials.json")),
+            call(5, "Grep", pattern="content", path=str(login), output_mode="content"),
+            call(6, "Grep", pattern="content", path=str(repo / "link"), output_mode="content"),
+            call(7, "Grep", pattern="test-key", path="/proc/self/environ", output_mode="content"),
+            call(8, "Write", file_path=str(login / "settings.json"), content="{}"),
+            call(9, "Write", file_path=str(repo / ".git/hooks/post-commit"), content="x"),
             {"result": {**RESULT, "files_changed": []}}]
     with serve(plan) as server, Recorder(upstream=server.url) as recorder:
         finished = run(recorder.url, repo)
         bodies = b"".join(recorder.bodies("/v1/messages?beta=true")).decode()
     equal(finished.status, 0, f"exit status of {finished!r}")
-    contains(bodies, "call_r3", "the attempts")
+    contains(bodies, "call_r9", "the attempts")
     lacks(bodies, "login-file-content", "what the model was told")
     lacks(bodies, harness.KEY, "what the model was told")
     lacks(bodies, "root:", "what the model was told")
+    check(not (login / "settings.json").exists(), "settings of the program were written")
+    check(not (repo / ".git/hooks/post-commit").exists(), "a hook was written")
 
 
 def test_check_expired_login():

@@ -44,6 +44,13 @@ static const route routes[] = {
     {"GET", "/api/v1/jobs/*", GUARD_PERSON, api_job},
     {"POST", "/api/v1/jobs/*/cancel", GUARD_PERSON, api_job_cancel},
     {"GET", "/api/v1/jobs/*/events", GUARD_PERSON, api_job_events},
+    {"GET", "/api/v1/executors", GUARD_PERSON, api_executors},
+    {"GET", "/api/v1/gateway/settings", GUARD_EXECUTOR, gateway_settings},
+    {"POST", "/api/v1/gateway/claim", GUARD_EXECUTOR, gateway_claim},
+    {"POST", "/api/v1/gateway/jobs/*/lease", GUARD_EXECUTOR, gateway_lease},
+    {"POST", "/api/v1/gateway/jobs/*/events", GUARD_EXECUTOR, gateway_events},
+    {"POST", "/api/v1/gateway/jobs/*/end", GUARD_EXECUTOR, gateway_end},
+    {"POST", "/api/v1/gateway/jobs/*/return", GUARD_EXECUTOR, gateway_return},
     {"GET", "/api/v1/audit", GUARD_PERSON, api_audit},
     {"GET", "/api/v1/events", GUARD_PERSON, api_events},
     {"GET", "/healthz", GUARD_PUBLIC, api_live},
@@ -162,6 +169,9 @@ void app_handle(const http_request *request, http_answer *answer, void *userdata
   /* What is not there is told only to those who may look. */
   int32_t code = guard_check(self->guard, request, found == NULL ? GUARD_PERSON : found->kind,
                              found == NULL ? NULL : http_form(request, "csrf"), &session, &error);
+  if (code == MLOOM_OK && found != NULL && found->kind == GUARD_EXECUTOR && self->exports == NULL) {
+    code = mloom_error_set(&error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_USAGE, "ask the gateway", "this is an executor");
+  }
   if (code == MLOOM_OK && found == NULL) {
     code = other_method ? mloom_error_set(&error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_USAGE, "see the API's description",
                                           "%s is not for this address", http_method(request))

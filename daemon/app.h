@@ -7,6 +7,9 @@
 
 #include "catalogue.h"
 #include "deployment.h"
+#include "exports.h"
+#include "fleet.h"
+#include "gateway_client.h"
 #include "guard.h"
 #include "http.h"
 #include "store/store.h"
@@ -21,9 +24,13 @@ typedef struct application {
   store *store;
   catalogue *catalogue;
   struct runner *runner;
+  exports *exports;        /* NULL on an executor */
+  fleet *fleet;            /* NULL on an executor */
+  gateway_client *gateway; /* of an executor, else NULL */
   guard *guard;
   http_server *server;
-  int64_t started_ms; /* wall clock */
+  local_jobs local_jobs; /* of a daemon that is its own executor */
+  int64_t started_ms;    /* wall clock */
 } application;
 
 /* One request with who makes it. */
@@ -75,11 +82,19 @@ void api_job_submit(app_call *call);
 void api_job(app_call *call);
 void api_job_cancel(app_call *call);
 void api_job_events(app_call *call);
+void api_executors(app_call *call);
 void api_audit(app_call *call);
 void api_events(app_call *call);
 void api_live(app_call *call);
 void api_ready(app_call *call);
 void api_metrics(app_call *call);
+
+void gateway_settings(app_call *call);
+void gateway_claim(app_call *call);
+void gateway_lease(app_call *call);
+void gateway_events(app_call *call);
+void gateway_end(app_call *call);
+void gateway_return(app_call *call);
 
 /* The handler of every request. */
 void app_handle(const http_request *request, http_answer *answer, void *userdata);

@@ -20,6 +20,9 @@ typedef struct reading {
 } reading;
 
 static void reading_free(reading *state) {
+  if (state->line.data != NULL) {
+    mloom_secret_wipe(state->line.data, state->line.capacity);
+  }
   mloom_buffer_free(&state->line);
   mloom_buffer_free(&state->stderr_tail);
 }
@@ -46,6 +49,9 @@ static void take_line(reading *state, const char *line, size_t size) {
                     mloom_json_member_string(fact, "remedy", ""), "%s", mloom_json_member_string(fact, "message", ""));
   } else {
     state->fn(type, fact, state->userdata);
+  }
+  if (strcmp(type, "settings") == 0) {
+    mloom_json_wipe(fact); /* the only fact with secrets */
   }
   mloom_json_unref(fact);
 }

@@ -333,7 +333,7 @@ int32_t guard_check(guard *self, const http_request *request, int kind, const ch
   const char *method = http_method(request);
   int changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
   *session = (guard_session){0};
-  if (http_waited(request)) {
+  if (http_wait_deadline(request) != 0) {
     return kind == GUARD_PERSON ? open_session(self, request, session, error) : MLOOM_OK;
   }
   int32_t code = kind == GUARD_PUBLIC ? MLOOM_OK : spend(self, request, 1, error);

@@ -29,7 +29,7 @@ struct http_request {
   const char *path;
   mloom_buffer body;
   int too_large;
-  int waited;
+  int64_t deadline_ms; /* of the first wait */
   char peer[INET6_ADDRSTRLEN];
   int loopback;
   mloom_json *form; /* of the body, once somebody asked for it */
@@ -139,8 +139,8 @@ int http_peer_is_loopback(const http_request *request) {
   return request->loopback;
 }
 
-int http_waited(const http_request *request) {
-  return request->waited;
+int64_t http_wait_deadline(const http_request *request) {
+  return request->deadline_ms;
 }
 
 static void find_peer(http_request *request) {
@@ -340,7 +340,7 @@ static enum MHD_Result answer_request(http_request *request) {
     if (answer.wait_until_ms == 0) {
       return send_answer(request, &answer);
     }
-    request->waited = 1;
+    request->deadline_ms = request->deadline_ms == 0 ? answer.wait_until_ms : request->deadline_ms;
     if (park(request, wakes, answer.wait_until_ms)) {
       return MHD_YES;
     }

@@ -70,8 +70,8 @@ const char *http_form(const http_request *request, const char *name);
 /* The address of the peer, "" when it came over a Unix socket. */
 const char *http_peer(const http_request *request);
 int http_peer_is_loopback(const http_request *request);
-/* 1 when the handler was called for this request before. */
-int http_waited(const http_request *request);
+/* Until when the handler had the request wait the first time (monotonic); 0 when it is called for the first time. */
+int64_t http_wait_deadline(const http_request *request);
 
 __attribute__((format(printf, 3, 4))) void http_answer_header(http_answer *answer, const char *name, const char *format,
                                                               ...);

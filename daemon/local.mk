@@ -3,6 +3,7 @@ bin_PROGRAMS += mergeloomd
 pkglibexec_PROGRAMS += mergeloom-worker
 mergeloomd_SOURCES = \
   daemon/api/api.c \
+  daemon/api/gateway.c \
   daemon/app.c \
   daemon/app.h \
   daemon/catalogue.c \
@@ -13,12 +14,20 @@ mergeloomd_SOURCES = \
   daemon/deployment.h \
   daemon/deployment_fields.c \
   daemon/deployment_fields.h \
+  daemon/exports.c \
+  daemon/exports.h \
+  daemon/fleet.c \
+  daemon/fleet.h \
+  daemon/gateway_client.c \
+  daemon/gateway_client.h \
   daemon/guard.c \
   daemon/guard.h \
   daemon/html.c \
   daemon/html.h \
   daemon/http.c \
   daemon/http.h \
+  daemon/job_source.c \
+  daemon/job_source.h \
   daemon/main.c \
   daemon/pages/assets.c \
   daemon/pages/overview.c \

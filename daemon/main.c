@@ -105,6 +105,46 @@ static int32_t start_server(application *self, mloom_error *error) {
   return code;
 }
 
+static void refresh(application *self) {
+  mloom_error why = MLOOM_ERROR_INIT;
+  if (catalogue_refresh(self->catalogue, &why) != MLOOM_OK ||
+      (self->exports != NULL && exports_refresh(self->exports, &why) != MLOOM_OK)) {
+    mloom_log_write(&self->log, MLOOM_LOG_ERROR, "providers", "%s; %s", why.message, why.remedy);
+  }
+  (void)catalogue_check(self->catalogue, NULL, 0, NULL);
+  wake_server(self);
+}
+
+/* The gateway's settings changed. */
+static void follow_gateway(void *userdata) {
+  refresh(userdata);
+}
+
+static int32_t start_gateway_side(application *self, mloom_error *error) {
+  self->fleet = fleet_new();
+  return self->fleet == NULL ? mloom_error_memory(error)
+                             : exports_new(&self->exports, self->catalogue, &self->programs, error);
+}
+
+static int32_t start_executor_side(application *self, mloom_error *error) {
+  const gateway_options options = {.deployment = &self->deployment,
+                                   .catalogue = self->catalogue,
+                                   .log = &self->log,
+                                   .follow_settings = self->deployment.provider_mode == DEPLOYMENT_MODE_GATEWAY ||
+                                                      self->deployment.runtime_mode == DEPLOYMENT_MODE_GATEWAY,
+                                   .changed = follow_gateway,
+                                   .userdata = self};
+  return gateway_client_new(&self->gateway, &options, error);
+}
+
+static int32_t start_runner(application *self, mloom_error *error) {
+  self->local_jobs = (local_jobs){self->store, self->deployment.name,
+                                  mloom_settings_integer(self->deployment.settings, "heartbeat_seconds", 15) * 4000};
+  const job_source jobs =
+      self->gateway != NULL ? gateway_client_jobs(self->gateway) : job_source_of_store(&self->local_jobs);
+  return runner_new(&self->runner, self, &jobs, error);
+}
+
 static int32_t start(application *self, mloom_error *error) {
   const catalogue_options catalogue_settings = {
       .programs = &self->programs,
@@ -115,7 +155,9 @@ static int32_t start(application *self, mloom_error *error) {
       .changed = wake_server,
       .userdata = self};
   int32_t code = catalogue_new(&self->catalogue, &catalogue_settings, error);
+  int is_executor = self->deployment.role == DEPLOYMENT_EXECUTOR;
   code = code != MLOOM_OK ? code : guard_new(&self->guard, &self->deployment, 0, error);
+  code = code == MLOOM_OK && !is_executor ? start_gateway_side(self, error) : code;
   code = code != MLOOM_OK ? code : start_server(self, error);
   if (code != MLOOM_OK) {
     return code;
@@ -124,13 +166,10 @@ static int32_t start(application *self, mloom_error *error) {
          http_server_port(self->server));
   fflush(stdout);
   notify("READY=1\nSTATUS=describing providers");
-  mloom_error why = MLOOM_ERROR_INIT;
-  if (catalogue_refresh(self->catalogue, &why) != MLOOM_OK) {
-    mloom_log_write(&self->log, MLOOM_LOG_ERROR, "providers", "%s; %s", why.message, why.remedy);
-  }
-  (void)catalogue_check(self->catalogue, NULL, 0, NULL);
+  refresh(self);
   notify("STATUS=running");
-  return self->deployment.role == DEPLOYMENT_GATEWAY ? MLOOM_OK : runner_new(&self->runner, self, error);
+  code = is_executor ? start_executor_side(self, error) : MLOOM_OK;
+  return code != MLOOM_OK || self->deployment.role == DEPLOYMENT_GATEWAY ? code : start_runner(self, error);
 }
 
 static void stop(application *self) {
@@ -138,15 +177,21 @@ static void stop(application *self) {
   if (self->server != NULL) {
     http_server_quiesce(self->server);
   }
+  if (self->gateway != NULL) {
+    gateway_client_hurry(self->gateway);
+  }
   if (self->runner != NULL) {
     runner_stop(self->runner, mloom_settings_integer(self->deployment.settings, "stop_grace_seconds", 20) * 1000);
     runner_free(self->runner);
     self->runner = NULL;
   }
+  gateway_client_free(self->gateway);
   http_server *server = self->server;
   self->server = NULL;
   catalogue_free(self->catalogue);
   http_server_free(server);
+  exports_free(self->exports);
+  fleet_free(self->fleet);
   guard_free(self->guard);
 }
 
@@ -173,8 +218,7 @@ static int serve(application *self) {
     (void)store_add_audit(self->store, "daemon", self->deployment.name, "started", NULL);
     int number = wait_for_signal(&signals);
     while (number == SIGHUP) {
-      (void)catalogue_refresh(self->catalogue, &error);
-      (void)catalogue_check(self->catalogue, NULL, 0, NULL);
+      refresh(self);
       number = wait_for_signal(&signals);
     }
   }

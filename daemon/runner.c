@@ -23,10 +23,12 @@ typedef struct slot {
   char provider[64];
   mloom_cancel *cancel; /* of the job that runs, or NULL */
   int handed_back;
+  int64_t renewed_ms; /* monotonic */
 } slot;
 
 struct runner {
   application *app;
+  job_source jobs;
   pthread_mutex_t lock;
   pthread_cond_t changed;
   slot slots[SLOT_LIMIT];
@@ -37,9 +39,12 @@ struct runner {
   int stopping;
 };
 
-static int64_t lease_ms(const runner *self) {
-  /* Three heartbeats may be lost. */
-  return mloom_settings_integer(self->app->deployment.settings, "heartbeat_seconds", 15) * 4000;
+static int64_t heartbeat_ms(const runner *self) {
+  return mloom_settings_integer(self->app->deployment.settings, "heartbeat_seconds", 15) * 1000;
+}
+
+static int64_t now_ms(void) {
+  return mloom_clock_system()->monotonic_ms(mloom_clock_system());
 }
 
 static void changed(const runner *self) {
@@ -85,9 +90,9 @@ static void take_result(job_facts *facts, const mloom_json *fact) {
   facts->result = text_of(result);
   facts->diff = strdup(mloom_json_member_string(fact, "diff", ""));
   facts->reason = strdup(mloom_json_member_string(error, "message", ""));
-  (void)store_note_job(facts->slot->owner->app->store, facts->slot->job,
-                       mloom_json_member_string(result, "provider", NULL),
-                       mloom_json_member_string(result, "model", NULL), NULL, NULL);
+  const job_source *jobs = &facts->slot->owner->jobs;
+  (void)jobs->note(jobs->ctx, facts->slot->job, mloom_json_member_string(result, "provider", NULL),
+                   mloom_json_member_string(result, "model", NULL), NULL);
 }
 
 static void take_job_fact(const char *type, const mloom_json *fact, void *userdata) {
@@ -95,7 +100,7 @@ static void take_job_fact(const char *type, const mloom_json *fact, void *userda
   runner *self = facts->slot->owner;
   if (strcmp(type, "event") == 0) {
     char *event = text_of(mloom_json_member(fact, "event"));
-    if (event != NULL && store_add_event(self->app->store, facts->slot->job, event, NULL) == MLOOM_OK) {
+    if (event != NULL && self->jobs.event(self->jobs.ctx, facts->slot->job, event, NULL) == MLOOM_OK) {
       changed(self);
     }
     free(event);
@@ -133,9 +138,9 @@ static void end_job(slot *own, job_facts *facts, int32_t code, const mloom_error
     facts->reason = strdup(error->message);
   }
   mloom_error why = MLOOM_ERROR_INIT;
-  if (store_end_job(self->app->store, own->job, self->app->deployment.name, facts->state,
-                    facts->reason == NULL ? "" : facts->reason, facts->result == NULL ? "" : facts->result,
-                    facts->diff == NULL ? "" : facts->diff, &why) != MLOOM_OK) {
+  if (self->jobs.end(self->jobs.ctx, own->job, facts->state, facts->reason == NULL ? "" : facts->reason,
+                     facts->result == NULL ? "" : facts->result, facts->diff == NULL ? "" : facts->diff,
+                     &why) != MLOOM_OK) {
     mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "the end of job %s is lost: %s", own->job, why.message);
   }
   (void)store_add_audit(self->app->store, "job", own->job, facts->state, NULL);
@@ -152,7 +157,7 @@ static void run_job(slot *own, job_copy *job) {
   int cancelled = facts.result == NULL ? code == MLOOM_E_CANCELLED : strcmp(facts.state, "cancelled") == 0;
   if (handed_back && cancelled) {
     mloom_log_write(&self->app->log, MLOOM_LOG_WARNING, "jobs", "job %s is handed back: the daemon stops", own->job);
-    (void)store_return_job(self->app->store, own->job, self->app->deployment.name, NULL);
+    (void)self->jobs.give_back(self->jobs.ctx, own->job, NULL);
   } else {
     end_job(own, &facts, code, &error);
   }
@@ -164,19 +169,19 @@ static void run_job(slot *own, job_copy *job) {
 
 /* ---- Slots ---- */
 
-static int claim(slot *own, job_copy *job) {
+static int32_t claim(slot *own, job_copy *job) {
   runner *self = own->owner;
   mloom_error error = MLOOM_ERROR_INIT;
   MLOOM_AUTO(mloom_auto_free) char *ready = catalogue_ready_list(self->app->catalogue);
   if (ready == NULL) {
-    return 0;
+    return MLOOM_E_MEMORY;
   }
-  int32_t code =
-      store_claim_job(self->app->store, self->app->deployment.name, ready, lease_ms(self), copy_job, job, &error);
-  if (code != MLOOM_OK && code != MLOOM_E_NOT_FOUND) {
+  int32_t code = self->jobs.claim(self->jobs.ctx, ready, copy_job, job, &error);
+  if (code != MLOOM_OK && code != MLOOM_E_NOT_FOUND && code != MLOOM_E_UNAVAILABLE && code != MLOOM_E_TIMEOUT &&
+      code != MLOOM_E_CANCELLED) {
     mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "%s; %s", error.message, error.remedy);
   }
-  return code == MLOOM_OK;
+  return code;
 }
 
 static void wait_for_change(runner *self) {
@@ -193,16 +198,19 @@ static void *run_slot(void *userdata) {
   while (!self->stopping) {
     job_copy job = {0};
     pthread_mutex_unlock(&self->lock);
-    int has_job = claim(own, &job);
+    int32_t code = claim(own, &job);
     pthread_mutex_lock(&self->lock);
-    if (!has_job) {
-      if (!self->stopping) {
+    if (code != MLOOM_OK) {
+      /* A source that waits by itself has waited already. */
+      int has_waited = self->jobs.interrupt != NULL && (code == MLOOM_E_NOT_FOUND || code == MLOOM_E_CANCELLED);
+      if (!self->stopping && !has_waited) {
         wait_for_change(self);
       }
       continue;
     }
     snprintf(own->job, sizeof own->job, "%s", job.id);
     own->handed_back = 0;
+    own->renewed_ms = now_ms();
     self->busy++;
     if (mloom_cancel_new(&own->cancel, NULL) == MLOOM_OK) {
       pthread_mutex_unlock(&self->lock);
@@ -220,21 +228,32 @@ static void *run_slot(void *userdata) {
   return NULL;
 }
 
-/* Renews the leases of what runs and hears of cancellations. */
+/* Renews one lease. A job whose lease may have run out belongs to somebody else soon: it is ended here before. */
+static void renew(runner *self, slot *own) {
+  char id[65];
+  int cancelled = 0;
+  snprintf(id, sizeof id, "%s", own->job);
+  pthread_mutex_unlock(&self->lock);
+  int32_t code = self->jobs.renew(self->jobs.ctx, id, &cancelled, NULL);
+  pthread_mutex_lock(&self->lock);
+  if (strcmp(own->job, id) != 0 || own->cancel == NULL) {
+    return;
+  }
+  own->renewed_ms = code == MLOOM_OK ? now_ms() : own->renewed_ms;
+  if (cancelled || code == MLOOM_E_CONFLICT || now_ms() - own->renewed_ms > 3 * heartbeat_ms(self)) {
+    mloom_cancel_trigger(own->cancel);
+  }
+}
+
+/* Signs of life for what runs; hears of cancellations. */
 static void *run_heart(void *userdata) {
   runner *self = userdata;
-  int64_t interval = mloom_settings_integer(self->app->deployment.settings, "heartbeat_seconds", 15);
+  int64_t interval = heartbeat_ms(self) / 1000;
   pthread_mutex_lock(&self->lock);
   while (!self->stopping || self->busy > 0) {
     for (size_t i = 0; i < self->count; i++) {
-      int cancelled = 0;
-      if (self->slots[i].job[0] == '\0') {
-        continue;
-      }
-      int32_t code = store_renew_lease(self->app->store, self->slots[i].job, self->app->deployment.name, lease_ms(self),
-                                       &cancelled, NULL);
-      if ((cancelled || code == MLOOM_E_CONFLICT) && self->slots[i].cancel != NULL) {
-        mloom_cancel_trigger(self->slots[i].cancel);
+      if (self->slots[i].job[0] != '\0') {
+        renew(self, &self->slots[i]);
       }
     }
     struct timespec deadline;
@@ -246,13 +265,14 @@ static void *run_heart(void *userdata) {
   return NULL;
 }
 
-int32_t runner_new(runner **out, application *app, mloom_error *error) {
+int32_t runner_new(runner **out, application *app, const job_source *jobs, mloom_error *error) {
   runner *self = calloc(1, sizeof *self);
   *out = NULL;
   if (self == NULL) {
     return mloom_error_memory(error);
   }
   self->app = app;
+  self->jobs = *jobs;
   self->count = (size_t)mloom_settings_integer(app->deployment.settings, "job_slots", 1);
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
@@ -277,6 +297,9 @@ int32_t runner_new(runner **out, application *app, mloom_error *error) {
 }
 
 void runner_wake(runner *self) {
+  if (self->jobs.interrupt != NULL) {
+    self->jobs.interrupt(self->jobs.ctx);
+  }
   pthread_mutex_lock(&self->lock);
   pthread_cond_broadcast(&self->changed);
   pthread_mutex_unlock(&self->lock);
@@ -289,6 +312,9 @@ void runner_stop(runner *self, int64_t grace_ms) {
   pthread_mutex_lock(&self->lock);
   self->stopping = 1;
   pthread_cond_broadcast(&self->changed);
+  pthread_mutex_unlock(&self->lock);
+  runner_wake(self);
+  pthread_mutex_lock(&self->lock);
   while (self->busy > 0 && pthread_cond_timedwait(&self->changed, &self->lock, &deadline) == 0) {
   }
   for (size_t i = 0; i < self->count; i++) {

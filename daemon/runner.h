@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs the jobs of the store, each in a child process, as many at a time as there are slots.
+ * Runs jobs, each in a child process, as many at a time as there are slots.
  */
 #ifndef MERGELOOM_DAEMON_RUNNER_H
 #define MERGELOOM_DAEMON_RUNNER_H
@@ -9,7 +9,8 @@
 
 typedef struct runner runner;
 
-int32_t runner_new(runner **out, application *app, mloom_error *error);
+/* jobs is copied. */
+int32_t runner_new(runner **out, application *app, const job_source *jobs, mloom_error *error);
 /* Looks for jobs now. Thread-safe. */
 void runner_wake(runner *runner);
 /* Takes no more jobs and waits at most grace_ms for those that run; what runs on then is cancelled and handed back. */

@@ -178,6 +178,10 @@ int32_t settings_change(application *app, const char *owner, const settings_entr
     return code;
   }
   code = catalogue_refresh(app->catalogue, error);
+  if (code == MLOOM_OK && app->exports != NULL) {
+    code = exports_refresh(app->exports, error);
+    http_server_wake(app->server);
+  }
   return code != MLOOM_OK ? code
                           : catalogue_check(app->catalogue, strcmp(owner, "worker") == 0 ? NULL : owner, 0, error);
 }

@@ -320,6 +320,29 @@ void api_events(app_call *call) {
   start_stream(call, next_change, "");
 }
 
+/* ---- Executors ---- */
+
+static void add_member(const fleet_member *member, void *userdata) {
+  mloom_json *json = mloom_json_new_object();
+  char seen[32];
+  mloom_clock_format(member->seen_ms, seen);
+  mloom_json_set_string(json, "name", member->name);
+  mloom_json_set_string(json, "seen_at", seen);
+  mloom_json_set_string(json, "ready", member->ready);
+  mloom_json_set_string(json, "job", member->job);
+  mloom_json_add(userdata, json);
+}
+
+void api_executors(app_call *call) {
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = mloom_json_new_object();
+  mloom_json *list = mloom_json_new_array();
+  if (call->app->fleet != NULL) {
+    fleet_each(call->app->fleet, add_member, list);
+  }
+  mloom_json_set(document, "executors", list);
+  app_json(call, 200, document);
+}
+
 /* ---- Audit ---- */
 
 static void add_entry(const store_audit_entry *entry, void *userdata) {

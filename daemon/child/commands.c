@@ -58,6 +58,19 @@ int32_t child_describe(mloom_context *context, const mloom_json *request, mloom_
   return code;
 }
 
+int32_t child_export(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error) {
+  char *text = NULL;
+  (void)request;
+  (void)cancel;
+  int32_t code = mloom_context_export_settings(context, &text, error);
+  if (code == MLOOM_OK) {
+    code = tell_document("settings", text, error);
+    explicit_bzero(text, strlen(text));
+  }
+  mloom_string_free(text);
+  return code;
+}
+
 static void tell_check(const char *provider, const char *check, uint32_t state, const char *reason, const char *remedy,
                        int64_t duration_ms, void *userdata) {
   (void)userdata;

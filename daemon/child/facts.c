@@ -29,6 +29,10 @@ void child_tell(mloom_json *fact) {
     }
     pthread_mutex_unlock(&output_lock);
   }
+  if (line.data != NULL) {
+    explicit_bzero(line.data, line.capacity);
+  }
+  mloom_json_wipe(fact);
   mloom_json_unref(fact);
 }
 

@@ -103,7 +103,11 @@ static int32_t perform(const mloom_json *request, mloom_cancel *cancel, mloom_er
   static const struct {
     const char *name;
     child_command_fn run;
-  } commands[] = {{"describe", child_describe}, {"check", child_check}, {"job", child_job}, {"resolve", child_resolve}};
+  } commands[] = {{"describe", child_describe},
+                  {"export", child_export},
+                  {"check", child_check},
+                  {"job", child_job},
+                  {"resolve", child_resolve}};
   const char *name = mloom_json_member_string(request, "command", "");
   mloom_context *context = NULL;
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

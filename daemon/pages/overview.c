@@ -32,6 +32,45 @@ static void draw_figure(mloom_buffer *out, const char *title, int64_t value, con
            title, value, link, text);
 }
 
+static void draw_member(const fleet_member *member, void *userdata) {
+  mloom_buffer *out = userdata;
+  html_add(out, "<tr><td>%s</td><td>", member->name);
+  page_age_ms(out, member->seen_ms);
+  html_add(out, "</td><td>");
+  for (const char *provider = member->ready; *provider != '\0';) {
+    size_t size = strcspn(provider, ",");
+    html_text(out, provider, size);
+    html_add(out, size > 0 ? " " : "");
+    provider += size + (provider[size] != '\0');
+  }
+  html_add(out, "</td><td><a href=\"/live/%s\">%s</a></td></tr>", member->job, member->job);
+}
+
+static void draw_fleet(app_call *call) {
+  mloom_buffer *out = &call->answer->body;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer rows = MLOOM_BUFFER_INIT;
+  int64_t since_ms = 0;
+  if (call->app->gateway != NULL) {
+    int reached = gateway_client_is_reached(call->app->gateway, &since_ms);
+    html_add(out, "<section class=\"card\"><h2>Gateway</h2><p>");
+    page_badge(out, reached ? "pass" : "fail");
+    html_add(out, reached ? " answers, last " : " is away; this executor goes on with what it has. Last answer: ");
+    page_age_ms(out, since_ms);
+    html_add(out, "</p></section>");
+  }
+  if (call->app->fleet != NULL) {
+    fleet_each(call->app->fleet, draw_member, &rows);
+  }
+  if (rows.size > 0) {
+    html_add(
+        out,
+        "<section class=\"card\"><h2>Executors</h2><table><thead><tr><th>Name</th><th>Seen</th><th>Providers that can "
+        "work there</th><th>Job</th></tr></thead><tbody>");
+    mloom_buffer_append(out, rows.data, rows.size);
+    html_add(out, "</tbody></table></section>");
+  }
+}
+
 void page_home(app_call *call) {
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
@@ -59,7 +98,9 @@ void page_home(app_call *call) {
            "<th scope=\"row\">Role</th><td>%s</td></tr><tr><th scope=\"row\">Started</th><td>",
            call->app->deployment.name, role_name(call->app));
   page_age_ms(out, call->app->started_ms);
-  html_add(out, "</td></tr></tbody></table></section><section "
+  html_add(out, "</td></tr></tbody></table></section>");
+  draw_fleet(call);
+  html_add(out, "<section "
                 "class=\"card\"><h2>Providers</h2><table><thead><tr><th>Provider</th>"
                 "<th>State</th><th>Checked</th></tr></thead><tbody>");
   for (size_t i = 0; i < mloom_json_count(providers); i++) {

@@ -12,6 +12,11 @@
 #define HEAD                                                                                               \
   "id, state, title, key, provider, model, executor, reason, created_ms, started_ms, ended_ms, attempts, " \
   "cancel_requested"
+/* ?2 is now, ?4 the list of providers. */
+#define CLAIMABLE                                                                                                   \
+  "(state = 'pending' OR (state = 'running' AND lease_until_ms < ?2)) AND cancel_requested = 0 AND (?4 IS NULL OR " \
+  "provider = '' OR instr(?4, ',' || provider || ',') > 0)"
+#define ATTEMPT_LIMIT 3
 #define WHOLE HEAD ", document, result, diff"
 
 static int32_t conflict(const char *id, mloom_error *error) {
@@ -93,12 +98,20 @@ int32_t store_claim_job(store *self, const char *executor, const char *ready, in
   STORE_HOLD(self);
   sqlite_statement *row = NULL;
   int64_t now = store_now_ms();
-  int32_t code = sqlite_prepare(
+  /* A job that ends its executor again and again must not do so for ever. */
+  int32_t code =
+      sqlite_run(self->state, error,
+                 "UPDATE job SET state = 'failed', reason = 'its executor was lost ' || attempts || ' times', "
+                 "ended_ms = ?1 WHERE state = 'running' AND lease_until_ms < ?1 AND attempts >= ?2",
+                 "ii", now, (int64_t)ATTEMPT_LIMIT);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  code = sqlite_prepare(
       &row, self->state, error,
       "UPDATE job SET state = 'running', executor = ?1, reason = '', started_ms = ?2, attempts = attempts + 1, "
-      "lease_until_ms = ?2 + ?3 WHERE id = (SELECT id FROM job WHERE (state = 'pending' OR (state = 'running' AND "
-      "lease_until_ms < ?2)) AND cancel_requested = 0 AND (?4 IS NULL OR provider = '' OR instr(?4, ',' || provider || "
-      "',') > 0) ORDER BY created_ms, id LIMIT 1) RETURNING " WHOLE,
+      "lease_until_ms = ?2 + ?3 WHERE id = (SELECT id FROM job WHERE " CLAIMABLE " ORDER BY created_ms, id LIMIT 1) "
+      "RETURNING " WHOLE,
       "tiit", executor, now, lease_ms, ready);
   int32_t step = code == MLOOM_OK ? sqlite_step(row, error) : code;
   if (step == 1) {
@@ -110,6 +123,16 @@ int32_t store_claim_job(store *self, const char *executor, const char *ready, in
          : step == 0
              ? mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_JOB, "ask again later", "no job is waiting")
              : step;
+}
+
+int store_has_job(store *self, const char *ready) {
+  STORE_HOLD(self);
+  sqlite_statement *row = NULL;
+  int32_t code = sqlite_prepare(&row, self->state, NULL, "SELECT ?1, ?3 FROM job WHERE " CLAIMABLE " LIMIT 1", "iiit",
+                                (int64_t)0, store_now_ms(), (int64_t)0, ready);
+  int32_t step = code == MLOOM_OK ? sqlite_step(row, NULL) : code;
+  sqlite_finish(row);
+  return step == 1;
 }
 
 int32_t store_renew_lease(store *self, const char *id, const char *executor, int64_t lease_ms, int *cancelled,

@@ -97,6 +97,8 @@ int32_t store_each_job(store *store, const char *state, int64_t before_ms, uint3
  * none. */
 int32_t store_claim_job(store *store, const char *executor, const char *ready, int64_t lease_ms, store_job_fn fn,
                         void *userdata, mloom_error *error);
+/* 1 when a claim with ready would find a job. */
+int store_has_job(store *store, const char *ready);
 /* Lengthens the lease. MLOOM_E_CONFLICT: another executor has the job now. *cancelled is 1 when it shall end. */
 int32_t store_renew_lease(store *store, const char *id, const char *executor, int64_t lease_ms, int *cancelled,
                           mloom_error *error);

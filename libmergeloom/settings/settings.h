@@ -73,6 +73,10 @@ const mloom_settings_problem *mloom_settings_problem_of(const mloom_settings *se
  * when out of memory. The members are in docs/settings.md. */
 mloom_json *mloom_settings_describe(const mloom_settings *settings);
 
+/* What is set and is no default as {"field": "value"}, secrets in the open: the caller wipes it (mloom_json_wipe). NULL
+ * when out of memory. */
+mloom_json *mloom_settings_export(const mloom_settings *settings);
+
 /* Calls fn for what is set and known to nobody: variables whose name begins with JCA_, and members of the configuration
  * file outside the owners' own (those are problems of the owner). all are the settings of the worker and of every
  * loaded provider. The remedy names the nearest known name when there is one. */

@@ -98,3 +98,23 @@ int32_t mloom_context_describe_providers(mloom_context *context, char **out, mlo
   *out = mloom_buffer_take(&text);
   return *out == NULL ? mloom_error_memory(error) : MLOOM_OK;
 }
+
+int32_t mloom_context_export_settings(mloom_context *context, char **out, mloom_error *error) {
+  mloom_json *document = mloom_json_new_object(), *providers = mloom_json_new_object();
+  mloom_json_set(document, "worker", mloom_settings_export(context->worker_settings));
+  for (size_t i = 0; i < mloom_registry_provider_count(context->registry); i++) {
+    mloom_json_set(providers, mloom_registry_provider_at(context->registry, i)->descriptor.id,
+                   mloom_settings_export(context->provider_settings[i]));
+  }
+  mloom_json_set(document, "providers", providers);
+  mloom_buffer text = MLOOM_BUFFER_INIT;
+  int32_t code = mloom_json_serialize(&text, document, 0);
+  mloom_json_wipe(document);
+  mloom_json_unref(document);
+  *out = code == MLOOM_OK ? mloom_buffer_take(&text) : NULL;
+  if (*out == NULL) {
+    mloom_buffer_free(&text);
+    return mloom_error_memory(error);
+  }
+  return MLOOM_OK;
+}

@@ -27,7 +27,7 @@ SOURCE = pathlib.Path(os.environ.get("top_srcdir", ".")).resolve()
 # Obviously no real key; tests look for it in everything that is printed.
 KEY = "test-key-not-a-secret"
 # A guard against hanging, never an expectation: far above what anything here takes.
-GUARD = 300
+GUARD = int(os.environ.get("MERGELOOM_TEST_GUARD", "300"))
 
 
 class Skip(Exception):

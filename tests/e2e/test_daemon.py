@@ -432,6 +432,96 @@ def test_markup_in_texts():
         contains(csv, "time,kind,subject,text", "the export")
 
 
+# ---- Gateway and executors ----
+
+TOKEN = "cluster-test-token-not-a-secret"
+
+
+def gateway_values(**more):
+    return {"JCA_WORKER_ROLE": "gateway", "JCA_WORKER_NAME": "gateway", "JCA_WORKER_CLUSTER_TOKEN": TOKEN,
+            "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "1", **more}
+
+
+def executor_values(gateway, name, **more):
+    return {"JCA_WORKER_ROLE": "executor", "JCA_WORKER_NAME": name, "JCA_WORKER_CLUSTER_TOKEN": TOKEN,
+            "JCA_WORKER_GATEWAY_URL": gateway.url, "JCA_PROVIDER_CONFIG_MODE": "gateway",
+            "JCA_WORKER_RUNTIME_CONFIG_MODE": "gateway", "XDG_STATE_HOME": harness.scratch() / name,
+            "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "1", "JCA_WORKER_STOP_GRACE_SECONDS": "0", **more}
+
+
+def can_work(server, name):
+    return wait_for(lambda: provider(server, name)["state"] in ("authenticated", "ready"), f"{name} can work")
+
+
+def test_cluster_token():
+    """executor routes open with the cluster token only, and it opens nothing else"""
+    good, wrong = {"Authorization": f"Bearer {TOKEN}"}, {"Authorization": "Bearer wrong"}
+    with daemon(**gateway_values()) as server:
+        wait_for(lambda: api(server, "/gateway/settings", headers=good)[0] == 200, "the settings")
+        for headers in ({}, wrong):
+            equal(api(server, "/gateway/settings", headers=headers)[0], 401, f"settings with {headers}")
+            equal(api(server, "/gateway/claim", "POST", {"executor": "x"}, headers)[0], 401, f"a claim with {headers}")
+        equal(api(server, "/providers", headers=good)[0], 401, "the cluster token for the API")
+        equal(api(server, "/gateway/jobs/none/lease", "POST", {"executor": "x"}, good)[0], 409, "a lease of no job")
+        equal(api(server, "/gateway/claim", "POST", {}, good)[0], 422, "a claim without a name")
+        equal(api(server, "/gateway/claim", "POST", {"executor": "x", "ready": ","}, good)[0], 204, "no job")
+    with daemon() as server:
+        equal(api(server, "/gateway/settings", headers=good)[0], 403, "a daemon without a cluster token")
+
+
+def test_executors_follow():
+    """an executor takes its settings from the gateway, follows changes, cannot write, and goes on alone"""
+    with harness.simulator() as sim, daemon(**gateway_values()) as gateway:
+        equal(api(gateway, "/providers/openai-compatible/settings", "PATCH", {"fields": {
+            "base_url": sim.url + "/v1", "model": "first", "api_key": KEY}})[0], 204, "a write on the gateway")
+        with daemon(**executor_values(gateway, "one")) as executor:
+            item = wait_for(lambda: (lambda f: f if f["value"] == "first" else None)(
+                field(executor, "openai-compatible", "model")), "the settings")
+            check(item["locked"] and item["origin"] == "gateway", f"{item}")
+            check(field(executor, "openai-compatible", "api_key")["set"], "the secret")
+            equal(api(executor, "/providers/openai-compatible/settings", "PATCH", {"fields": {"model": "x"}})[0], 409,
+                  "a write on the executor")
+            equal(api(gateway, "/providers/openai-compatible/settings", "PATCH", {"fields": {"model": "sim-1"}})[0], 204,
+                  "a change")
+            wait_for(lambda: field(executor, "openai-compatible", "model")["value"] == "sim-1", "the change")
+            can_work(executor, "openai-compatible")
+            wait_for(lambda: any(item["name"] == "one" and ",openai-compatible," in item["ready"]
+                                 for item in api(gateway, "/executors")[2]["executors"]), "the gateway knows it")
+            contains(harness.request(gateway.url + "/")[2].decode(), "<td>one</td>", "the overview")
+            gateway.stop()
+            gateway.process.returncode = 0
+            equal(harness.request(executor.url + "/readyz")[0], 200, "it goes on")
+            equal(field(executor, "openai-compatible", "model")["value"], "sim-1", "with the last good copy")
+            for path in (harness.scratch() / "one").rglob("*"):
+                if path.is_file():
+                    lacks(path.read_bytes().decode("latin-1"), KEY, str(path))
+
+
+def test_lost_executor():
+    """a job goes to an executor; one that is killed loses it to another, and the job ends once"""
+    repo = harness.repository(harness.FILES)
+    steps = harness.job_steps()
+    steps[0]["deliver"] = {"first_byte_delay_ms": 1500}
+    with harness.simulator(harness.job_script(steps)) as sim, \
+            daemon(**gateway_values(**simulated(sim.url, JCA_WORKER_PROVIDER="openai-compatible"))) as gateway:
+        name = submit_job(gateway, repo)
+        binary = harness.BUILD / "mergeloomd"
+        first = harness.Server([binary], "mergeloomd: ", environment(**executor_values(gateway, "first")))
+        wait_for(lambda: api(gateway, f"/jobs/{name}")[2]["state"] == "running", "it runs")
+        equal(api(gateway, f"/jobs/{name}")[2]["executor"], "first", "the executor")
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
+        with daemon(**executor_values(gateway, "second")):
+            wait_for(lambda: api(gateway, f"/jobs/{name}")[2]["state"] not in ("pending", "running"), "it ends")
+            job = api(gateway, f"/jobs/{name}")[2]
+            equal((job["state"], job["executor"], job["attempts"]), ("completed", "second", 2), f"{job['reason']}")
+            equal(json.dumps(api(gateway, f"/audit?subject={name}")[2]).count('"completed"'), 1, "ends in the audit")
+            good = {"Authorization": f"Bearer {TOKEN}"}
+            equal(api(gateway, f"/gateway/jobs/{name}/end", "POST",
+                      {"executor": "first", "state": "failed"}, good)[0], 409, "a late word of the first")
+        first.log.close()
+
+
 # ---- Crashes ----
 
 def test_crash():

@@ -75,6 +75,11 @@ MLOOM_API void mloom_context_each_plugin(mloom_context *context,
  * docs/json.md has its members. The caller frees *out with mloom_string_free. MLOOM_E_MEMORY. */
 MLOOM_API int32_t mloom_context_describe_providers(mloom_context *context, char **out, mloom_error *error);
 
+/* What is set, defaults left out, as a JSON document in the form of the configuration file, WITH SECRETS IN THE OPEN:
+ * for a gateway that hands its settings to its executors, over an authenticated connection. The caller frees *out with
+ * mloom_string_free after overwriting it. MLOOM_E_MEMORY. */
+MLOOM_API int32_t mloom_context_export_settings(mloom_context *context, char **out, mloom_error *error);
+
 /* Frees a string that this library gave to the caller. NULL is allowed. */
 MLOOM_API void mloom_string_free(char *string);
 

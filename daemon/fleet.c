@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fleet.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define MEMBER_LIMIT 256
+
+typedef struct member {
+  char name[128];
+  char ready[1024];
+  char job[65];
+  int64_t seen_ms;
+} member;
+
+struct fleet {
+  pthread_mutex_t lock;
+  member members[MEMBER_LIMIT];
+  size_t count;
+};
+
+fleet *fleet_new(void) {
+  fleet *self = calloc(1, sizeof *self);
+  if (self != NULL) {
+    pthread_mutex_init(&self->lock, NULL);
+  }
+  return self;
+}
+
+void fleet_free(fleet *self) {
+  if (self != NULL) {
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+  }
+}
+
+/* With the lock held: the place of name in the order, made when it is new; the one silent for longest gives way. */
+static member *place_of(fleet *self, const char *name) {
+  size_t at = 0, oldest = 0;
+  while (at < self->count && strcmp(self->members[at].name, name) < 0) {
+    at++;
+  }
+  if (at < self->count && strcmp(self->members[at].name, name) == 0) {
+    return &self->members[at];
+  }
+  if (self->count == MEMBER_LIMIT) {
+    for (size_t i = 1; i < self->count; i++) {
+      oldest = self->members[i].seen_ms < self->members[oldest].seen_ms ? i : oldest;
+    }
+    memmove(&self->members[oldest], &self->members[oldest + 1], (self->count - oldest - 1) * sizeof *self->members);
+    self->count--;
+    at -= oldest < at;
+  }
+  memmove(&self->members[at + 1], &self->members[at], (self->count - at) * sizeof *self->members);
+  self->count++;
+  self->members[at] = (member){0};
+  snprintf(self->members[at].name, sizeof self->members[at].name, "%s", name);
+  return &self->members[at];
+}
+
+void fleet_note(fleet *self, const char *name, const char *ready, const char *job) {
+  const mloom_clock *clock = mloom_clock_system();
+  if (name[0] == '\0' || strlen(name) >= sizeof self->members[0].name) {
+    return;
+  }
+  pthread_mutex_lock(&self->lock);
+  member *known = place_of(self, name);
+  known->seen_ms = clock->wall_ms(clock);
+  if (ready != NULL) {
+    snprintf(known->ready, sizeof known->ready, "%s", ready);
+  }
+  if (job != NULL) {
+    snprintf(known->job, sizeof known->job, "%s", job);
+  }
+  pthread_mutex_unlock(&self->lock);
+}
+
+void fleet_each(fleet *self, void (*fn)(const fleet_member *member, void *userdata), void *userdata) {
+  pthread_mutex_lock(&self->lock);
+  for (size_t i = 0; i < self->count; i++) {
+    const member *known = &self->members[i];
+    const fleet_member shown = {known->name, known->ready, known->job, known->seen_ms};
+    fn(&shown, userdata);
+  }
+  pthread_mutex_unlock(&self->lock);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "job_source.h"
+
+static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userdata, mloom_error *error) {
+  const local_jobs *jobs = ctx;
+  return store_claim_job(jobs->store, jobs->executor, ready, jobs->lease_ms, fn, userdata, error);
+}
+
+static int32_t renew(void *ctx, const char *id, int *cancelled, mloom_error *error) {
+  const local_jobs *jobs = ctx;
+  return store_renew_lease(jobs->store, id, jobs->executor, jobs->lease_ms, cancelled, error);
+}
+
+static int32_t note(void *ctx, const char *id, const char *provider, const char *model, mloom_error *error) {
+  const local_jobs *jobs = ctx;
+  return store_note_job(jobs->store, id, provider, model, NULL, error);
+}
+
+static int32_t add_event(void *ctx, const char *id, const char *event, mloom_error *error) {
+  const local_jobs *jobs = ctx;
+  return store_add_event(jobs->store, id, event, error);
+}
+
+static int32_t end(void *ctx, const char *id, const char *state, const char *reason, const char *result,
+                   const char *diff, mloom_error *error) {
+  const local_jobs *jobs = ctx;
+  return store_end_job(jobs->store, id, jobs->executor, state, reason, result, diff, error);
+}
+
+static int32_t give_back(void *ctx, const char *id, mloom_error *error) {
+  const local_jobs *jobs = ctx;
+  return store_return_job(jobs->store, id, jobs->executor, error);
+}
+
+job_source job_source_of_store(local_jobs *jobs) {
+  return (job_source){jobs, claim, renew, note, add_event, end, give_back, NULL};
+}

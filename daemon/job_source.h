@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a runner gets its jobs: the store of this daemon, or a gateway.
+ */
+#ifndef MERGELOOM_DAEMON_JOB_SOURCE_H
+#define MERGELOOM_DAEMON_JOB_SOURCE_H
+
+#include "store/store.h"
+
+/* As the functions of store.h with the executor's name and lease left out. MLOOM_E_UNAVAILABLE: the source cannot be
+ * reached now. Thread-safe. */
+typedef struct job_source {
+  void *ctx;
+  int32_t (*claim)(void *ctx, const char *ready, store_job_fn fn, void *userdata, mloom_error *error);
+  int32_t (*renew)(void *ctx, const char *id, int *cancelled, mloom_error *error);
+  int32_t (*note)(void *ctx, const char *id, const char *provider, const char *model, mloom_error *error);
+  int32_t (*event)(void *ctx, const char *id, const char *event, mloom_error *error);
+  int32_t (*end)(void *ctx, const char *id, const char *state, const char *reason, const char *result, const char *diff,
+                 mloom_error *error);
+  int32_t (*give_back)(void *ctx, const char *id, mloom_error *error);
+  /* Not NULL: claim itself waits for a job; this has those that wait return, for what is ready has changed. */
+  void (*interrupt)(void *ctx);
+} job_source;
+
+/* The store of this daemon, as its own executor. */
+typedef struct local_jobs {
+  store *store;
+  const char *executor;
+  int64_t lease_ms;
+} local_jobs;
+
+/* jobs is borrowed. */
+job_source job_source_of_store(local_jobs *jobs);
+
+#endif

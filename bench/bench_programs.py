@@ -65,16 +65,19 @@ def script():
 
 
 def run(arguments, environment, cwd):
-    """CPU of the program itself and of all it started, in ms; its own peak memory in MB; seconds; its output."""
+    """CPU of the program itself and of all it started, in ms; its own peak memory in MB, resident and not shared with other
+    programs; seconds; its output."""
     began = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen([str(one) for one in arguments], env=environment, cwd=cwd, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT)
-        peak = 0
+        peak = own_peak = 0
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             try:
                 for line in pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines():
                     peak = max(peak, int(line.split()[1])) if line.startswith("VmHWM") else peak
+                rollup = pathlib.Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+                own_peak = max(own_peak, sum(int(line.split()[1]) for line in rollup if line.startswith("Private_")))
             except OSError:
                 pass
             time.sleep(0.005)
@@ -83,8 +86,8 @@ def run(arguments, environment, cwd):
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        return (process.returncode, own, (usage.ru_utime + usage.ru_stime) * 1000, peak / 1024, time.monotonic() - began,
-                output.read().decode(errors="replace"))
+        return (process.returncode, own, (usage.ru_utime + usage.ru_stime) * 1000, peak / 1024, own_peak / 1024,
+                time.monotonic() - began, output.read().decode(errors="replace"))
 
 
 def repository(folder):
@@ -121,16 +124,17 @@ def measure(name, path, words, variables, settings, folder):
                                   "--ticket", ticket, "--no-readiness"], worker, folder))]
         for kept, sample in samples:
             if sample[0] != 0:
-                sys.exit(f"bench_programs: {name} ended with {sample[0]}:\n{sample[5][-3000:]}")
+                sys.exit(f"bench_programs: {name} ended with {sample[0]}:\n{sample[6][-3000:]}")
             if number > 0:  # the first of each fills caches
-                kept.append(sample[1:5])
-    _, bare_cpu, _, bare_time = (statistics.median(column) for column in zip(*bare))
-    _, whole, memory, seconds = (statistics.median(column) for column in zip(*through))
+                kept.append(sample[1:6])
+    _, bare_cpu, _, _, bare_time = (statistics.median(column) for column in zip(*bare))
+    _, whole, resident, memory, seconds = (statistics.median(column) for column in zip(*through))
     own = statistics.mean(sample[0] for sample in through)  # counted in steps of 10 ms
     report(f"{name}, bare: CPU", bare_cpu, "ms")
     report(f"{name}, bare: time", bare_time * 1000, "ms")
     report(f"mergeloom run through {name}: its own CPU", own, "ms", "20")
-    report("  its own peak memory", memory, "MB", "10")
+    report("  its own peak memory, not shared with other programs", memory, "MB", "10")
+    report("  the same with libraries that others share", resident, "MB")
     report("  CPU with the program, git and the sandbox", whole, "ms")
     report("  time", seconds * 1000, "ms")
 

@@ -113,6 +113,20 @@ def test_job():
         check(tool in tools, f"{tool} is not in {tools}")
 
 
+def test_job_with_the_simulator():
+    """a whole job against mergeloom-sim, which is strict about what it is sent"""
+    repo = harness.repository({**harness.FILES, "mend.py": "open('hello.txt', 'w').write('hello, world\\n')\n"})
+    run_it = {"name": subject["shell"], "arguments": subject["shell_arguments"]("python3 -B mend.py")}
+    end = subject["simulated_end"]({"notes": "", **RESULT})
+    script = {"models": [subject["model"]], "conversations": [
+        {"name": "job", "when": {"user": harness.MARK}, "steps": [{"text": "I mend it.", "tool_calls": [run_it]}, end]}]}
+    with harness.simulator(script) as server:
+        finished = run(server.url, repo)
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+    equal(harness.must(["git", "status", "--porcelain"], cwd=repo), " M hello.txt\n", "what changed")
+
+
 def test_demo():
     """the demo job, with validation, through the gate with its self-test"""
     repo = harness.scratch() / "shelf"

@@ -19,6 +19,8 @@ program_cases.subject.update(
     login="CLAUDE_CONFIG_DIR", login_file=".credentials.json", tokens={"claudeAiOauth": {"accessToken": "x"}},
     model="claude-sonnet-4-6", model_variable="JCA_WORKER_CLAUDE_CODE_MODEL", path="", requests="/v1/messages?beta=true",
     variable="ANTHROPIC_API_KEY", sessions="projects/*/*.jsonl", failing="git rev-parse nothing-like-that",
+    shell="Bash", shell_arguments=lambda command: {"command": command, "description": "Run it"},
+    simulated_end=lambda result: {"tool_calls": [{"name": "StructuredOutput", "arguments": result}]},
     tools=[("tool", "fail"), ("tool", "pass")],
     confinement="the worker's sandbox holds claude",
     begin="[{'type': 'system', 'subtype': 'init', 'session_id': 's-1'}]",

@@ -21,6 +21,8 @@ program_cases.subject.update(
     login="JCA_WORKER_CLI_CONFIG_DIR", login_file="auth.json", tokens={"auth_mode": "chatgpt", "tokens": {"id_token": "x"}},
     model="gpt-5.5", model_variable="JCA_CODEX_CLI_MODEL", path="/v1", requests="/responses", variable="CODEX_API_KEY",
     sessions="sessions/**/rollout-*.jsonl", failing="git diff --stat && false",
+    shell="exec_command", shell_arguments=lambda command: {"cmd": command},
+    simulated_end=lambda result: {"text": json.dumps(result)},
     tools=[("command", "fail"), ("file", "pass")],
     confinement="codex confines its commands itself",
     begin="[{'type': 'thread.started', 'thread_id': 't-1'}, {'type': 'turn.started'}]",

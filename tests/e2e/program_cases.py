@@ -294,7 +294,11 @@ for path in (%(outside)r, ".git/hooks/pre-commit"):
         pass
 attempt("network", lambda: socket.create_connection(("127.0.0.1", %(port)d), 2))
 attempt("secret file", lambda: open(%(secret)r).read())
-for folder in os.listdir("/proc"):
+try:
+    folders = os.listdir("/proc")
+except OSError:  # not even that, where there are no namespaces
+    folders = [str(number) for number in range(1, 1000)] + [str(os.getppid())]
+for folder in folders:
     if folder.isdigit():
         try:
             if b"test-key" in open(f"/proc/{folder}/environ", "rb").read():

@@ -4,6 +4,7 @@ process_tests = \
   tests/unit/process/test_output_capture \
   tests/unit/process/test_process \
   tests/unit/process/test_process_tree \
+  tests/unit/process/test_programs \
   tests/unit/process/test_process_tree_without_namespaces \
   tests/unit/process/test_sandbox \
   tests/unit/process/test_sandbox_without_namespaces \
@@ -22,6 +23,11 @@ tests_unit_process_test_process_SOURCES = tests/unit/process/test_process.c $(pr
 tests_unit_process_test_process_CPPFLAGS = $(unit_cppflags)
 tests_unit_process_test_process_CFLAGS = $(unit_cflags)
 tests_unit_process_test_process_LDADD = $(unit_libs)
+
+tests_unit_process_test_programs_SOURCES = tests/unit/process/test_programs.c $(process_fixture)
+tests_unit_process_test_programs_CPPFLAGS = $(unit_cppflags)
+tests_unit_process_test_programs_CFLAGS = $(unit_cflags)
+tests_unit_process_test_programs_LDADD = $(unit_libs)
 
 tests_unit_process_test_process_tree_SOURCES = tests/unit/process/test_process_tree.c $(process_fixture)
 tests_unit_process_test_process_tree_CPPFLAGS = $(unit_cppflags)

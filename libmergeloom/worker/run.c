@@ -163,7 +163,8 @@ static int32_t execute(job_run *run, mloom_result **out, const char *repository_
   const mloom_provider_entry *entry = mloom_registry_provider_at(context->registry, (size_t)run->provider);
   int32_t code = mloom_provider_open(&instance, entry, context->provider_settings[run->provider],
                                      &context->provider_services, &reason);
-  if (code == MLOOM_OK && run->model == NULL) {
+  /* A program may choose for itself. */
+  if (code == MLOOM_OK && run->model == NULL && entry->descriptor.shape != MLOOM_SHAPE_AGENT) {
     code = mloom_error_set(&reason, MLOOM_E_NOT_CONFIGURED, MLOOM_DOMAIN_PROVIDER,
                            "set the provider's model, or name one in the ticket", "no model is set for %s",
                            entry->descriptor.id);

@@ -358,6 +358,18 @@ def test_environment():
     contains(words, harness.MARK, "the prompt on standard input")
 
 
+def test_model_of_the_program():
+    """without a model of ours the program chooses"""
+    out = harness.scratch() / "login/words"
+    finished, _ = run_fake(f"open({str(out)!r}, 'w').write(' '.join(sys.argv))\nevents(*BEGIN, *END)\n",
+                           **setting("MODEL", None))
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    lacks(out.read_text(), subject["model"], "the arguments")
+    lacks(out.read_text() + " ", "--model ", "the arguments")
+    checks, _ = checked("http://127.0.0.1:9", "--no-self-test", **setting("MODEL", None))
+    equal(checks["model"]["state"], "pass", "model")
+
+
 # ---- Programs that misbehave ----
 
 def completes(body, *parts):

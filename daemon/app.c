@@ -34,6 +34,7 @@ static const route routes[] = {
     {"POST", "/providers/*/disable", GUARD_PERSON, form_provider_disable},
     {"POST", "/runs", GUARD_PERSON, form_job_submit},
     {"POST", "/runs/*/cancel", GUARD_PERSON, form_job_cancel},
+    {"GET", "/api/v1/openapi.json", GUARD_PERSON, api_description},
     {"GET", "/api/v1/providers", GUARD_PERSON, api_providers},
     {"GET", "/api/v1/providers/*", GUARD_PERSON, api_provider},
     {"PATCH", "/api/v1/providers/*/settings", GUARD_PERSON, api_provider_settings},
@@ -91,6 +92,18 @@ static const route *find_route(const char *method, const char *path, char *name,
     *other_method = 1;
   }
   return NULL;
+}
+
+/* What the address of a request would take, for those who asked in another way (RFC 9110, 15.5.6). */
+static void add_allow(const app_call *call) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer allow = MLOOM_BUFFER_INIT;
+  char name[128];
+  for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+    if (matches(routes[i].path, http_path(call->request), name, sizeof name)) {
+      mloom_buffer_append_format(&allow, "%s%s", allow.size == 0 ? "" : ", ", routes[i].method);
+    }
+  }
+  http_answer_header(call->answer, "Allow", "%s", mloom_buffer_string(&allow));
 }
 
 static unsigned status_of(int32_t code) {
@@ -182,6 +195,9 @@ void app_handle(const http_request *request, http_answer *answer, void *userdata
     found->run(&call);
   } else {
     app_fail(&call, &error);
+    if (code == MLOOM_E_UNSUPPORTED && other_method) {
+      add_allow(&call);
+    }
   }
   if (answer->wait_until_ms == 0) {
     guard_answer(self->guard, &session, answer);

@@ -72,6 +72,7 @@ void form_sign_in(app_call *call);
 void form_job_cancel(app_call *call);
 void form_job_submit(app_call *call);
 
+void api_description(app_call *call);
 void api_providers(app_call *call);
 void api_provider(app_call *call);
 void api_provider_settings(app_call *call);

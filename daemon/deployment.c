@@ -93,6 +93,22 @@ static int32_t find_name(deployment *self, mloom_error *error) {
   return self->name == NULL ? no_memory(error) : MLOOM_OK;
 }
 
+/* Stores of a server are for gateways that share them: a file of this one's own in their place would lose what the
+ * others write. */
+static int32_t check_stores(const deployment *self, mloom_error *error) {
+  static const char *const urls[] = {"database_url", "config_db_url", "audit_db_url",  "code_audit_db_url",
+                                     "live_db_url",  "trace_db_url",  "gateway_db_url"};
+  for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+    mloom_setting setting = {.size = sizeof setting};
+    if (mloom_settings_get(self->settings, urls[i], &setting) == MLOOM_OK && setting.secret != NULL) {
+      return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SETTINGS,
+                             "unset it: settings, jobs and audit are then kept in SQLite files of one gateway",
+                             "%s is set, but this mergeloomd has no store for PostgreSQL", setting.origin_name);
+    }
+  }
+  return MLOOM_OK;
+}
+
 /* Settings that a start with them would turn into something else than was meant. */
 static int32_t check(const deployment *self, mloom_error *error) {
   for (size_t i = 0; i < mloom_settings_problem_count(self->settings); i++) {
@@ -100,6 +116,10 @@ static int32_t check(const deployment *self, mloom_error *error) {
     if (problem->state == MLOOM_CHECK_FAIL) {
       return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS, problem->remedy, "%s", problem->message);
     }
+  }
+  int32_t code = check_stores(self, error);
+  if (code != MLOOM_OK) {
+    return code;
   }
   const char *host = mloom_settings_string(self->settings, "host", "127.0.0.1");
   if (!deployment_is_loopback(host) && deployment_secret(self, "access_token").size == 0 &&

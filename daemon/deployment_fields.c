@@ -29,6 +29,12 @@ VARIABLE(heartbeat_name, "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS");
 VARIABLE(slots_name, "JCA_WORKER_JOB_SLOTS");
 VARIABLE(grace_name, "JCA_WORKER_STOP_GRACE_SECONDS");
 VARIABLE(store_names, "JCA_WORKER_DATABASE_URL");
+VARIABLE(config_db_url_names, "JCA_WORKER_CONFIG_DB_URL");
+VARIABLE(audit_db_url_names, "JCA_WORKER_AUDIT_DB_URL");
+VARIABLE(code_audit_db_url_names, "JCA_WORKER_CODE_AUDIT_DB_URL");
+VARIABLE(live_db_url_names, "JCA_WORKER_LIVE_DB_URL");
+VARIABLE(trace_db_url_names, "JCA_WORKER_TRACE_DB_URL");
+VARIABLE(gateway_db_url_names, "JCA_WORKER_GATEWAY_DB_URL");
 
 static const mloom_field host = {FIELD("host", MLOOM_FIELD_STRING, "Address", "address to listen on"),
                                  .environment_names = host_name, .default_value = "127.0.0.1"};
@@ -76,6 +82,24 @@ static const mloom_field state_db = {
 static const mloom_field database_url = {
     FIELD("database_url", MLOOM_FIELD_SECRET, "Database", "PostgreSQL URL of a store that several gateways share"),
     .environment_names = store_names};
+static const mloom_field config_db_url = {
+    FIELD("config_db_url", MLOOM_FIELD_SECRET, "Database of settings", "instead of the shared one"),
+    .environment_names = config_db_url_names};
+static const mloom_field audit_db_url = {
+    FIELD("audit_db_url", MLOOM_FIELD_SECRET, "Database of the audit", "instead of the shared one"),
+    .environment_names = audit_db_url_names};
+static const mloom_field code_audit_db_url = {
+    FIELD("code_audit_db_url", MLOOM_FIELD_SECRET, "Database of the code audit", "instead of the shared one"),
+    .environment_names = code_audit_db_url_names};
+static const mloom_field live_db_url = {
+    FIELD("live_db_url", MLOOM_FIELD_SECRET, "Database of live events", "instead of the shared one"),
+    .environment_names = live_db_url_names};
+static const mloom_field trace_db_url = {
+    FIELD("trace_db_url", MLOOM_FIELD_SECRET, "Database of traces", "instead of the shared one"),
+    .environment_names = trace_db_url_names};
+static const mloom_field gateway_db_url = {
+    FIELD("gateway_db_url", MLOOM_FIELD_SECRET, "Database of jobs", "instead of the shared one"),
+    .environment_names = gateway_db_url_names};
 static const mloom_field workspace_root = {
     FIELD("workspace_root", MLOOM_FIELD_PATH, "Workspaces", "repositories of jobs must lie below it"),
     .environment_names = workspace_name};
@@ -91,10 +115,13 @@ static const mloom_field grace = {
           "how long running jobs may go on when the daemon stops; then they are handed back"),
     .environment_names = grace_name, .default_value = "20", .maximum = 86400};
 
-static const mloom_field *const fields[] = {
-    &host,         &port,           &role,          &name,           &tenant,      &gateway_url, &cluster_token,
-    &access_token, &tls_terminated, &allowed_hosts, &provider_mode,  &provider_db, &secret_key,  &runtime_mode,
-    &runtime_db,   &state_db,       &database_url,  &workspace_root, &heartbeat,   &slots,       &grace};
+static const mloom_field *const fields[] = {&host,           &port,          &role,           &name,
+                                            &tenant,         &gateway_url,   &cluster_token,  &access_token,
+                                            &tls_terminated, &allowed_hosts, &provider_mode,  &provider_db,
+                                            &secret_key,     &runtime_mode,  &runtime_db,     &state_db,
+                                            &database_url,   &config_db_url, &audit_db_url,   &code_audit_db_url,
+                                            &live_db_url,    &trace_db_url,  &gateway_db_url, &workspace_root,
+                                            &heartbeat,      &slots,         &grace};
 
 const mloom_field *const *deployment_fields(size_t *count) {
   *count = sizeof fields / sizeof fields[0];

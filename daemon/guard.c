@@ -336,7 +336,15 @@ int32_t guard_check(guard *self, const http_request *request, int kind, const ch
   if (http_wait_deadline(request) != 0) {
     return kind == GUARD_PERSON ? open_session(self, request, session, error) : MLOOM_OK;
   }
-  int32_t code = kind == GUARD_PUBLIC ? MLOOM_OK : spend(self, request, 1, error);
+  if (kind == GUARD_PUBLIC && !changes) {
+    return MLOOM_OK;
+  }
+  /* Signing in is the one change that is open to all: each try costs as much as a wrong token. */
+  int32_t code = spend(self, request, kind == GUARD_PUBLIC ? FAILURE_COST : 1, error);
+  if (code == MLOOM_OK && kind == GUARD_PUBLIC) {
+    code = check_host(self, request, error);
+    code = code != MLOOM_OK ? code : check_origin(request, changes, error);
+  }
   if (code != MLOOM_OK || kind == GUARD_PUBLIC) {
     return code;
   }

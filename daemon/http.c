@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #define CONNECTION_MEMORY ((size_t)24 * 1024)
 #define KEEP_ALIVE_MS 15000
@@ -29,6 +30,7 @@ struct http_request {
   const char *path;
   mloom_buffer body;
   int too_large;
+  int has_nul;         /* in its path */
   int64_t deadline_ms; /* of the first wait */
   char peer[INET6_ADDRSTRLEN];
   int loopback;
@@ -314,17 +316,31 @@ static enum MHD_Result send_answer(http_request *request, http_answer *answer) {
   return result;
 }
 
-static enum MHD_Result refuse_large(http_request *request) {
-  static const char text[] = "the request is too large\n";
+static enum MHD_Result refuse(http_request *request, unsigned status, const char *text) {
   struct MHD_Response *response =
-      MHD_create_response_from_buffer(sizeof text - 1, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+      MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
   if (response == NULL) {
     return MHD_NO;
   }
   MHD_add_response_header(response, "Connection", "close");
-  enum MHD_Result result = MHD_queue_response(request->connection, MHD_HTTP_CONTENT_TOO_LARGE, response);
+  MHD_add_response_header(response, "Content-Type", "application/problem+json");
+  enum MHD_Result result = MHD_queue_response(request->connection, status, response);
   MHD_destroy_response(response);
   return result;
+}
+
+static enum MHD_Result refuse_large(http_request *request) {
+  return refuse(request, MHD_HTTP_CONTENT_TOO_LARGE,
+                "{\"type\":\"urn:mergeloom:error:limit\",\"title\":\"the request is too large\",\"status\":413,"
+                "\"detail\":\"send less in one request\"}\n");
+}
+
+/* A path that ends, for C, before it ends, or that is no text, names nothing. */
+static enum MHD_Result refuse_path(http_request *request) {
+  return refuse(
+      request, MHD_HTTP_BAD_REQUEST,
+      "{\"type\":\"urn:mergeloom:error:invalid\",\"title\":\"the path of the request is no text\",\"status\":400,"
+      "\"detail\":\"send UTF-8 without NUL\"}\n");
 }
 
 static void answer_free(http_answer *answer) {
@@ -362,6 +378,9 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
     find_peer(request);
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
     request->too_large = length != NULL && strtoull(length, NULL, 10) > server->options.body_limit;
+    if (request->has_nul || !mloom_text_is_utf8(url, strlen(url))) {
+      return refuse_path(request);
+    }
     return request->too_large ? refuse_large(request) : MHD_YES;
   }
   if (*upload_size > 0) {
@@ -377,10 +396,11 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
 
 static void *on_start(void *userdata, const char *uri, struct MHD_Connection *connection) {
   http_request *request = calloc(1, sizeof *request);
-  (void)uri;
   (void)connection;
   if (request != NULL) {
     request->server = userdata;
+    const char *nul = strstr(uri, "%00");
+    request->has_nul = nul != NULL && nul < uri + strcspn(uri, "?");
   }
   return request;
 }

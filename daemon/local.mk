@@ -3,11 +3,14 @@ bin_PROGRAMS += mergeloomd
 pkglibexec_PROGRAMS += mergeloom-worker
 mergeloomd_SOURCES = \
   daemon/api/api.c \
+  daemon/api/description.c \
   daemon/api/gateway.c \
   daemon/app.c \
   daemon/app.h \
   daemon/catalogue.c \
   daemon/catalogue.h \
+  daemon/check_config.c \
+  daemon/check_config.h \
   daemon/child_process.c \
   daemon/child_process.h \
   daemon/deployment.c \
@@ -45,7 +48,7 @@ mergeloomd_SOURCES = \
   daemon/store/sqlite.h \
   daemon/store/store.c \
   daemon/store/store.h
-nodist_mergeloomd_SOURCES = daemon/assets_data.h
+nodist_mergeloomd_SOURCES = daemon/assets_data.h daemon/openapi_data.h
 daemon_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/daemon -I$(builddir)/daemon -I$(builddir) -DMLOOM_LIBEXEC_DIR='"$(pkglibexecdir)"'
 mergeloomd_CPPFLAGS = $(daemon_cppflags) $(MICROHTTPD_CFLAGS) $(SQLITE_CFLAGS)
 mergeloomd_CFLAGS = $(AM_CFLAGS) -pthread
@@ -56,10 +59,13 @@ mergeloom_worker_CPPFLAGS = $(daemon_cppflags)
 mergeloom_worker_CFLAGS = $(AM_CFLAGS) -pthread
 mergeloom_worker_LDADD = libmergeloom/libcore.la
 
-BUILT_SOURCES += daemon/assets_data.h
-CLEANFILES += daemon/assets_data.h
+BUILT_SOURCES += daemon/assets_data.h daemon/openapi_data.h
+CLEANFILES += daemon/assets_data.h daemon/openapi_data.h
 endif
 daemon/assets_data.h: $(srcdir)/daemon/pages/style.css $(srcdir)/daemon/pages/live.js $(srcdir)/daemon/embed.sh
 	$(AM_V_GEN)$(MKDIR_P) daemon && { sh '$(srcdir)/daemon/embed.sh' '$(srcdir)/daemon/pages/style.css' style_css && \
 	sh '$(srcdir)/daemon/embed.sh' '$(srcdir)/daemon/pages/live.js' live_js; } >$@
 EXTRA_DIST += daemon/embed.sh daemon/pages/style.css daemon/pages/live.js
+daemon/openapi_data.h: $(srcdir)/daemon/api/openapi.json $(srcdir)/daemon/embed.sh
+	$(AM_V_GEN)$(MKDIR_P) daemon && sh '$(srcdir)/daemon/embed.sh' '$(srcdir)/daemon/api/openapi.json' openapi_json >$@
+EXTRA_DIST += daemon/api/openapi.json

@@ -19,6 +19,7 @@
 
 #include "app.h"
 #include "base/error.h"
+#include "check_config.h"
 #include "runner.h"
 
 #define EXIT_USAGE 2
@@ -264,9 +265,13 @@ static int run(int argc, char **argv) {
                        .log = &self.log};
   int status = deployment_read(&self.deployment, (const char *const *)environ, &error) == MLOOM_OK ? 0 : EXIT_USAGE;
   if (self.deployment.settings != NULL && strcmp(word, "--check-config") == 0) {
-    deployment_print(&self.deployment);
+    mloom_error why = MLOOM_ERROR_INIT;
+    if (check_config_print(&self.deployment, &self.programs, &why) != MLOOM_OK) {
+      complain(&why);
+      status = status == 0 ? 1 : status;
+    }
   }
-  if (status != 0) {
+  if (error.code != MLOOM_OK) {
     complain(&error);
   } else if (strcmp(word, "rotate-key") == 0) {
     status = rotate_key(&self);

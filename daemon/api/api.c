@@ -62,11 +62,13 @@ typedef struct entry_list {
 static int take_entry(const char *name, mloom_json *value, void *userdata) {
   entry_list *list = userdata;
   int kind = mloom_json_kind(value);
-  if (list->count == ENTRY_LIMIT || (kind != MLOOM_JSON_STRING && kind != MLOOM_JSON_NULL)) {
+  mloom_bytes text = kind == MLOOM_JSON_STRING ? mloom_json_text(value) : (mloom_bytes){NULL, 0};
+  if (list->count == ENTRY_LIMIT || (kind != MLOOM_JSON_STRING && kind != MLOOM_JSON_NULL) ||
+      (text.size > 0 && memchr(text.data, '\0', text.size) != NULL)) {
     list->wrong = 1;
     return 1;
   }
-  list->entries[list->count++] = (settings_entry){name, kind == MLOOM_JSON_NULL ? NULL : mloom_json_text(value).data};
+  list->entries[list->count++] = (settings_entry){name, kind == MLOOM_JSON_NULL ? NULL : text.data};
   return 0;
 }
 
@@ -81,7 +83,7 @@ void api_provider_settings(app_call *call) {
   int32_t code = list.wrong || mloom_json_kind(mloom_json_member(body, "fields")) != MLOOM_JSON_OBJECT
                      ? mloom_error_set(&error, MLOOM_E_INVALID, MLOOM_DOMAIN_USAGE,
                                        "send {\"fields\": {\"name\": \"value\", \"other\": null}}",
-                                       "the body has no object of fields, or a value is neither a string nor null")
+                                       "the body has no object of fields, or a value is neither a text nor null")
                      : settings_change(call->app, call->name, list.entries, list.count, &error);
   mloom_json_wipe(body);
   mloom_json_unref(body);

@@ -48,3 +48,7 @@ endif
 EXTRA_DIST += tests/e2e/test_daemon.py
 TESTS += tests/e2e/test_key_rotation.py
 EXTRA_DIST += tests/e2e/test_key_rotation.py
+if DAEMON
+TESTS += tests/e2e/test_daemon_api.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_api.py tests/e2e/daemon_server.py

@@ -1,0 +1,347 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The API of mergeloomd against its own OpenAPI description, and mergeloomd in the environment of the public chart."""
+import contextlib
+import json
+import re
+
+import harness
+from daemon_server import api, daemon, environment, provider, settled, simulated, wait_for
+from harness import check, contains, equal, lacks
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+KEY = harness.KEY
+TOKEN = "cluster-test-token-not-a-secret"
+EXECUTOR = {"Authorization": f"Bearer {TOKEN}"}
+
+
+# ---- The description ----
+
+def description():
+    return json.loads((harness.SOURCE / "daemon/api/openapi.json").read_text(encoding="utf-8"))
+
+
+def routes_of_source():
+    """Method and path of every route of the API as the daemon's table has them."""
+    text = (harness.SOURCE / "daemon/app.c").read_text(encoding="utf-8")
+    return {(method, path, kind) for method, path, kind in re.findall(r'\{"([A-Z]+)", "(/api/[^"]*)", (GUARD_\w+),', text)}
+
+
+def operations(document):
+    return {(method.upper(), path): operation for path, item in document["paths"].items()
+            for method, operation in item.items() if method != "parameters"}
+
+
+def test_every_route_is_described():
+    """every route of the API is in the description, and nothing else is"""
+    found = operations(description())
+    routes = {(method, path.replace("*", "{id}")): kind for method, path, kind in routes_of_source()}
+    check(len(routes) > 15, f"routes in the source: {routes}")
+    equal(set(found), set(routes), "what is described")
+    for route, kind in routes.items():
+        wanted = [{"clusterToken": []}] if kind == "GUARD_EXECUTOR" else None
+        equal(found[route].get("security"), wanted, f"the token of {route}")
+
+
+def test_description_is_whole():
+    """the description is OpenAPI 3.1, its references lead somewhere, its schemas are JSON Schema 2020-12"""
+    document = description()
+    check(document["openapi"].startswith("3.1."), "the version")
+    text = json.dumps(document)
+    for name in set(re.findall(r'"#/components/schemas/(\w+)"', text)):
+        check(name in document["components"]["schemas"], f"the schema {name}")
+    names = [operation["operationId"] for operation in operations(document).values()]
+    equal(len(set(names)), len(names), "operationIds that differ")
+    for path, item in document["paths"].items():
+        named = {parameter["name"] for parameter in item.get("parameters", []) if parameter["in"] == "path"}
+        equal(named, set(re.findall(r"{(\w+)}", path)), f"parameters of {path}")
+    if jsonschema is None:
+        raise harness.Skip("python3-jsonschema is not installed: ./dev setup installs it")
+    for name, schema in document["components"]["schemas"].items():
+        try:
+            jsonschema.Draft202012Validator.check_schema(schema)
+        except jsonschema.SchemaError as error:
+            raise harness.Failure(f"the schema {name}: {error}") from error
+
+
+class Client:
+    """Asks, and holds every answer against the description."""
+
+    def __init__(self, server):
+        if jsonschema is None:
+            raise harness.Skip("python3-jsonschema is not installed: ./dev setup installs it")
+        self.server = server
+        self.document = description()
+        self.operations = operations(self.document)
+        self.seen = set()
+
+    def route(self, method, path):
+        plain = path.split("?")[0]
+        exact = (method, plain)
+        if exact in self.operations:
+            return exact
+        for key in self.operations:
+            pattern = re.escape(key[1]).replace(re.escape("{id}"), "[^/]+")
+            if key[0] == method and re.fullmatch(pattern, plain):
+                return key
+        raise harness.Failure(f"{method} {path} is not described")
+
+    def must_fit(self, value, schema, what):
+        whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema,
+                 "components": self.document["components"]}
+        errors = list(jsonschema.Draft202012Validator(whole).iter_errors(value))
+        check(not errors, f"{what}: " + "; ".join(f"{list(e.absolute_path)}: {e.message}" for e in errors[:5])[:2000])
+
+    def ask(self, method, path, expected, body=None, headers=None):
+        key = self.route(method, path)
+        operation = self.operations[key]
+        data = body if body is None or isinstance(body, (str, bytes)) else json.dumps(body)
+        if body is not None and expected < 400:
+            self.must_fit(body, operation["requestBody"]["content"]["application/json"]["schema"], f"body of {key}")
+        status, answered, answer = harness.request(self.server.url + path, method, data, headers)
+        what = f"{method} {path}: {answer[:1000]!r}"
+        equal(status, expected, what)
+        described = operation["responses"].get(str(status), operation["responses"]["default"] if status >= 400 else None)
+        check(described is not None, f"status {status} is not described: {what}")
+        for name in described.get("headers", {}):
+            check(name in answered, f"the header {name}: {what}")
+        content = described.get("content", {})
+        if not content:
+            equal(answer, b"", f"an answer without a body: {what}")
+            self.seen.add((*key, str(status)))
+            return None
+        kind = answered["Content-Type"].split(";")[0]
+        check(kind in content, f"{kind} is not among {list(content)}: {what}")
+        value = json.loads(answer) if kind.endswith("json") else answer.decode()
+        self.must_fit(value, content[kind]["schema"], what)
+        if status >= 400:
+            equal(kind, "application/problem+json", what)
+            equal(value["status"], status, what)
+            self.seen.add((*key, "default"))
+        else:
+            self.seen.add((*key, str(status)))
+        return value
+
+    def stream(self, path):
+        """The first bytes of a stream that may not end."""
+        key = self.route("GET", path)
+        connection = harness.http.client.HTTPConnection(self.server.url.removeprefix("http://"), timeout=harness.GUARD)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            equal(answer.status, 200, path)
+            check(answer.getheader("Content-Type") in self.operations[key]["responses"]["200"]["content"], path)
+        self.seen.add((*key, "200"))
+
+
+def job(repo, **more):
+    return {"schema": "mergeloom.job.v1", "ticket": {"key": "T-1", "title": "Mend", "description": harness.MARK},
+            "repository": {"path": str(repo)}, **more}
+
+
+def ask_as_person(client, repo):
+    equal(client.ask("GET", "/api/v1/openapi.json", 200), client.document, "the description that is served")
+    found = client.ask("GET", "/api/v1/providers", 200)
+    check(len(found["providers"]) >= 3, "providers")
+    for item in found["providers"]:
+        client.ask("GET", f"/api/v1/providers/{item['id']}", 200)
+    client.ask("GET", "/api/v1/providers/none", 404)
+    client.ask("PATCH", "/api/v1/providers/claude-api/settings", 204, {"fields": {"api_key": KEY, "model": "m", "effort": None}})
+    client.ask("PATCH", "/api/v1/providers/claude-api/settings", 422, {"fields": {"base_url": "nonsense"}})
+    client.ask("PATCH", "/api/v1/providers/openai-compatible/settings", 409, {"fields": {"model": "x"}})
+    client.ask("POST", "/api/v1/providers/claude-api/checks", 202, {"self_test": False})
+    client.ask("POST", "/api/v1/providers/none/checks", 404)
+    client.ask("POST", "/api/v1/resolve", 200, job(repo))
+    client.ask("POST", "/api/v1/resolve", 422, "{")
+    name = client.ask("POST", "/api/v1/jobs", 201, job(repo))["id"]
+    client.ask("POST", "/api/v1/jobs", 422, {"schema": "nonsense"})
+    client.ask("GET", "/api/v1/jobs?state=pending", 200)
+    client.ask("GET", f"/api/v1/jobs/{name}", 200)
+    client.ask("GET", "/api/v1/jobs/none", 404)
+    client.ask("GET", "/api/v1/jobs/none/events", 404)
+    client.ask("POST", "/api/v1/jobs/none/cancel", 404)
+    for kind in ("", "?format=csv", "?kind=setting&subject=claude"):
+        client.ask("GET", "/api/v1/audit" + kind, 200)
+    return name
+
+
+def ask_as_executor(client, repo, first):
+    equal(client.ask("GET", "/api/v1/gateway/settings", 401)["status"], 401, "without the token")
+    etag = harness.request(client.server.url + "/api/v1/gateway/settings", headers=EXECUTOR)[1]["ETag"]
+    client.ask("GET", "/api/v1/gateway/settings", 200, None, EXECUTOR)
+    client.ask("GET", "/api/v1/gateway/settings", 304, None, {**EXECUTOR, "If-None-Match": etag})
+    claim = {"executor": "one", "ready": ",openai-compatible,"}
+    equal(client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)["id"], first, "the job")
+    client.ask("POST", "/api/v1/gateway/claim", 204, claim, EXECUTOR)
+    client.ask("POST", "/api/v1/gateway/claim", 422, {}, EXECUTOR)
+    path = f"/api/v1/gateway/jobs/{first}"
+    client.ask("POST", path + "/lease", 200, {"executor": "one"}, EXECUTOR)
+    client.ask("POST", path + "/lease", 409, {"executor": "two"}, EXECUTOR)
+    client.ask("POST", path + "/events", 204, {"executor": "one", "events": [{"event": "turn_begin"}]}, EXECUTOR)
+    client.ask("POST", path + "/return", 204, {"executor": "one"}, EXECUTOR)
+    client.ask("POST", path + "/return", 409, {"executor": "one"}, EXECUTOR)
+    client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)
+    client.ask("POST", path + "/end", 422, {"executor": "one", "state": "running"}, EXECUTOR)
+    client.ask("POST", path + "/end", 204, {"executor": "one", "state": "completed", "result": "{}", "diff": "+"}, EXECUTOR)
+    equal(client.ask("GET", f"/api/v1/jobs/{first}", 200)["state"], "completed", "the state")
+    client.ask("POST", f"/api/v1/jobs/{first}/cancel", 409)
+    check(client.ask("GET", "/api/v1/executors", 200)["executors"], "executors")
+    second = client.ask("POST", "/api/v1/jobs", 201, job(repo))["id"]
+    client.ask("POST", f"/api/v1/jobs/{second}/cancel", 202)
+    return second
+
+
+def test_answers_fit_the_description():
+    """a run through every operation: each answer is what the description says, each error problem+json"""
+    repo = harness.repository(harness.FILES)
+    with harness.simulator() as sim, daemon(**simulated(
+            sim.url, JCA_WORKER_PROVIDER="openai-compatible", JCA_WORKER_ROLE="gateway",
+            JCA_WORKER_CLUSTER_TOKEN=TOKEN)) as server:
+        client = Client(server)
+        settled(server, "openai-compatible")
+        wait_for(lambda: harness.request(server.url + "/api/v1/gateway/settings", headers=EXECUTOR)[0] == 200, "settings")
+        first = ask_as_person(client, repo)
+        second = ask_as_executor(client, repo, first)
+        client.stream(f"/api/v1/jobs/{second}/events")
+        client.stream("/api/v1/events")
+        wanted = {(*key, status) for key, operation in client.operations.items() for status in operation["responses"]
+                  if status != "default"}
+        equal(wanted - client.seen, set(), "answers that were described and never seen")
+        for method, path in (("DELETE", "/api/v1/jobs"), ("PUT", "/api/v1/providers"), ("GET", "/api/v1/resolve")):
+            status, headers, problem = api(server, path.removeprefix("/api/v1"), method)
+            equal((status, headers["Content-Type"]), (405, "application/problem+json"), f"{method} {path}")
+            client.must_fit(problem, {"$ref": "#/components/schemas/Problem"}, f"{method} {path}")
+            known = {other for other, found in client.operations if found == path}
+            equal(set(headers["Allow"].split(", ")), known, f"{method} {path}: Allow")
+        lacks(server.text(), KEY, "the log")
+
+
+def test_jobs_that_ran_fit_the_description():
+    """a job with events, result and diff fits the description too"""
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(harness.job_steps())) as sim, \
+            daemon(**simulated(sim.url, JCA_WORKER_PROVIDER="openai-compatible")) as server:
+        client = Client(server)
+        settled(server, "openai-compatible")
+        name = client.ask("POST", "/api/v1/jobs", 201, job(repo))["id"]
+        client.ask("GET", f"/api/v1/jobs/{name}/events", 200)
+        found = client.ask("GET", f"/api/v1/jobs/{name}", 200)
+        equal(found["state"], "completed", f"{found}")
+        check(found["diff"] and found["result"]["schema"] == "mergeloom.result.v1", f"{found}")
+        equal([item["id"] for item in client.ask("GET", "/api/v1/jobs?state=completed", 200)["jobs"]], [name], "the list")
+        equal(client.ask("GET", "/api/v1/gateway/settings", 403, None, EXECUTOR)["type"], "urn:mergeloom:error:denied",
+              "executors without a cluster token")
+
+
+# ---- The environment of the public chart ----
+
+# What the chart sets to nothing unless somebody fills it in.
+EMPTY = (
+    "JCA_WORKER_ENROLLMENT_TOKEN JCA_WORKER_DATABASE_URL JCA_WORKER_CONFIG_DB_URL JCA_WORKER_AUDIT_DB_URL "
+    "JCA_WORKER_CODE_AUDIT_DB_URL JCA_WORKER_LIVE_DB_URL JCA_WORKER_TRACE_DB_URL JCA_WORKER_GATEWAY_DB_URL "
+    "JCA_OPENAI_API_KEY JCA_ANTHROPIC_API_KEY JCA_VERTEX_SERVICE_ACCOUNT_JSON JCA_VERTEX_ACCESS_TOKEN "
+    "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN JCA_AZURE_FOUNDRY_API_KEY AZURE_CLIENT_SECRET "
+    "JCA_AZURE_FOUNDRY_BEARER_TOKEN JCA_OPENAI_MODEL JCA_ANTHROPIC_MODEL JCA_WORKER_CLAUDE_CODE_MODEL "
+    "JCA_VERTEX_AUTH_METHOD JCA_VERTEX_ENDPOINT_MODE JCA_VERTEX_ENDPOINT_URL JCA_VERTEX_PROJECT_ID JCA_VERTEX_LOCATION "
+    "JCA_VERTEX_PUBLISHER JCA_VERTEX_MODEL GOOGLE_APPLICATION_CREDENTIALS JCA_BEDROCK_AUTH_METHOD JCA_BEDROCK_REGION "
+    "JCA_BEDROCK_MODEL_ID JCA_BEDROCK_ENDPOINT_URL AWS_PROFILE JCA_AZURE_FOUNDRY_AUTH_METHOD JCA_AZURE_FOUNDRY_ENDPOINT "
+    "AZURE_TENANT_ID AZURE_CLIENT_ID AZURE_FEDERATED_TOKEN_FILE JCA_AZURE_FOUNDRY_MODEL").split()
+DATABASES = [name for name in EMPTY if name.endswith(("_DATABASE_URL", "_DB_URL"))]
+
+
+def chart(role, **more):
+    """What the chart gives a pod. Its paths lead into the scratch folder, and it listens on loopback: the rest stands."""
+    data = harness.scratch() / role
+    values = dict.fromkeys(EMPTY, "")
+    values.update({
+        "JCA_WORKER_CLUSTER_TOKEN": TOKEN, "JCA_WORKER_ROLE": role, "JCA_WORKER_NAME": f"mergeloom-{role}",
+        "JCA_WORKER_CONTROL_PLANE_URL": "https://controller.mergeloom.ai", "JCA_WORKER_TENANT_SLUG": "demo",
+        "JCA_WORKER_WORKSPACE_ROOT": data / "workspaces", "JCA_WORKER_CLI_CONFIG_DIR": data / "home/.codex",
+        "JCA_PROVIDER_CONFIG_MODE": "ui" if role == "gateway" else "gateway",
+        "JCA_WORKER_RUNTIME_CONFIG_MODE": "ui" if role == "gateway" else "gateway",
+        "JCA_WORKER_ALLOWED_COMMANDS": "git,rg,pytest,python,python3", "JCA_WORKER_COMMAND_TIMEOUT_SECONDS": "300",
+        "JCA_WORKER_CONTROL_PLANE_REQUEST_TIMEOUT_SECONDS": "60", "JCA_WORKER_HOST": "127.0.0.1", "JCA_WORKER_PORT": "0"})
+    if role == "gateway":
+        values.update({
+            "JCA_WORKER_POLL_ENABLED": "false", "JCA_PROVIDER_CONFIG_DB_PATH": data / "provider_config.db",
+            "JCA_PROVIDER_SECRET_KEY_PATH": data / "provider_secret.key",
+            "JCA_WORKER_RUNTIME_CONFIG_DB_PATH": data / "runtime_config.db"})
+    else:
+        values.update({"JCA_WORKER_MAX_REPAIR_ATTEMPTS": "2", "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "15",
+                       "XDG_STATE_HOME": data})
+    return {**values, **more}
+
+
+def test_chart():
+    """gateway and executor come up with what the public chart sets, and every provider says what is missing"""
+    with daemon(**chart("gateway")) as gateway, daemon(**chart("executor", JCA_WORKER_GATEWAY_URL=gateway.url)) as executor:
+        for server in (gateway, executor):
+            equal(harness.request(server.url + "/healthz")[0], 200, "the probe")
+            names = [item["id"] for item in api(server, "/providers")[2]["providers"]]
+            check(len(names) >= 3, f"{names}")
+            for name in names:
+                found = settled(server, name)
+                equal(found["state"], "not ready", f"{name}: {found['checks']}")
+                failed = [item for item in found["checks"] if item["state"] == "fail"]
+                check(failed and all(item["reason"] and item["remedy"] for item in failed), f"{name}: {found['checks']}")
+            contains(json.dumps(provider(server, "claude-api")["checks"]), "JCA_ANTHROPIC_API_KEY", "the remedy")
+            lacks(server.text(), "is known to no loaded provider", "the log")
+            lacks(server.text(), TOKEN, "the log")
+        wait_for(lambda: api(gateway, "/executors")[2]["executors"], "the executor is known")
+        for path in ("provider_config.db", "provider_secret.key", "runtime_config.db"):
+            check((harness.scratch() / "gateway" / path).is_file(), path)
+
+
+def check_config(**more):
+    return harness.run([harness.BUILD / "mergeloomd", "--check-config"], environment(**more))
+
+
+def test_chart_listens_only_with_a_token():
+    """0.0.0.0, as the chart has it, is accepted with the cluster token and refused without one"""
+    finished = check_config(**chart("gateway", JCA_WORKER_HOST="0.0.0.0"))
+    equal(finished.status, 0, f"{finished!r}")
+    finished = check_config(**chart("gateway", JCA_WORKER_HOST="0.0.0.0", JCA_WORKER_CLUSTER_TOKEN=""))
+    equal(finished.status, 2, f"{finished!r}")
+    contains(finished.err, "JCA_WORKER_ACCESS_TOKEN", "the remedy")
+
+
+def test_check_config():
+    """--check-config shows settings of daemon, worker and providers, and names what nothing reads, with what was meant"""
+    finished = check_config(**chart("gateway", JCA_ANTHROPIC_API_KEY=KEY, JCA_ANTHROPIC_MODEL="from-the-chart"))
+    equal(finished.status, 0, f"{finished!r}")
+    lacks(finished.everything(), KEY, "the configuration")
+    lacks(finished.everything(), TOKEN, "the configuration")
+    lacks(finished.out, "warning:", "the configuration")
+    for part in ("claude-api.api_key", "claude-api.model           from-the-chart  [JCA_ANTHROPIC_MODEL]",
+                 "[JCA_WORKER_ALLOWED_COMMANDS]", "[JCA_WORKER_CLUSTER_TOKEN]"):
+        contains(finished.out, part, "the configuration")
+    check(not (harness.scratch() / "gateway").exists(), "no store is made")
+    finished = check_config(JCA_ANTHROPIC_MODLE="x", JCA_WORKER_PORTS="1", JCA_NOTHING_LIKE_ANY_OTHER_NAME="y")
+    equal(finished.status, 0, f"{finished!r}")
+    for name, meant in (("JCA_ANTHROPIC_MODLE", "JCA_ANTHROPIC_MODEL"), ("JCA_WORKER_PORTS", "JCA_WORKER_PORT")):
+        check(re.search(rf"warning: the variable {name} is known to no.*did you mean {meant}\?", finished.out), finished.out)
+    contains(finished.out, "note: the variable JCA_NOTHING_LIKE_ANY_OTHER_NAME is known to no", "the configuration")
+    contains(finished.out, "note: claude-api: api_key has no value; set JCA_ANTHROPIC_API_KEY", "what is missing")
+
+
+def test_database_servers():
+    """a URL of a database server is refused at the start, by its name and without its password; files are not used instead"""
+    url = f"postgresql+psycopg://worker:{KEY}@db.example/mergeloom"
+    for name in DATABASES:
+        values = chart("gateway", **{name: url})
+        finished = harness.run([harness.BUILD / "mergeloomd"], environment(**values))
+        equal(finished.status, 2, f"{name}: {finished!r}")
+        contains(finished.err, f"{name} is set", "what is said")
+        contains(finished.err, "PostgreSQL", "what is said")
+        lacks(finished.everything(), KEY, "what is said")
+    finished = check_config(**chart("gateway", JCA_WORKER_DATABASE_URL=url))
+    equal(finished.status, 2, f"{finished!r}")
+    lacks(finished.everything(), KEY, "what is said")
+    check(not (harness.scratch() / "gateway").exists(), "no store is made")
+
+
+harness.main(globals())

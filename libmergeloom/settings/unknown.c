@@ -38,7 +38,9 @@ static const char *const deployment_names[] = {
     "JCA_VERTEX_PROJECT_ID",
     "JCA_VERTEX_PUBLISHER",
     "JCA_VERTEX_SERVICE_ACCOUNT_JSON",
+    "JCA_WORKER_ACCESS_TOKEN",
     "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS",
+    "JCA_WORKER_ALLOWED_HOSTS",
     "JCA_WORKER_AUDIT_DB_URL",
     "JCA_WORKER_CLAUDE_CODE_MODEL",
     "JCA_WORKER_CLI_CONFIG_DIR",
@@ -52,17 +54,24 @@ static const char *const deployment_names[] = {
     "JCA_WORKER_GATEWAY_DB_URL",
     "JCA_WORKER_GATEWAY_URL",
     "JCA_WORKER_HOST",
+    "JCA_WORKER_JOB_SLOTS",
     "JCA_WORKER_LIVE_DB_URL",
+    "JCA_WORKER_LOCAL_STATE_DB",
     "JCA_WORKER_NAME",
     "JCA_WORKER_POLL_ENABLED",
     "JCA_WORKER_PORT",
     "JCA_WORKER_ROLE",
     "JCA_WORKER_RUNTIME_CONFIG_DB_PATH",
     "JCA_WORKER_RUNTIME_CONFIG_MODE",
+    "JCA_WORKER_STOP_GRACE_SECONDS",
     "JCA_WORKER_TENANT_SLUG",
+    "JCA_WORKER_TLS_TERMINATED",
     "JCA_WORKER_TRACE_DB_URL",
     "JCA_WORKER_WORKSPACE_ROOT",
 };
+
+/* Families of names that the context engine and mergeloomd read, each its own. */
+static const char *const deployment_prefixes[] = {"JCA_CONTEXT_ENGINE_", "JCA_DAEMON_"};
 
 typedef struct unknown_search {
   const mloom_settings_sources *sources;
@@ -74,6 +83,11 @@ typedef struct unknown_search {
 
 /* Offers every known variable; returns 1 when name is one of them. */
 static int is_known_variable(const unknown_search *search, const char *name, mloom_nearest *nearest) {
+  for (size_t i = 0; i < sizeof deployment_prefixes / sizeof deployment_prefixes[0]; i++) {
+    if (strncmp(name, deployment_prefixes[i], strlen(deployment_prefixes[i])) == 0) {
+      return 1;
+    }
+  }
   for (size_t i = 0; i < sizeof deployment_names / sizeof deployment_names[0]; i++) {
     if (strcmp(deployment_names[i], name) == 0) {
       return 1;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "deployment_fields.h"
 #include "harness.h"
 #include "settings/nearest.h"
 #include "settings/worker_fields.h"
@@ -509,6 +510,37 @@ static void test_unknown_names(void) {
   mloom_settings_unref(settings);
 }
 
+/* A worker is given the variables of the whole deployment, and says nothing of those that others read. */
+static void test_names_of_a_deployment(void) {
+  static const char *const others[] = {
+      "JCA_CONTEXT_ENGINE_URL",
+      "JCA_CONTEXT_ENGINE_WORKER_TOKEN",
+      "JCA_CONTEXT_ENGINE_OPENAI_API_KEY_FILE",
+      "JCA_WORKER_ENROLLMENT_TOKEN",
+      "JCA_WORKER_CONTROL_PLANE_URL",
+      "JCA_WORKER_POLL_ENABLED",
+      "JCA_WORKER_CLI_CONFIG_DIR",
+      "JCA_WORKER_TRACE_DB_URL",
+      "JCA_VERTEX_SERVICE_ACCOUNT_JSON",
+      "JCA_AZURE_FOUNDRY_AUTH_METHOD",
+      "JCA_BEDROCK_MODEL_ID",
+      "JCA_WORKER_CLAUDE_CODE_MODEL",
+  };
+  enum { other_count = sizeof others / sizeof others[0] };
+  size_t count = 0;
+  const mloom_field *const *fields = deployment_fields(&count);
+  mloom_settings *settings = build_with(NULL, NULL);
+  for (size_t i = 0; i < count + other_count; i++) {
+    char variable[128];
+    heard all = {""};
+    snprintf(variable, sizeof variable, "%s=x", i < count ? fields[i]->environment_names[0] : others[i - count]);
+    mloom_settings_sources sources = {.environment = ENVIRONMENT(variable)};
+    mloom_settings_each_unknown(&sources, &settings, 1, hear, &all);
+    UNIT_ASSERT_STRING(all.text, "");
+  }
+  mloom_settings_unref(settings);
+}
+
 /* ---- Required and shared fields ---- */
 
 static void test_required(void) {
@@ -689,6 +721,7 @@ static const unit_test tests[] = {
     {"wrong kinds in the configuration file", test_wrong_config_kinds},
     {"mistakes in the configuration file", test_config_mistakes},
     {"unknown names", test_unknown_names},
+    {"names of a deployment", test_names_of_a_deployment},
     {"required fields", test_required},
     {"shared fields", test_shared_fields},
     {"a small setting struct", test_small_setting_struct},

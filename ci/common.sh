@@ -6,6 +6,8 @@
 build=${MERGELOOM_BUILD:-$root/build}
 logs=$build/log
 jobs=$(nproc 2>/dev/null || echo 2)
+# Most tests wait for servers and processes of theirs.
+test_jobs=$((jobs * 2))
 
 say() { printf '%s\n' "$*"; }
 fail() {

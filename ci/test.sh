@@ -36,7 +36,7 @@ checked() {
   local name=$1 folder=$2 status=0 before=$failed
   shift 2
   find "$folder/tests" "$folder/fuzz" -name '*.trs' -delete 2>/dev/null
-  logged "$name" bounded make -C "$folder" -k -j"$jobs" check "$@" || status=1
+  logged "$name" bounded make -C "$folder" -k -j"$test_jobs" check "$@" || status=1
   count_results "$folder" || status=1
   # A failure that no test owns, of the build for instance.
   [ $status = 1 ] && [ "$failed" = "$before" ] && failed=$((failed + 1))
@@ -96,7 +96,7 @@ build_and_run_tsan() {
   make -C "$build/tsan" -j"$jobs" || return 1
   # Address space randomisation of newer kernels is more than this compiler's runtime can do with.
   # shellcheck disable=SC2046
-  bounded setarch -R make -C "$build/tsan" -k -j"$jobs" check TESTS="$(threaded_tests | tr '\n' ' ')" || status=1
+  bounded setarch -R make -C "$build/tsan" -k -j"$test_jobs" check TESTS="$(threaded_tests | tr '\n' ' ')" || status=1
   return $status
 }
 
@@ -127,16 +127,32 @@ build_fuzzers() {
   make -C "$build/fuzz" -j"$jobs" $(fuzz_targets)
 }
 
+# One target, its line printed whole; leaves a file when it went well.
+fuzz_aside() {
+  local seconds=$1 target=$2 output status=0
+  output=$(logged "fuzz-${target#fuzz/fuzz_}" fuzz_one "$seconds" "$target") || status=1
+  say "$output"
+  [ $status = 0 ] && : >"$build/fuzz/passed/${target#fuzz/fuzz_}"
+}
+
+# As many targets at a time as there are processors; each is a step of its own.
 run_fuzz() {
   local seconds=$1 target
   [ -n "$(fuzz_targets)" ] || return 0
   step build-fuzz build_fuzzers || return 1
+  rm -rf "$build/fuzz/passed"
+  mkdir -p "$build/fuzz/passed"
   for target in $(fuzz_targets); do
-    step "fuzz-${target#fuzz/fuzz_}" fuzz_one "$seconds" "$target"
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+    fuzz_aside "$seconds" "$target" &
+  done
+  wait
+  for target in $(fuzz_targets); do
+    if [ -e "$build/fuzz/passed/${target#fuzz/fuzz_}" ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   done
 }
 
-run_distcheck() { step distcheck bounded make -C "$build" -j"$jobs" distcheck; }
+run_distcheck() { step distcheck bounded make -C "$build" -j"$test_jobs" distcheck; }
 
 test_asan() {
   run_asan
@@ -197,7 +213,7 @@ test_all() {
   step build-builtin build_builtin
   run_asan
   run_tsan
-  run_fuzz "${MERGELOOM_FUZZ_SECONDS:-5}"
+  run_fuzz "${MERGELOOM_FUZZ_SECONDS:-3}"
   run_distcheck
   say "took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s"
   finish test

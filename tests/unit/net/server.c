@@ -32,10 +32,11 @@ static void *accept_connections(void *userdata) {
     test_connection *connection = &server->list[index];
     connection->server = server;
     connection->fd = fd;
+    /* Counted before it can be answered, as a test looks once it has its answer. */
+    atomic_fetch_add(&server->connections, 1);
     if (pthread_create(&connection->thread, NULL, serve_connection, connection) != 0) {
       abort();
     }
-    atomic_fetch_add(&server->connections, 1);
   }
 }
 

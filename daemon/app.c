@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "runner.h"
 
 typedef struct route {
   const char *method;
@@ -164,6 +165,24 @@ void app_fail(app_call *call, const mloom_error *error) {
   http_answer_header(call->answer, "Content-Type", "application/problem+json");
   http_answer_header(call->answer, "Cache-Control", "no-store");
   (void)mloom_json_serialize(&call->answer->body, problem, 0);
+}
+
+void app_wake(application *app) {
+  if (app->server != NULL) {
+    http_server_wake(app->server);
+  }
+  pthread_mutex_lock(&app->lock);
+  if (app->runner != NULL) {
+    runner_wake(app->runner);
+  }
+  pthread_mutex_unlock(&app->lock);
+}
+
+gateway_client *app_gateway(application *app) {
+  pthread_mutex_lock(&app->lock);
+  gateway_client *gateway = app->gateway;
+  pthread_mutex_unlock(&app->lock);
+  return gateway;
 }
 
 void app_redirect(app_call *call, const char *path) {

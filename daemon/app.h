@@ -5,6 +5,8 @@
 #ifndef MERGELOOM_DAEMON_APP_H
 #define MERGELOOM_DAEMON_APP_H
 
+#include <pthread.h>
+
 #include "catalogue.h"
 #include "deployment.h"
 #include "exports.h"
@@ -23,6 +25,7 @@ typedef struct application {
   child_programs programs;
   store *store;
   catalogue *catalogue;
+  pthread_mutex_t lock; /* of runner and gateway, which come after the server and go before it */
   struct runner *runner;
   exports *exports;        /* NULL on an executor */
   fleet *fleet;            /* NULL on an executor */
@@ -41,6 +44,11 @@ typedef struct app_call {
   const char *name; /* the part of the path that the route leaves open, or "" */
   http_answer *answer;
 } app_call;
+
+/* Something has changed: streams, waiting requests and the runner look again. Thread-safe. */
+void app_wake(application *app);
+/* NULL unless this is an executor that has begun. Thread-safe. */
+gateway_client *app_gateway(application *app);
 
 typedef void (*app_handler)(app_call *call);
 

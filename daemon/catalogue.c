@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "secret/secret.h"
 
 #define PROVIDER_LIMIT 64
 #define DESCRIBE_TIMEOUT_MS 30000
@@ -26,6 +27,7 @@ typedef struct provider_state {
 
 struct catalogue {
   catalogue_options options;
+  pthread_mutex_t refreshing; /* so that what was read first is not put in the place of what was read last */
   pthread_mutex_t lock;
   pthread_cond_t idle;
   mloom_cancel *cancel;
@@ -56,6 +58,7 @@ int32_t catalogue_new(catalogue **out, const catalogue_options *options, mloom_e
     return mloom_error_memory(error);
   }
   self->options = *options;
+  pthread_mutex_init(&self->refreshing, NULL);
   pthread_mutex_init(&self->lock, NULL);
   pthread_cond_init(&self->idle, NULL);
   int32_t code = mloom_cancel_new(&self->cancel, error);
@@ -67,13 +70,17 @@ int32_t catalogue_new(catalogue **out, const catalogue_options *options, mloom_e
   return MLOOM_OK;
 }
 
+void catalogue_stop(catalogue *self) {
+  if (self != NULL && self->cancel != NULL) {
+    mloom_cancel_trigger(self->cancel);
+  }
+}
+
 void catalogue_free(catalogue *self) {
   if (self == NULL) {
     return;
   }
-  if (self->cancel != NULL) {
-    mloom_cancel_trigger(self->cancel);
-  }
+  catalogue_stop(self);
   pthread_mutex_lock(&self->lock);
   while (self->running > 0) {
     pthread_cond_wait(&self->idle, &self->lock);
@@ -89,6 +96,7 @@ void catalogue_free(catalogue *self) {
   mloom_cancel_unref(self->cancel);
   pthread_cond_destroy(&self->idle);
   pthread_mutex_destroy(&self->lock);
+  pthread_mutex_destroy(&self->refreshing);
   free(self);
 }
 
@@ -97,6 +105,26 @@ void catalogue_free(catalogue *self) {
 static void log_problem(const mloom_error *why, void *userdata) {
   const catalogue *self = userdata;
   mloom_log_write(self->options.log, MLOOM_LOG_ERROR, "store", "%s; %s", why->message, why->remedy);
+}
+
+/* A tree that shares nothing with json: json-c counts references without atomics. */
+static mloom_json *copy_tree(const mloom_json *json) {
+  mloom_buffer text = MLOOM_BUFFER_INIT;
+  mloom_json *copy = NULL;
+  if (mloom_json_serialize(&text, json, 0) == MLOOM_OK) {
+    (void)mloom_json_parse(&copy, text.data, text.size, "a copy", NULL);
+  }
+  if (text.data != NULL) {
+    mloom_secret_wipe(text.data, text.capacity); /* settings hold secrets */
+  }
+  mloom_buffer_free(&text);
+  return copy;
+}
+
+void catalogue_drop_request(mloom_json *request) {
+  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
+  mloom_json_wipe(mloom_json_member(request, "gateway_settings"));
+  mloom_json_unref(request);
 }
 
 int32_t catalogue_new_request(catalogue *self, const char *command, mloom_json **out, mloom_error *error) {
@@ -115,7 +143,7 @@ int32_t catalogue_new_request(catalogue *self, const char *command, mloom_json *
   }
   pthread_mutex_lock(&self->lock);
   if (self->gateway_settings != NULL) {
-    mloom_json_set(request, "gateway_settings", mloom_json_ref(self->gateway_settings));
+    mloom_json_set(request, "gateway_settings", copy_tree(self->gateway_settings));
   }
   pthread_mutex_unlock(&self->lock);
   if (request == NULL) {
@@ -130,6 +158,7 @@ void catalogue_set_gateway_settings(catalogue *self, mloom_json *settings) {
   mloom_json *old = self->gateway_settings;
   self->gateway_settings = settings;
   pthread_mutex_unlock(&self->lock);
+  mloom_json_wipe(old);
   mloom_json_unref(old);
 }
 
@@ -184,7 +213,7 @@ static void add_states(catalogue *self) {
   }
 }
 
-int32_t catalogue_refresh(catalogue *self, mloom_error *error) {
+static int32_t refresh(catalogue *self, mloom_error *error) {
   mloom_json *request = NULL;
   int32_t code = catalogue_new_request(self, "describe", &request, error);
   if (code != MLOOM_OK) {
@@ -194,8 +223,7 @@ int32_t catalogue_refresh(catalogue *self, mloom_error *error) {
   child_outcome outcome;
   code = child_process_run(self->options.programs, request, self->cancel, DESCRIBE_TIMEOUT_MS, take_description, &found,
                            &outcome, error);
-  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
-  mloom_json_unref(request);
+  catalogue_drop_request(request);
   if (code == MLOOM_OK && found.providers != NULL) {
     pthread_mutex_lock(&self->lock);
     mloom_json *old[] = {self->providers, self->plugins};
@@ -209,21 +237,18 @@ int32_t catalogue_refresh(catalogue *self, mloom_error *error) {
     mloom_json_unref(found.providers);
     mloom_json_unref(found.plugins);
   }
+  return code;
+}
+
+int32_t catalogue_refresh(catalogue *self, mloom_error *error) {
+  pthread_mutex_lock(&self->refreshing);
+  int32_t code = refresh(self, error);
+  pthread_mutex_unlock(&self->refreshing);
   tell(self);
   return code;
 }
 
 /* ---- Checks ---- */
-
-/* A tree that shares nothing with json: json-c counts references without atomics. */
-static mloom_json *copy_tree(const mloom_json *json) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
-  mloom_json *copy = NULL;
-  if (mloom_json_serialize(&text, json, 0) == MLOOM_OK) {
-    (void)mloom_json_parse(&copy, text.data, text.size, "a copy", NULL);
-  }
-  return copy;
-}
 
 /* With the lock held: puts check in the place of the one of its name, or at the end. */
 static void put_check(provider_state *state, const mloom_json *given) {
@@ -320,8 +345,7 @@ static int32_t run_check(check_task *task, child_outcome *outcome, mloom_error *
   mloom_json_set_boolean(request, "self_test", task->self_test);
   code = child_process_run(self->options.programs, request, self->cancel, CHECK_TIMEOUT_MS, take_check_fact, task,
                            outcome, error);
-  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
-  mloom_json_unref(request);
+  catalogue_drop_request(request);
   return code;
 }
 

@@ -36,6 +36,10 @@ int32_t catalogue_check(catalogue *catalogue, const char *provider, int self_tes
 
 /* Settings of the gateway that this executor follows; NULL: none. Takes the reference. In effect with the next refresh.
  */
+/* Wipes the settings in a request and releases it. */
+void catalogue_drop_request(mloom_json *request);
+/* Ends descriptions and checks that run; later ones end at once. */
+void catalogue_stop(catalogue *catalogue);
 void catalogue_set_gateway_settings(catalogue *catalogue, mloom_json *settings);
 /* The request of a child: command and the settings documents. The caller wipes and releases it. */
 int32_t catalogue_new_request(catalogue *catalogue, const char *command, mloom_json **out, mloom_error *error);

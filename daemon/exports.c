@@ -16,6 +16,7 @@
 struct exports {
   catalogue *catalogue;
   const child_programs *programs;
+  pthread_mutex_t refreshing; /* so that what was read first is not put in the place of what was read last */
   pthread_mutex_t lock;
   uint64_t instance; /* tags of another process are never ours */
   uint64_t version;
@@ -30,6 +31,7 @@ int32_t exports_new(exports **out, catalogue *source, const child_programs *prog
   }
   self->catalogue = source;
   self->programs = programs;
+  pthread_mutex_init(&self->refreshing, NULL);
   pthread_mutex_init(&self->lock, NULL);
   return getrandom(&self->instance, sizeof self->instance, 0) == sizeof self->instance
              ? MLOOM_OK
@@ -40,6 +42,7 @@ void exports_free(exports *self) {
   if (self != NULL) {
     mloom_secret_unref(self->settings);
     pthread_mutex_destroy(&self->lock);
+    pthread_mutex_destroy(&self->refreshing);
     free(self);
   }
 }
@@ -68,7 +71,7 @@ static int is_same(const mloom_secret *a, const mloom_secret *b) {
   return left.size == right.size && memcmp(left.data, right.data, left.size) == 0;
 }
 
-int32_t exports_refresh(exports *self, mloom_error *error) {
+static int32_t refresh(exports *self, mloom_error *error) {
   mloom_json *request = NULL;
   reading found = {NULL};
   child_outcome outcome;
@@ -77,8 +80,7 @@ int32_t exports_refresh(exports *self, mloom_error *error) {
     return code;
   }
   code = child_process_run(self->programs, request, NULL, EXPORT_TIMEOUT_MS, take_settings, &found, &outcome, error);
-  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
-  mloom_json_unref(request);
+  catalogue_drop_request(request);
   if (code == MLOOM_OK && found.settings == NULL) {
     code = mloom_error_memory(error);
   }
@@ -97,6 +99,13 @@ int32_t exports_refresh(exports *self, mloom_error *error) {
   pthread_mutex_unlock(&self->lock);
   mloom_secret_unref(old);
   return MLOOM_OK;
+}
+
+int32_t exports_refresh(exports *self, mloom_error *error) {
+  pthread_mutex_lock(&self->refreshing);
+  int32_t code = refresh(self, error);
+  pthread_mutex_unlock(&self->refreshing);
+  return code;
 }
 
 const mloom_secret *exports_get(exports *self, char etag[40]) {

@@ -19,14 +19,21 @@
 #define AWAY_FIRST_MS 500
 #define AWAY_LONGEST_MS 15000
 #define EVENTS_BYTES ((size_t)64 * 1024)
+#define EVENTS_KEPT ((size_t)2 << 20) /* below what the gateway takes in one request */
 #define EVENTS_MS 250
+#define EVENTS_AWAY_MS 3000
+#define WAIT_TIMEOUT_MS 90000
+#define ANSWER_TIMEOUT_MS 20000
+#define END_TIMEOUT_MS 60000
+#define SHORTEST_ROUND_MS 1000
 #define END_TRIES 40
 #define HURRIED_TRIES 3
 
 typedef struct event_batch {
   char job[65];
   mloom_buffer lines;
-  int64_t since_ms;
+  int64_t due_ms; /* when they are sent */
+  int sending;    /* others wait, so that events keep their order */
 } event_batch;
 
 struct gateway_client {
@@ -39,6 +46,7 @@ struct gateway_client {
   pthread_t follower;
   int follows;
   pthread_mutex_t lock;
+  pthread_cond_t sent;
   event_batch batches[64];
   int hurried;
   int reached;
@@ -60,6 +68,11 @@ static void answer_free(answer *self) {
 
 static int64_t now_ms(void) {
   return mloom_clock_system()->monotonic_ms(mloom_clock_system());
+}
+
+/* Signs of life must not wait for one that hangs until the lease has run out. */
+static int64_t sign_timeout_ms(const gateway_client *self) {
+  return mloom_settings_integer(self->options.deployment->settings, "heartbeat_seconds", 15) * 1000 / 3;
 }
 
 /* ---- Requests ---- */
@@ -116,8 +129,9 @@ static int32_t judge(const answer *got, mloom_error *error) {
 }
 
 /* One request; body NULL: GET. The answer is filled for any status. */
-static int32_t ask(gateway_client *self, mloom_cancel *cancel, const char *path, const char *etag,
+static int32_t ask(gateway_client *self, mloom_cancel *cancel, int64_t timeout_ms, const char *path, const char *etag,
                    const mloom_buffer *body, answer *out, mloom_error *error) {
+  mloom_error why = MLOOM_ERROR_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
   size_t size = strlen(self->url);
   if (mloom_buffer_append_format(&url, "%.*s%s", (int)(size > 0 && self->url[size - 1] == '/' ? size - 1 : size),
@@ -139,21 +153,25 @@ static int32_t ask(gateway_client *self, mloom_cancel *cancel, const char *path,
   const mloom_http_sink sink = {
       .size = sizeof sink, .userdata = out, .status = take_status, .header = take_header, .body = take_body};
   mloom_call call;
-  mloom_call_init(&call, cancel, mloom_clock_system(), self->options.log, INT64_MAX);
-  int32_t code = mloom_http_perform(self->http, &call, &request, &sink, NULL, error);
+  mloom_call_init(&call, cancel, mloom_clock_system(), self->options.log, now_ms() + timeout_ms);
+  int32_t code = mloom_http_perform(self->http, &call, &request, &sink, NULL, &why);
   if (code != MLOOM_E_CANCELLED) {
-    note_reach(self, code == MLOOM_OK, error);
+    note_reach(self, code == MLOOM_OK, &why);
   }
-  return code != MLOOM_OK ? code : judge(out, error);
+  code = code != MLOOM_OK ? code : judge(out, &why);
+  if (code != MLOOM_OK) {
+    mloom_error_copy(error, &why);
+  }
+  return code;
 }
 
-static int32_t post(gateway_client *self, mloom_cancel *cancel, const char *path, const mloom_json *document,
-                    answer *out, mloom_error *error) {
+static int32_t post(gateway_client *self, mloom_cancel *cancel, int64_t timeout_ms, const char *path,
+                    const mloom_json *document, answer *out, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
   if (mloom_json_serialize(&body, document, 0) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  return ask(self, cancel, path, NULL, &body, out, error);
+  return ask(self, cancel, timeout_ms, path, NULL, &body, out, error);
 }
 
 static mloom_json *new_message(const gateway_client *self) {
@@ -162,11 +180,11 @@ static mloom_json *new_message(const gateway_client *self) {
   return message;
 }
 
-static int32_t post_about(gateway_client *self, const char *id, const char *action, mloom_json *message, answer *out,
-                          mloom_error *error) {
+static int32_t post_about(gateway_client *self, int64_t timeout_ms, const char *id, const char *action,
+                          mloom_json *message, answer *out, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   int32_t code = mloom_buffer_append_format(&path, "/api/v1/gateway/jobs/%s/%s", id, action) == MLOOM_OK
-                     ? post(self, self->cancel, mloom_buffer_string(&path), message, out, error)
+                     ? post(self, self->cancel, timeout_ms, mloom_buffer_string(&path), message, out, error)
                      : mloom_error_memory(error);
   mloom_json_unref(message);
   return code;
@@ -176,7 +194,7 @@ static int32_t post_about(gateway_client *self, const char *id, const char *acti
 
 static int32_t read_settings(gateway_client *self, const char *path, char etag[80], mloom_error *error) {
   MLOOM_AUTO(answer_free) answer got = {0};
-  int32_t code = ask(self, self->cancel, path, etag[0] == '\0' ? NULL : etag, NULL, &got, error);
+  int32_t code = ask(self, self->cancel, WAIT_TIMEOUT_MS, path, etag[0] == '\0' ? NULL : etag, NULL, &got, error);
   if (code != MLOOM_OK || got.status == 304) {
     return code;
   }
@@ -199,9 +217,12 @@ static void *follow(void *userdata) {
   mloom_call_init(&call, self->cancel, mloom_clock_system(), self->options.log, INT64_MAX);
   while (!mloom_cancel_is_triggered(self->cancel)) {
     mloom_error error = MLOOM_ERROR_INIT;
+    int64_t begun_ms = now_ms();
     snprintf(path, sizeof path, "/api/v1/gateway/settings?wait=%d", etag[0] == '\0' ? 0 : SETTINGS_WAIT_SECONDS);
     if (read_settings(self, path, etag, &error) == MLOOM_OK) {
       away_ms = AWAY_FIRST_MS;
+      /* A proxy that drops the tag would have us ask without a pause. */
+      (void)mloom_call_sleep_until(&call, begun_ms + SHORTEST_ROUND_MS, NULL);
       continue;
     }
     mloom_log_write(self->options.log, MLOOM_LOG_DEBUG, "gateway", "%s", error.message);
@@ -213,6 +234,23 @@ static void *follow(void *userdata) {
 
 /* ---- Jobs ---- */
 
+/* Waits until a claim may find a job. What interrupts this loses no job, as nothing is claimed by it. */
+static int32_t await_job(gateway_client *self, const char *ready, mloom_error *error) {
+  MLOOM_AUTO(answer_free) answer got = {0};
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *message = new_message(self);
+  mloom_json_set_string(message, "ready", ready);
+  mloom_json_set_integer(message, "wait", CLAIM_WAIT_SECONDS);
+  mloom_json_set_boolean(message, "only_wait", 1);
+  pthread_mutex_lock(&self->lock);
+  mloom_cancel *cancel = mloom_cancel_ref(self->claims);
+  pthread_mutex_unlock(&self->lock);
+  int32_t code = post(self, cancel, WAIT_TIMEOUT_MS, "/api/v1/gateway/claim", message, &got, error);
+  mloom_cancel_unref(cancel);
+  return code != MLOOM_OK
+             ? code
+             : mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_JOB, "ask again", "no job was waiting");
+}
+
 static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userdata, mloom_error *error) {
   gateway_client *self = ctx;
   MLOOM_AUTO(answer_free) answer got = {0};
@@ -220,14 +258,9 @@ static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userda
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *found = NULL;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer document = MLOOM_BUFFER_INIT;
   mloom_json_set_string(message, "ready", ready);
-  mloom_json_set_integer(message, "wait", CLAIM_WAIT_SECONDS);
-  pthread_mutex_lock(&self->lock);
-  mloom_cancel *cancel = mloom_cancel_ref(self->claims);
-  pthread_mutex_unlock(&self->lock);
-  int32_t code = post(self, cancel, "/api/v1/gateway/claim", message, &got, error);
-  mloom_cancel_unref(cancel);
+  int32_t code = post(self, self->cancel, ANSWER_TIMEOUT_MS, "/api/v1/gateway/claim", message, &got, error);
   if (code == MLOOM_OK && got.status == 204) {
-    return mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_JOB, "ask again later", "no job is waiting");
+    return await_job(self, ready, error);
   }
   code = code != MLOOM_OK ? code
                           : mloom_json_parse(&found, mloom_buffer_string(&got.body), got.body.size, "the job", error);
@@ -256,51 +289,78 @@ static event_batch *batch_of(gateway_client *self, const char *id) {
   }
   if (empty != NULL) {
     snprintf(empty->job, sizeof empty->job, "%s", id);
-    empty->since_ms = now_ms();
+    empty->due_ms = now_ms() + EVENTS_MS;
   }
   return empty;
 }
 
-/* Sends the events of a job that are kept; those that cannot be sent are kept on. */
-static int32_t flush(gateway_client *self, const char *id, mloom_error *error) {
+static int32_t send_events(gateway_client *self, const char *id, const mloom_buffer *lines, mloom_error *error) {
   MLOOM_AUTO(answer_free) answer got = {0};
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
-  mloom_buffer lines = MLOOM_BUFFER_INIT;
-  pthread_mutex_lock(&self->lock);
-  event_batch *batch = batch_of(self, id);
-  if (batch != NULL) {
-    lines = batch->lines;
-    batch->lines = (mloom_buffer)MLOOM_BUFFER_INIT;
-    batch->job[0] = '\0';
-  }
-  pthread_mutex_unlock(&self->lock);
-  if (lines.size == 0) {
-    mloom_buffer_free(&lines);
-    return MLOOM_OK;
-  }
   mloom_buffer_append_string(&body, "{");
   mloom_json_write_member(&body, "executor", self->options.deployment->name, strlen(self->options.deployment->name));
   mloom_json_write_name(&body, "events");
   mloom_buffer_append_char(&body, '[');
-  mloom_buffer_append(&body, lines.data, lines.size - 1); /* without the last comma */
-  int32_t code = mloom_buffer_append_string(&body, "]}") == MLOOM_OK &&
-                         mloom_buffer_append_format(&path, "/api/v1/gateway/jobs/%s/events", id) == MLOOM_OK
-                     ? ask(self, self->cancel, mloom_buffer_string(&path), NULL, &body, &got, error)
-                     : mloom_error_memory(error);
-  if (code == MLOOM_E_UNAVAILABLE || code == MLOOM_E_TIMEOUT) {
-    pthread_mutex_lock(&self->lock);
-    batch = batch_of(self, id);
-    if (batch != NULL) {
-      mloom_buffer_append(&lines, mloom_buffer_string(&batch->lines), batch->lines.size);
-      mloom_buffer_free(&batch->lines);
-      batch->lines = lines;
-      lines = (mloom_buffer)MLOOM_BUFFER_INIT;
-    }
-    pthread_mutex_unlock(&self->lock);
+  mloom_buffer_append(&body, lines->data, lines->size - 1); /* without the last comma */
+  return mloom_buffer_append_string(&body, "]}") == MLOOM_OK &&
+                 mloom_buffer_append_format(&path, "/api/v1/gateway/jobs/%s/events", id) == MLOOM_OK
+             ? ask(self, self->cancel, sign_timeout_ms(self), mloom_buffer_string(&path), NULL, &body, &got, error)
+             : mloom_error_memory(error);
+}
+
+/* With the lock held: puts back what could not be sent, before what came since. */
+static void keep_events(event_batch *batch, mloom_buffer *lines) {
+  if (mloom_buffer_append(lines, mloom_buffer_string(&batch->lines), batch->lines.size) == MLOOM_OK) {
+    mloom_buffer kept = *lines;
+    *lines = batch->lines;
+    batch->lines = kept;
   }
-  mloom_buffer_free(&lines);
+  batch->due_ms = now_ms() + EVENTS_AWAY_MS;
+}
+
+/* Sends the events of a job that are kept; those that cannot be sent are kept on. */
+static int32_t flush(gateway_client *self, const char *id, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer lines = MLOOM_BUFFER_INIT;
+  event_batch *batch = NULL;
+  int32_t code = MLOOM_OK;
+  pthread_mutex_lock(&self->lock);
+  while ((batch = batch_of(self, id)) != NULL && batch->sending) {
+    pthread_cond_wait(&self->sent, &self->lock);
+  }
+  if (batch != NULL && batch->lines.size > 0) {
+    lines = batch->lines;
+    batch->lines = (mloom_buffer)MLOOM_BUFFER_INIT;
+    batch->sending = 1;
+    pthread_mutex_unlock(&self->lock);
+    code = send_events(self, id, &lines, error);
+    pthread_mutex_lock(&self->lock);
+    batch->sending = 0;
+    if (code == MLOOM_E_UNAVAILABLE || code == MLOOM_E_TIMEOUT) {
+      keep_events(batch, &lines);
+    }
+    pthread_cond_broadcast(&self->sent);
+  }
+  if (batch != NULL && batch->lines.size == 0) {
+    batch->job[0] = '\0';
+  }
+  pthread_mutex_unlock(&self->lock);
   return code;
+}
+
+/* Of a job that is over here: what could not be sent is not sent any more. */
+static void forget(gateway_client *self, const char *id) {
+  pthread_mutex_lock(&self->lock);
+  event_batch *batch = batch_of(self, id);
+  while (batch != NULL && batch->sending) {
+    pthread_cond_wait(&self->sent, &self->lock);
+    batch = batch_of(self, id);
+  }
+  if (batch != NULL) {
+    mloom_buffer_free(&batch->lines);
+    *batch = (event_batch){.lines = MLOOM_BUFFER_INIT};
+  }
+  pthread_mutex_unlock(&self->lock);
 }
 
 static int32_t add_event(void *ctx, const char *id, const char *event, mloom_error *error) {
@@ -308,11 +368,12 @@ static int32_t add_event(void *ctx, const char *id, const char *event, mloom_err
   pthread_mutex_lock(&self->lock);
   event_batch *batch = batch_of(self, id);
   int due = 0;
-  if (batch != NULL && batch->lines.size < ANSWER_LIMIT) {
+  if (batch != NULL && batch->lines.size < EVENTS_KEPT) {
     mloom_buffer_append_string(&batch->lines, event);
     mloom_buffer_append_char(&batch->lines, ',');
-    due = batch->lines.size > EVENTS_BYTES || now_ms() - batch->since_ms > EVENTS_MS;
-    batch->since_ms = due ? now_ms() : batch->since_ms;
+    /* Not more often while the gateway is away: the job waits for this. */
+    int64_t left_ms = batch->due_ms - now_ms();
+    due = left_ms <= 0 || (batch->lines.size > EVENTS_BYTES && left_ms <= EVENTS_MS);
   }
   pthread_mutex_unlock(&self->lock);
   return due ? flush(self, id, error) : MLOOM_OK;
@@ -323,11 +384,13 @@ static int32_t renew(void *ctx, const char *id, int *cancelled, mloom_error *err
   MLOOM_AUTO(answer_free) answer got = {0};
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *said = NULL;
   *cancelled = 0;
-  (void)flush(self, id, NULL);
-  int32_t code = post_about(self, id, "lease", new_message(self), &got, error);
+  int32_t code = post_about(self, sign_timeout_ms(self), id, "lease", new_message(self), &got, error);
   code = code != MLOOM_OK ? code
                           : mloom_json_parse(&said, mloom_buffer_string(&got.body), got.body.size, "the answer", error);
   *cancelled = mloom_json_member_boolean(said, "cancelled", 0);
+  if (code == MLOOM_OK) {
+    (void)flush(self, id, NULL);
+  }
   return code;
 }
 
@@ -363,7 +426,7 @@ static int32_t persist(gateway_client *self, const char *id, const char *action,
   int64_t away_ms = AWAY_FIRST_MS;
   for (int i = 0; i < END_TRIES && (i < HURRIED_TRIES || !is_hurried(self)); i++) {
     MLOOM_AUTO(answer_free) answer got = {0};
-    code = post_about(self, id, action, mloom_json_ref(message), &got, error);
+    code = post_about(self, END_TIMEOUT_MS, id, action, mloom_json_ref(message), &got, error);
     if (code != MLOOM_E_UNAVAILABLE && code != MLOOM_E_TIMEOUT && code != MLOOM_E_PROTOCOL) {
       break;
     }
@@ -385,13 +448,17 @@ static int32_t end(void *ctx, const char *id, const char *state, const char *rea
   mloom_json_set_string(message, "result", result);
   mloom_json_set_string(message, "diff", diff);
   (void)flush(self, id, NULL);
-  return persist(self, id, "end", message, error);
+  int32_t code = persist(self, id, "end", message, error);
+  forget(self, id);
+  return code;
 }
 
 static int32_t give_back(void *ctx, const char *id, mloom_error *error) {
   gateway_client *self = ctx;
   (void)flush(self, id, NULL);
-  return persist(self, id, "return", new_message(self), error);
+  int32_t code = persist(self, id, "return", new_message(self), error);
+  forget(self, id);
+  return code;
 }
 
 static void interrupt(void *ctx) {
@@ -433,6 +500,7 @@ int32_t gateway_client_new(gateway_client **out, const gateway_options *options,
   self->token = token.secret;
   self->reached = 1;
   pthread_mutex_init(&self->lock, NULL);
+  pthread_cond_init(&self->sent, NULL);
   const mloom_http_options http = {.user_agent = "mergeloomd",
                                    .connect_timeout_ms = 10000,
                                    .first_byte_timeout_ms = 60000,
@@ -470,6 +538,7 @@ void gateway_client_free(gateway_client *self) {
   mloom_http_client_free(self->http);
   mloom_cancel_unref(self->cancel);
   mloom_cancel_unref(self->claims);
+  pthread_cond_destroy(&self->sent);
   pthread_mutex_destroy(&self->lock);
   free(self);
 }

@@ -22,6 +22,7 @@
 #define CONNECTION_MEMORY ((size_t)24 * 1024)
 #define KEEP_ALIVE_MS 15000
 #define BODY_CHUNK 4096
+#define FIELD_LIMIT ((uint64_t)1 << 20)
 
 struct http_request {
   http_server *server;
@@ -107,15 +108,22 @@ static enum MHD_Result take_field(void *userdata, enum MHD_ValueKind kind, const
                                   const char *type, const char *encoding, const char *data, uint64_t offset,
                                   size_t size) {
   mloom_json *form = userdata;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer value = MLOOM_BUFFER_INIT;
+  mloom_buffer value = MLOOM_BUFFER_INIT;
   (void)kind;
   (void)filename;
   (void)type;
   (void)encoding;
+  if (offset > FIELD_LIMIT) {
+    return MHD_NO; /* joining ever more pieces would cost its square */
+  }
   /* A long value comes in pieces. */
   mloom_buffer_append_string(&value, offset == 0 ? "" : mloom_json_member_string(form, name, ""));
   mloom_buffer_append(&value, data, size);
   mloom_json_set(form, name, mloom_json_new_string(mloom_buffer_string(&value), value.size));
+  if (value.data != NULL) {
+    explicit_bzero(value.data, value.capacity); /* it may be a secret */
+  }
+  mloom_buffer_free(&value);
   return MHD_YES;
 }
 
@@ -245,7 +253,13 @@ void http_answer_header(http_answer *answer, const char *name, const char *forma
   va_list arguments;
   va_start(arguments, format);
   mloom_buffer_append_format(&answer->headers, "%s: ", name);
+  size_t begin = answer->headers.size;
   mloom_buffer_append_vformat(&answer->headers, format, arguments);
+  for (size_t i = begin; i < answer->headers.size; i++) {
+    /* A line break in a value must not begin a header of its own. */
+    unsigned char c = (unsigned char)answer->headers.data[i];
+    answer->headers.data[i] = (char)(c < 0x20 || c == 0x7f ? ' ' : c);
+  }
   mloom_buffer_append_char(&answer->headers, '\n');
   va_end(arguments);
 }
@@ -255,6 +269,9 @@ static void add_headers(struct MHD_Response *response, mloom_buffer *headers) {
   while (line != NULL && *line != '\0') {
     char *end = strchr(line, '\n');
     char *colon = strchr(line, ':');
+    if (end == NULL) {
+      return; /* memory ran out in the middle */
+    }
     *end = '\0';
     if (colon != NULL && colon < end) {
       *colon = '\0';
@@ -359,6 +376,9 @@ static enum MHD_Result answer_request(http_request *request) {
     request->deadline_ms = request->deadline_ms == 0 ? answer.wait_until_ms : request->deadline_ms;
     if (park(request, wakes, answer.wait_until_ms)) {
       return MHD_YES;
+    }
+    if (is_stopping(request->server)) {
+      request->deadline_ms = 1; /* long over */
     }
   }
 }
@@ -510,6 +530,7 @@ int32_t http_server_new(http_server **out, const http_options *options, mloom_er
     return code;
   }
   server->port = port_of(fd);
+  *out = server; /* the first request may come before this function returns */
   unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO;
   server->daemon = MHD_start_daemon(
       flags, 0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
@@ -519,11 +540,12 @@ int32_t http_server_new(http_server **out, const http_options *options, mloom_er
       options->idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, options->threads,
       MHD_OPTION_END);
   if (server->daemon == NULL) {
+    int32_t failure = mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM, NULL, "the HTTP server does not start");
+    *out = NULL;
     close(fd);
     http_server_free(server);
-    return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM, NULL, "the HTTP server does not start");
+    return failure;
   }
-  *out = server;
   return MLOOM_OK;
 }
 
@@ -538,7 +560,7 @@ void http_server_quiesce(http_server *server) {
   }
 }
 
-void http_server_free(http_server *server) {
+void http_server_stop(http_server *server) {
   if (server == NULL) {
     return;
   }
@@ -549,10 +571,19 @@ void http_server_free(http_server *server) {
   pthread_mutex_unlock(&server->lock);
   if (server->timer_runs) {
     pthread_join(server->timer, NULL);
+    server->timer_runs = 0;
   }
   if (server->daemon != NULL) {
     MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
   }
+}
+
+void http_server_free(http_server *server) {
+  if (server == NULL) {
+    return;
+  }
+  http_server_stop(server);
   pthread_cond_destroy(&server->changed);
   pthread_mutex_destroy(&server->lock);
   free(server);

@@ -53,6 +53,8 @@ uint16_t http_server_port(const http_server *server);
 void http_server_wake(http_server *server);
 /* No new connections; those that are open go on. */
 void http_server_quiesce(http_server *server);
+/* No handler runs after it; http_server_wake may still be called. */
+void http_server_stop(http_server *server);
 void http_server_free(http_server *server);
 
 /* Of a request; borrowed while the handler runs. */

@@ -74,14 +74,8 @@ static int activated_socket(void) {
 
 /* ---- Parts ---- */
 
-static void wake_server(void *userdata) {
-  application *self = userdata;
-  if (self->server != NULL) {
-    http_server_wake(self->server);
-  }
-  if (self->runner != NULL) {
-    runner_wake(self->runner);
-  }
+static void wake(void *userdata) {
+  app_wake(userdata);
 }
 
 static const char *program_path(const char *variable, const char *installed) {
@@ -113,7 +107,7 @@ static void refresh(application *self) {
     mloom_log_write(&self->log, MLOOM_LOG_ERROR, "providers", "%s; %s", why.message, why.remedy);
   }
   (void)catalogue_check(self->catalogue, NULL, 0, NULL);
-  wake_server(self);
+  app_wake(self);
 }
 
 /* The gateway's settings changed. */
@@ -135,7 +129,12 @@ static int32_t start_executor_side(application *self, mloom_error *error) {
                                                       self->deployment.runtime_mode == DEPLOYMENT_MODE_GATEWAY,
                                    .changed = follow_gateway,
                                    .userdata = self};
-  return gateway_client_new(&self->gateway, &options, error);
+  gateway_client *gateway = NULL;
+  int32_t code = gateway_client_new(&gateway, &options, error);
+  pthread_mutex_lock(&self->lock);
+  self->gateway = gateway;
+  pthread_mutex_unlock(&self->lock);
+  return code;
 }
 
 static int32_t start_runner(application *self, mloom_error *error) {
@@ -143,7 +142,12 @@ static int32_t start_runner(application *self, mloom_error *error) {
                                   mloom_settings_integer(self->deployment.settings, "heartbeat_seconds", 15) * 4000};
   const job_source jobs =
       self->gateway != NULL ? gateway_client_jobs(self->gateway) : job_source_of_store(&self->local_jobs);
-  return runner_new(&self->runner, self, &jobs, error);
+  struct runner *started = NULL;
+  int32_t code = runner_new(&started, self, &jobs, error);
+  pthread_mutex_lock(&self->lock);
+  self->runner = started;
+  pthread_mutex_unlock(&self->lock);
+  return code;
 }
 
 static int32_t start(application *self, mloom_error *error) {
@@ -153,7 +157,7 @@ static int32_t start(application *self, mloom_error *error) {
       .log = &self->log,
       .use_stored_providers = self->deployment.provider_mode == DEPLOYMENT_MODE_UI,
       .use_stored_worker = self->deployment.runtime_mode == DEPLOYMENT_MODE_UI,
-      .changed = wake_server,
+      .changed = wake,
       .userdata = self};
   int32_t code = catalogue_new(&self->catalogue, &catalogue_settings, error);
   int is_executor = self->deployment.role == DEPLOYMENT_EXECUTOR;
@@ -183,14 +187,18 @@ static void stop(application *self) {
   }
   if (self->runner != NULL) {
     runner_stop(self->runner, mloom_settings_integer(self->deployment.settings, "stop_grace_seconds", 20) * 1000);
-    runner_free(self->runner);
-    self->runner = NULL;
   }
+  pthread_mutex_lock(&self->lock);
+  struct runner *ended = self->runner;
+  self->runner = NULL;
+  pthread_mutex_unlock(&self->lock);
+  runner_free(ended);
+  /* Handlers use all that is freed here, and checks that end wake the server. */
+  http_server_stop(self->server);
+  catalogue_stop(self->catalogue);
   gateway_client_free(self->gateway);
-  http_server *server = self->server;
-  self->server = NULL;
   catalogue_free(self->catalogue);
-  http_server_free(server);
+  http_server_free(self->server);
   exports_free(self->exports);
   fleet_free(self->fleet);
   guard_free(self->guard);
@@ -253,7 +261,8 @@ static int usage(FILE *out, int status) {
 static int run(int argc, char **argv) {
   const char *word = argc > 1 ? argv[1] : "";
   mloom_error error = MLOOM_ERROR_INIT;
-  application self = {.log = {.write = write_log, .level = MLOOM_LOG_INFO},
+  application self = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                      .log = {.write = write_log, .level = MLOOM_LOG_INFO},
                       .started_ms = mloom_clock_system()->wall_ms(mloom_clock_system())};
   if (argc > 2 || (argc == 2 && strcmp(word, "--check-config") != 0 && strcmp(word, "rotate-key") != 0)) {
     return usage(stderr, EXIT_USAGE);

@@ -22,8 +22,8 @@ typedef struct slot {
   char job[65];
   char provider[64];
   mloom_cancel *cancel; /* of the job that runs, or NULL */
-  int handed_back;
-  int64_t renewed_ms; /* monotonic */
+  int handed_back;      /* what ends it is no wish of anybody: it shall wait again */
+  int64_t renewed_ms;   /* monotonic: when the last renewal that succeeded was asked for, so never too late */
 } slot;
 
 struct runner {
@@ -58,12 +58,14 @@ static void changed(const runner *self) {
 typedef struct job_copy {
   char *document;
   char id[65];
+  char provider[64];
 } job_copy;
 
 static void copy_job(const store_job *job, void *userdata) {
   job_copy *copy = userdata;
   copy->document = strdup(job->document);
   snprintf(copy->id, sizeof copy->id, "%s", job->id);
+  snprintf(copy->provider, sizeof copy->provider, "%s", job->provider);
 }
 
 typedef struct job_facts {
@@ -122,8 +124,7 @@ static int32_t run_child(slot *own, const char *document, job_facts *facts, mloo
   mloom_json_set_string(job, "id", own->job);
   mloom_json_set(request, "job", job);
   code = child_process_run(&self->app->programs, request, own->cancel, 0, take_job_fact, facts, &outcome, error);
-  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
-  mloom_json_unref(request);
+  catalogue_drop_request(request);
   if (outcome.crashed) {
     catalogue_note_crash(self->app->catalogue, own->provider, error->message);
   }
@@ -143,7 +144,9 @@ static void end_job(slot *own, job_facts *facts, int32_t code, const mloom_error
                      &why) != MLOOM_OK) {
     mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "the end of job %s is lost: %s", own->job, why.message);
   }
-  (void)store_add_audit(self->app->store, "job", own->job, facts->state, NULL);
+  if (self->app->gateway != NULL) { /* else the store has noted it with the end */
+    (void)store_add_audit(self->app->store, "job", own->job, facts->state, NULL);
+  }
 }
 
 static void run_job(slot *own, job_copy *job) {
@@ -156,7 +159,7 @@ static void run_job(slot *own, job_copy *job) {
   pthread_mutex_unlock(&self->lock);
   int cancelled = facts.result == NULL ? code == MLOOM_E_CANCELLED : strcmp(facts.state, "cancelled") == 0;
   if (handed_back && cancelled) {
-    mloom_log_write(&self->app->log, MLOOM_LOG_WARNING, "jobs", "job %s is handed back: the daemon stops", own->job);
+    mloom_log_write(&self->app->log, MLOOM_LOG_WARNING, "jobs", "job %s is handed back", own->job);
     (void)self->jobs.give_back(self->jobs.ctx, own->job, NULL);
   } else {
     end_job(own, &facts, code, &error);
@@ -198,9 +201,18 @@ static void *run_slot(void *userdata) {
   while (!self->stopping) {
     job_copy job = {0};
     pthread_mutex_unlock(&self->lock);
+    int64_t asked_ms = now_ms();
     int32_t code = claim(own, &job);
     pthread_mutex_lock(&self->lock);
+    if (code == MLOOM_OK && self->stopping) {
+      pthread_mutex_unlock(&self->lock);
+      (void)self->jobs.give_back(self->jobs.ctx, job.id, NULL);
+      pthread_mutex_lock(&self->lock);
+      free(job.document);
+      continue;
+    }
     if (code != MLOOM_OK) {
+      free(job.document);
       /* A source that waits by itself has waited already. */
       int has_waited = self->jobs.interrupt != NULL && (code == MLOOM_E_NOT_FOUND || code == MLOOM_E_CANCELLED);
       if (!self->stopping && !has_waited) {
@@ -209,8 +221,9 @@ static void *run_slot(void *userdata) {
       continue;
     }
     snprintf(own->job, sizeof own->job, "%s", job.id);
+    snprintf(own->provider, sizeof own->provider, "%s", job.provider);
     own->handed_back = 0;
-    own->renewed_ms = now_ms();
+    own->renewed_ms = asked_ms;
     self->busy++;
     if (mloom_cancel_new(&own->cancel, NULL) == MLOOM_OK) {
       pthread_mutex_unlock(&self->lock);
@@ -228,10 +241,23 @@ static void *run_slot(void *userdata) {
   return NULL;
 }
 
-/* Renews one lease. A job whose lease may have run out belongs to somebody else soon: it is ended here before. */
+/* With the lock held: ends jobs whose lease runs out soon, for then somebody else may have them. A lease lasts four
+ * heartbeats; one and a half are left for a renewal that hangs and for the end of the processes. */
+static void end_unrenewed(runner *self) {
+  for (size_t i = 0; i < self->count; i++) {
+    slot *own = &self->slots[i];
+    if (own->cancel != NULL && now_ms() - own->renewed_ms > 5 * heartbeat_ms(self) / 2 &&
+        !mloom_cancel_is_triggered(own->cancel)) {
+      own->handed_back = 1;
+      mloom_cancel_trigger(own->cancel);
+    }
+  }
+}
+
 static void renew(runner *self, slot *own) {
   char id[65];
   int cancelled = 0;
+  int64_t asked_ms = now_ms();
   snprintf(id, sizeof id, "%s", own->job);
   pthread_mutex_unlock(&self->lock);
   int32_t code = self->jobs.renew(self->jobs.ctx, id, &cancelled, NULL);
@@ -239,8 +265,9 @@ static void renew(runner *self, slot *own) {
   if (strcmp(own->job, id) != 0 || own->cancel == NULL) {
     return;
   }
-  own->renewed_ms = code == MLOOM_OK ? now_ms() : own->renewed_ms;
-  if (cancelled || code == MLOOM_E_CONFLICT || now_ms() - own->renewed_ms > 3 * heartbeat_ms(self)) {
+  own->renewed_ms = code == MLOOM_OK ? asked_ms : own->renewed_ms;
+  if (cancelled || code == MLOOM_E_CONFLICT) {
+    own->handed_back |= !cancelled;
     mloom_cancel_trigger(own->cancel);
   }
 }
@@ -248,17 +275,19 @@ static void renew(runner *self, slot *own) {
 /* Signs of life for what runs; hears of cancellations. */
 static void *run_heart(void *userdata) {
   runner *self = userdata;
-  int64_t interval = heartbeat_ms(self) / 1000;
+  int64_t interval_ms = heartbeat_ms(self) / 2 < POLL_SECONDS * 1000 ? heartbeat_ms(self) / 2 : POLL_SECONDS * 1000;
   pthread_mutex_lock(&self->lock);
   while (!self->stopping || self->busy > 0) {
     for (size_t i = 0; i < self->count; i++) {
       if (self->slots[i].job[0] != '\0') {
         renew(self, &self->slots[i]);
       }
+      end_unrenewed(self);
     }
     struct timespec deadline;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += interval < POLL_SECONDS ? interval : POLL_SECONDS;
+    deadline.tv_sec += (deadline.tv_nsec / 1000000 + interval_ms) / 1000;
+    deadline.tv_nsec = (deadline.tv_nsec / 1000000 + interval_ms) % 1000 * 1000000;
     pthread_cond_timedwait(&self->changed, &self->lock, &deadline);
   }
   pthread_mutex_unlock(&self->lock);
@@ -384,8 +413,7 @@ static int32_t resolve(application *app, const mloom_json *document, resolved *o
   }
   mloom_json_set(request, "job", job);
   code = child_process_run(&app->programs, request, NULL, RESOLVE_TIMEOUT_MS, take_resolution, out, &outcome, error);
-  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
-  mloom_json_unref(request);
+  catalogue_drop_request(request);
   return code;
 }
 
@@ -413,8 +441,12 @@ static int32_t choose_id(const mloom_json *document, char id[65], mloom_error *e
 static int32_t check_workspace(const application *app, const mloom_json *document, mloom_error *error) {
   const char *root = deployment_string(&app->deployment, "workspace_root");
   const char *path = mloom_json_member_string(mloom_json_member(document, "repository"), "path", "");
-  size_t size = root == NULL ? 0 : strlen(root);
-  if (root == NULL || (strncmp(path, root, size) == 0 && path[size] == '/' && strstr(path, "/../") == NULL)) {
+  size_t size = root == NULL ? 0 : strlen(root), path_size = strlen(path);
+  while (size > 0 && root[size - 1] == '/') {
+    size--;
+  }
+  int climbs = strstr(path, "/../") != NULL || (path_size >= 3 && strcmp(path + path_size - 3, "/..") == 0);
+  if (root == NULL || (strncmp(path, root, size) == 0 && path[size] == '/' && !climbs)) {
     return MLOOM_OK;
   }
   return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_WORKSPACE, "check the repository out there",
@@ -447,10 +479,7 @@ int32_t runner_submit(application *app, const mloom_json *document, char id[65],
   free(found.reason);
   if (code == MLOOM_OK) {
     (void)store_add_audit(app->store, "job", id, "submitted", NULL);
-    if (app->runner != NULL) {
-      runner_wake(app->runner);
-    }
-    http_server_wake(app->server);
+    app_wake(app);
   }
   return code;
 }
@@ -459,10 +488,7 @@ int32_t runner_cancel(application *app, const char *id, mloom_error *error) {
   int32_t code = store_cancel_job(app->store, id, error);
   if (code == MLOOM_OK) {
     (void)store_add_audit(app->store, "job", id, "cancel requested", NULL);
-    if (app->runner != NULL) {
-      runner_wake(app->runner);
-    }
-    http_server_wake(app->server);
+    app_wake(app);
   }
   return code;
 }

@@ -128,8 +128,7 @@ static int32_t try_entries(application *app, const char *owner, const settings_e
   trial tried = {owner, entries, count, error, MLOOM_OK};
   child_outcome outcome;
   code = child_process_run(&app->programs, request, NULL, TRIAL_TIMEOUT_MS, take_trial, &tried, &outcome, error);
-  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
-  mloom_json_unref(request);
+  catalogue_drop_request(request);
   return code != MLOOM_OK ? code : tried.code;
 }
 

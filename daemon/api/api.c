@@ -225,8 +225,7 @@ void api_resolve(app_call *call) {
   }
   mloom_json_set(request, "job", job);
   code = child_process_run(&call->app->programs, request, NULL, 30000, show_resolution, &state, &outcome, &error);
-  mloom_json_wipe(mloom_json_member(request, "stored_settings"));
-  mloom_json_unref(request);
+  catalogue_drop_request(request);
   if (!state.answered) {
     app_fail(call, &error);
   }

@@ -118,9 +118,10 @@ void gateway_claim(app_call *call) {
   }
   const char *ready = mloom_json_member_string(said.json, "ready", ",");
   fleet_note(call->app->fleet, said.executor, ready, "");
-  if (http_wait_deadline(call->request) != 0) {
+  if (http_wait_deadline(call->request) != 0 || mloom_json_member_boolean(said.json, "only_wait", 0)) {
     /* The executor may be gone by now, so nothing is claimed for a request that has waited: it asks again. */
-    if (!store_has_job(call->app->store, ready) && wait_for_change(call, 0)) {
+    if (!store_has_job(call->app->store, ready) &&
+        wait_for_change(call, mloom_json_member_integer(said.json, "wait", 0))) {
       return;
     }
     call->answer->status = 204;
@@ -206,9 +207,6 @@ void gateway_end(app_call *call) {
                           : store_end_job(call->app->store, call->name, said.executor, state,
                                           mloom_json_member_string(said.json, "reason", ""), text,
                                           mloom_json_member_string(said.json, "diff", ""), &error);
-  if (code == MLOOM_OK) {
-    (void)store_add_audit(call->app->store, "job", call->name, state, NULL);
-  }
   finish(call, code, &error);
 }
 

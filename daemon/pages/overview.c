@@ -50,8 +50,9 @@ static void draw_fleet(app_call *call) {
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer rows = MLOOM_BUFFER_INIT;
   int64_t since_ms = 0;
-  if (call->app->gateway != NULL) {
-    int reached = gateway_client_is_reached(call->app->gateway, &since_ms);
+  gateway_client *gateway = app_gateway(call->app);
+  if (gateway != NULL) {
+    int reached = gateway_client_is_reached(gateway, &since_ms);
     html_add(out, "<section class=\"card\"><h2>Gateway</h2><p>");
     page_badge(out, reached ? "pass" : "fail");
     html_add(out, reached ? " answers, last " : " is away; this executor goes on with what it has. Last answer: ");

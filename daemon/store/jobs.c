@@ -93,17 +93,27 @@ int32_t store_each_job(store *self, const char *state, int64_t before_ms, uint32
   return step < 0 ? step : MLOOM_OK;
 }
 
+/* Ends those whose executor is lost and that nobody takes over: a job that ends its executor again and again must not
+ * do so for ever, and one that was cancelled has no one else to end it. */
+static int32_t end_lost_jobs(store *self, int64_t now, mloom_error *error) {
+  int32_t code = sqlite_run(self->state, error,
+                            "UPDATE job SET state = 'cancelled', reason = 'cancelled; its executor was lost', ended_ms "
+                            "= ?1 WHERE state = 'running' AND lease_until_ms < ?1 AND cancel_requested = 1",
+                            "i", now);
+  return code != MLOOM_OK
+             ? code
+             : sqlite_run(self->state, error,
+                          "UPDATE job SET state = 'failed', reason = 'its executor was lost ' || attempts || ' times', "
+                          "ended_ms = ?1 WHERE state = 'running' AND lease_until_ms < ?1 AND attempts >= ?2",
+                          "ii", now, (int64_t)ATTEMPT_LIMIT);
+}
+
 int32_t store_claim_job(store *self, const char *executor, const char *ready, int64_t lease_ms, store_job_fn fn,
                         void *userdata, mloom_error *error) {
   STORE_HOLD(self);
   sqlite_statement *row = NULL;
   int64_t now = store_now_ms();
-  /* A job that ends its executor again and again must not do so for ever. */
-  int32_t code =
-      sqlite_run(self->state, error,
-                 "UPDATE job SET state = 'failed', reason = 'its executor was lost ' || attempts || ' times', "
-                 "ended_ms = ?1 WHERE state = 'running' AND lease_until_ms < ?1 AND attempts >= ?2",
-                 "ii", now, (int64_t)ATTEMPT_LIMIT);
+  int32_t code = end_lost_jobs(self, now, error);
   if (code != MLOOM_OK) {
     return code;
   }
@@ -166,9 +176,10 @@ int32_t store_end_job(store *self, const char *id, const char *executor, const c
 int32_t store_return_job(store *self, const char *id, const char *executor, mloom_error *error) {
   STORE_HOLD(self);
   int32_t code = sqlite_run(self->state, error,
-                            "UPDATE job SET state = 'pending', executor = '', reason = 'handed back by ' || ?1, "
-                            "lease_until_ms = 0 WHERE id = ?2 AND executor = ?1 AND state = 'running'",
-                            "tt", executor, id);
+                            "UPDATE job SET state = iif(cancel_requested, 'cancelled', 'pending'), executor = '', "
+                            "reason = 'handed back by ' || ?1, ended_ms = iif(cancel_requested, ?3, 0), attempts = "
+                            "attempts - 1, lease_until_ms = 0 WHERE id = ?2 AND executor = ?1 AND state = 'running'",
+                            "tti", executor, id, store_now_ms());
   return code == MLOOM_OK && sqlite_changes(self->state) == 0 ? conflict(id, error) : code;
 }
 

@@ -31,6 +31,12 @@ static const char *const state_migrations[] = {
     "CREATE INDEX event_by_job ON event (job, sequence);"
     "CREATE TABLE audit (sequence INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
     " subject TEXT NOT NULL, text TEXT NOT NULL)",
+    /* The end of a job and its entry in the audit are one transaction. */
+    "CREATE TRIGGER job_ended AFTER UPDATE OF state ON job WHEN old.state IN ('pending', 'running') AND new.state NOT "
+    "IN"
+    " ('pending', 'running') BEGIN INSERT INTO audit (time_ms, kind, subject, text) VALUES (new.ended_ms, 'job', "
+    "new.id,"
+    " new.state); END",
     NULL};
 
 int64_t store_now_ms(void) {

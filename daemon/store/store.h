@@ -63,7 +63,8 @@ int32_t store_each_audit(store *store, const store_audit_filter *filter,
 
 /* ---- Jobs ---- */
 
-/* "pending", "running", then "completed", "failed", "blocked", "not-ready" or "cancelled". */
+/* Every end of a job is in the audit exactly once.
+ * "pending", "running", then "completed", "failed", "blocked", "not-ready" or "cancelled". */
 typedef struct store_job {
   const char *id;
   const char *state;
@@ -105,7 +106,7 @@ int32_t store_renew_lease(store *store, const char *id, const char *executor, in
 /* The end of a job that executor runs. MLOOM_E_CONFLICT: it has ended, or another executor has it. */
 int32_t store_end_job(store *store, const char *id, const char *executor, const char *state, const char *reason,
                       const char *result, const char *diff, mloom_error *error);
-/* Gives a running job back: it waits again. */
+/* Gives a running job back: it waits again, or ends when it was cancelled. This attempt does not count. */
 int32_t store_return_job(store *store, const char *id, const char *executor, mloom_error *error);
 /* Notes what is known of a job in between; NULL leaves it. */
 int32_t store_note_job(store *store, const char *id, const char *provider, const char *model, const char *reason,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deployment.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,9 @@ mloom_bytes deployment_secret(const deployment *self, const char *field) {
 }
 
 int deployment_is_loopback(const char *host) {
-  return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+  struct in_addr address;
+  return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+         (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 static int mode_of(const deployment *self, const char *field) {

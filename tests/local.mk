@@ -17,6 +17,7 @@ include tests/unit/wire/local.mk
 include tests/unit/job/local.mk
 include tests/unit/readiness/local.mk
 include tests/unit/worker/local.mk
+include tests/unit/daemon/local.mk
 include tests/mock-plugins/local.mk
 include tests/abi/local.mk
 include tests/conformance/local.mk

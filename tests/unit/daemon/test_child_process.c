@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "child_process.h"
+#include "harness.h"
+
+typedef struct facts {
+  char types[128];
+  size_t text_size;
+} facts;
+
+static void take(const char *type, const mloom_json *fact, void *userdata) {
+  facts *out = userdata;
+  size_t used = strlen(out->types);
+  snprintf(out->types + used, sizeof out->types - used, "%s ", type);
+  out->text_size = strlen(mloom_json_member_string(fact, "text", ""));
+}
+
+static void write_log(int32_t level, const char *component, const char *message, void *userdata) {
+  (void)level;
+  (void)component;
+  snprintf(userdata, 512, "%s", message);
+}
+
+typedef struct run {
+  facts facts;
+  child_outcome outcome;
+  mloom_error error;
+  char log[512];
+  int32_t code;
+} run;
+
+/* Runs a worker whose program is this Python text; its request is {"command": "describe"}. */
+static run run_worker(const char *program, int64_t timeout_ms, mloom_cancel *cancel) {
+  run found = {.error = MLOOM_ERROR_INIT};
+  char path[] = "/tmp/mergeloom-worker-XXXXXX";
+  const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
+  const mloom_log log = {.write = write_log, .level = MLOOM_LOG_WARNING, .userdata = found.log};
+  int fd = mkstemp(path);
+  dprintf(fd, "#!/usr/bin/env python3\nimport json, os, signal, sys, time\n%s\n", program);
+  fchmod(fd, 0700);
+  close(fd);
+  const child_programs programs = {path, getenv("MERGELOOM_SUPERVISE"), environment, &log};
+  mloom_json *request = mloom_json_new_object();
+  mloom_json_set_string(request, "command", "describe");
+  found.code =
+      child_process_run(&programs, request, cancel, timeout_ms, take, &found.facts, &found.outcome, &found.error);
+  mloom_json_unref(request);
+  unlink(path);
+  return found;
+}
+
+#define SAY "def say(*facts):\n  for fact in facts: print(json.dumps(fact), flush=True)\n"
+#define DONE "say({'type': 'done'})\n"
+
+static void test_facts(void) {
+  run found = run_worker(SAY "assert json.loads(sys.stdin.read()) == {'command': 'describe'}\n"
+                             "say({'type': 'a'}, {'type': 'b', 'text': 'x' * 5})\n" DONE,
+                         0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
+  UNIT_ASSERT_STRING(found.facts.types, "a b ");
+  CU_ASSERT_EQUAL(found.facts.text_size, 5);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 0);
+}
+
+static void test_single_bytes(void) {
+  run found =
+      run_worker("for byte in json.dumps({'type': 'a', 'text': 'Gr\\u00fc\\u00df'}, ensure_ascii=False).encode() "
+                 "+ b'\\n{\"type\": \"done\"}\\n':\n  os.write(1, bytes([byte]))\n  time.sleep(0.001)",
+                 0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
+  UNIT_ASSERT_STRING(found.facts.types, "a ");
+  CU_ASSERT_EQUAL(found.facts.text_size, 6);
+}
+
+static void test_garbage(void) {
+  run found =
+      run_worker(SAY "print('a plugin talks', flush=True)\nos.write(1, b'\\xff\\xfe\\0\\n\\n{}\\n[1]\\n\"x\"\\n')\n"
+                     "say({'type': 'a'}, {'type': 7}, None)\n" DONE,
+                 0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.facts.types, "a "));
+}
+
+static void test_long_line(void) {
+  run found = run_worker(SAY "say({'type': 'a', 'text': 'x' * 5000000})\n" DONE, 0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
+  CU_ASSERT_EQUAL(found.facts.text_size, 5000000);
+}
+
+static void test_endless_line(void) {
+  run found = run_worker("while True: os.write(1, b'x' * (1 << 20))", 0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_LIMIT, &found.error);
+}
+
+static void test_crash(void) {
+  run found = run_worker(SAY "say({'type': 'a'})\nprint('the last words', file=sys.stderr, flush=True)\n"
+                             "os.kill(os.getpid(), signal.SIGABRT)",
+                         0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_INTERNAL, &found.error);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 1);
+  CU_ASSERT_EQUAL(found.outcome.signal, 6);
+  UNIT_ASSERT_STRING(found.facts.types, "a ");
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.error.message, "signal 6"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.log, "the last words"));
+}
+
+static void test_crash_after_done(void) {
+  run found = run_worker(SAY DONE "os.kill(os.getpid(), signal.SIGSEGV)", 0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_INTERNAL, &found.error);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 1);
+}
+
+static void test_no_last_line(void) {
+  run found = run_worker(SAY "say({'type': 'a'})\nsys.exit(3)", 0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_INTERNAL, &found.error);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 1);
+  CU_ASSERT_EQUAL(found.outcome.exit_code, 3);
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.error.message, "status 3"));
+}
+
+static void test_error(void) {
+  run found = run_worker(SAY "say({'type': 'error', 'code': 'not_found', 'message': 'no %s here', 'remedy': 'look'})\n"
+                             "sys.exit(1)",
+                         0, NULL);
+  CU_ASSERT_NOT_EQUAL(found.code, MLOOM_OK);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 0);
+  UNIT_ASSERT_STRING(found.error.message, "no %s here");
+  UNIT_ASSERT_STRING(found.error.remedy, "look");
+  for (int32_t code = MLOOM_E_INVALID; code >= MLOOM_E_INTERNAL; code--) {
+    char program[256];
+    snprintf(program, sizeof program, SAY "say({'type': 'error', 'code': '%s'})", mloom_code_name(code));
+    if (code == MLOOM_E_NOT_FOUND || code == MLOOM_E_INTERNAL || code == MLOOM_E_BLOCKED) {
+      CU_ASSERT_EQUAL(run_worker(program, 0, NULL).code, code);
+    }
+  }
+}
+
+static void test_ends(void) {
+  run found = run_worker("time.sleep(600)", 100, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_TIMEOUT, &found.error);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 0);
+  mloom_cancel *cancel = NULL;
+  CU_ASSERT_EQUAL(mloom_cancel_new(&cancel, NULL), MLOOM_OK);
+  mloom_cancel_trigger(cancel);
+  found = run_worker("time.sleep(600)", 0, cancel);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_CANCELLED, &found.error);
+  mloom_cancel_unref(cancel);
+}
+
+static const unit_test tests[] = {
+    {"facts come in order", test_facts},
+    {"lines may come in single bytes", test_single_bytes},
+    {"what is no fact is left out", test_garbage},
+    {"a line of 5 MB", test_long_line},
+    {"a line without an end is cut off", test_endless_line},
+    {"a crash is told with its signal and its last words", test_crash},
+    {"a crash after the last line is one too", test_crash_after_done},
+    {"an end without the last line is a crash", test_no_last_line},
+    {"the error of the worker is handed on", test_error},
+    {"time limit and cancellation", test_ends},
+};
+UNIT_MAIN("child_process", tests)

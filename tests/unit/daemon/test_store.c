@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ftw.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "store/sqlite.h"
+#include "store/store.h"
+
+#define SECRET "test-key-not-a-secret"
+#define LONG_LEASE 600000
+
+typedef struct bench {
+  char folder[64];
+  char paths[4][96];
+  deployment where;
+  store *store;
+} bench;
+
+static void name_paths(bench *self) {
+  static const char *const names[] = {"providers.db", "runtime.db", "state.db", "secret.key"};
+  for (int i = 0; i < 4; i++) {
+    snprintf(self->paths[i], sizeof self->paths[i], "%s/%s", self->folder, names[i]);
+  }
+  self->where = (deployment){.provider_store_path = self->paths[0],
+                             .runtime_store_path = self->paths[1],
+                             .state_store_path = self->paths[2],
+                             .secret_key_path = self->paths[3]};
+}
+
+static void reopen(bench *self) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  store_close(self->store);
+  self->store = NULL;
+  UNIT_ASSERT_CODE(store_open(&self->store, &self->where, &error), MLOOM_OK, &error);
+}
+
+static void begin(bench *self) {
+  *self = (bench){.folder = "/tmp/mergeloom-store-XXXXXX"};
+  CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(self->folder));
+  name_paths(self);
+  reopen(self);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(self->store);
+}
+
+static int delete_one(const char *path, const struct stat *info, int kind, struct FTW *place) {
+  (void)info;
+  (void)kind;
+  (void)place;
+  return remove(path);
+}
+
+static void finish(bench *self) {
+  store_close(self->store);
+  nftw(self->folder, delete_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- Settings ---- */
+
+static void count_problem(const mloom_error *why, void *userdata) {
+  CU_ASSERT_PTR_NULL(strstr(why->message, SECRET));
+  ++*(int *)userdata;
+}
+
+static mloom_json *settings(bench *self, int *problems) {
+  mloom_json *found = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  *problems = 0;
+  UNIT_ASSERT_CODE(store_read_settings(self->store, 1, 1, &found, count_problem, problems, &error), MLOOM_OK, &error);
+  return found;
+}
+
+static const char *value_of(const mloom_json *found, const char *provider, const char *field) {
+  return mloom_json_member_string(mloom_json_member(mloom_json_member(found, "providers"), provider), field, NULL);
+}
+
+static int file_has(const char *path, const char *text) {
+  char data[1 << 16];
+  FILE *file = fopen(path, "rb");
+  size_t size = file == NULL ? 0 : fread(data, 1, sizeof data, file);
+  if (file != NULL) {
+    fclose(file);
+  }
+  return memmem(data, size, text, strlen(text)) != NULL;
+}
+
+static void test_settings(void) {
+  bench setup;
+  int problems = 0;
+  mloom_error error = MLOOM_ERROR_INIT;
+  begin(&setup);
+  const store_change both[] = {{"claude-api", "model", "m", 0}, {"claude-api", "api_key", SECRET, 1}};
+  const store_change mixed[] = {{"claude-api", "model", "n", 0}, {"worker", "max_turns", "7", 0}};
+  int64_t version = store_settings_version(setup.store);
+  UNIT_ASSERT_CODE(store_write_settings(setup.store, both, 2, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_CODE(store_write_settings(setup.store, mixed + 1, 1, &error), MLOOM_OK, &error);
+  CU_ASSERT_EQUAL(store_settings_version(setup.store), version + 2);
+  UNIT_ASSERT_CODE(store_write_settings(setup.store, mixed, 2, &error), MLOOM_E_INVALID, &error);
+  reopen(&setup);
+  mloom_json *found = settings(&setup, &problems);
+  UNIT_ASSERT_STRING(value_of(found, "claude-api", "model"), "m");
+  UNIT_ASSERT_STRING(value_of(found, "claude-api", "api_key"), SECRET);
+  UNIT_ASSERT_STRING(mloom_json_member_string(mloom_json_member(found, "worker"), "max_turns", NULL), "7");
+  mloom_json_unref(found);
+  store_close(setup.store);
+  setup.store = NULL;
+  struct stat info;
+  for (int i = 0; i < 4; i++) {
+    CU_ASSERT_EQUAL(stat(setup.paths[i], &info), 0);
+    CU_ASSERT_EQUAL(info.st_mode & 0777, 0600);
+    CU_ASSERT_FALSE(file_has(setup.paths[i], SECRET));
+  }
+  reopen(&setup);
+  const store_change unset = {"claude-api", "api_key", NULL, 1};
+  UNIT_ASSERT_CODE(store_write_settings(setup.store, &unset, 1, &error), MLOOM_OK, &error);
+  found = settings(&setup, &problems);
+  UNIT_ASSERT_STRING(value_of(found, "claude-api", "api_key"), NULL);
+  CU_ASSERT_EQUAL(problems, 0);
+  mloom_json_unref(found);
+  finish(&setup);
+}
+
+static void run_sql(const char *path, const char *sql) {
+  sqlite3 *file = NULL;
+  CU_ASSERT_EQUAL(sqlite3_open(path, &file), SQLITE_OK);
+  CU_ASSERT_EQUAL(sqlite3_exec(file, sql, NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(file);
+}
+
+static void test_sealed(void) {
+  bench setup;
+  int problems = 0;
+  mloom_error error = MLOOM_ERROR_INIT;
+  begin(&setup);
+  const store_change changes[] = {{"a", "api_key", SECRET, 1}, {"b", "api_key", "another-word", 1}};
+  UNIT_ASSERT_CODE(store_write_settings(setup.store, changes, 2, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_CODE(store_rotate_key(setup.store, &error), MLOOM_OK, &error);
+  reopen(&setup);
+  mloom_json *found = settings(&setup, &problems);
+  UNIT_ASSERT_STRING(value_of(found, "a", "api_key"), SECRET);
+  UNIT_ASSERT_STRING(value_of(found, "b", "api_key"), "another-word");
+  mloom_json_unref(found);
+  store_close(setup.store);
+  setup.store = NULL;
+  /* A sealed value in another row does not open, and takes no other with it. */
+  run_sql(setup.paths[0], "UPDATE setting SET value = (SELECT value FROM setting WHERE owner = 'a') WHERE owner = 'b'");
+  reopen(&setup);
+  found = settings(&setup, &problems);
+  CU_ASSERT_EQUAL(problems, 1);
+  UNIT_ASSERT_STRING(value_of(found, "a", "api_key"), SECRET);
+  UNIT_ASSERT_STRING(value_of(found, "b", "api_key"), NULL);
+  mloom_json_unref(found);
+  finish(&setup);
+}
+
+/* ---- Files ---- */
+
+static void test_versions(void) {
+  bench setup;
+  mloom_error error = MLOOM_ERROR_INIT;
+  begin(&setup);
+  store_close(setup.store);
+  setup.store = NULL;
+  run_sql(setup.paths[2], "PRAGMA user_version = 1000");
+  UNIT_ASSERT_CODE(store_open(&setup.store, &setup.where, &error), MLOOM_E_UNSUPPORTED, &error);
+  CU_ASSERT_PTR_NULL(setup.store);
+  CU_ASSERT_PTR_NOT_NULL(strstr(error.message, setup.paths[2]));
+  finish(&setup);
+}
+
+static int64_t number(sqlite_file *file, const char *sql) {
+  sqlite_statement *row = NULL;
+  int64_t found = -1;
+  if (sqlite_prepare(&row, file, NULL, sql, NULL) == MLOOM_OK && sqlite_step(row, NULL) == 1) {
+    found = sqlite_integer(row, 0);
+  }
+  sqlite_finish(row);
+  return found;
+}
+
+static void test_migrations(void) {
+  static const char *const first[] = {"CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)", NULL};
+  static const char *const second[] = {first[0], "INSERT INTO t VALUES (2)", NULL};
+  static const char *const broken[] = {first[0], second[1], "INSERT INTO t VALUES (3); INSERT INTO nowhere VALUES (1)",
+                                       NULL};
+  char path[] = "/tmp/mergeloom-migrations-XXXXXX";
+  char side[64];
+  sqlite_file *file = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  close(mkstemp(path));
+  for (int i = 0; i < 2; i++) {
+    UNIT_ASSERT_CODE(sqlite_open(&file, path, first, &error), MLOOM_OK, &error);
+    CU_ASSERT_EQUAL(number(file, "SELECT sum(n) FROM t"), 1);
+    sqlite_close(file);
+  }
+  UNIT_ASSERT_CODE(sqlite_open(&file, path, broken, &error), MLOOM_E_IO, &error);
+  for (int i = 0; i < 2; i++) {
+    UNIT_ASSERT_CODE(sqlite_open(&file, path, second, &error), MLOOM_OK, &error);
+    CU_ASSERT_EQUAL(number(file, "SELECT sum(n) FROM t"), 3);
+    sqlite_close(file);
+  }
+  UNIT_ASSERT_CODE(sqlite_open(&file, path, first, &error), MLOOM_E_UNSUPPORTED, &error);
+  unlink(path);
+  snprintf(side, sizeof side, "%s-wal", path);
+  unlink(side);
+  snprintf(side, sizeof side, "%s-shm", path);
+  unlink(side);
+}
+
+/* ---- Jobs ---- */
+
+typedef struct seen {
+  char id[65], state[16], executor[32], reason[96], document[32];
+  int64_t attempts, ended_ms;
+  int count;
+} seen;
+
+static void take(const store_job *job, void *userdata) {
+  seen *out = userdata;
+  int count = out->count + 1;
+  *out = (seen){.attempts = job->attempts, .ended_ms = job->ended_ms, .count = count};
+  snprintf(out->id, sizeof out->id, "%s", job->id);
+  snprintf(out->state, sizeof out->state, "%s", job->state);
+  snprintf(out->executor, sizeof out->executor, "%s", job->executor);
+  snprintf(out->reason, sizeof out->reason, "%s", job->reason);
+  snprintf(out->document, sizeof out->document, "%s", job->document);
+}
+
+static void add(bench *self, const char *id, const char *provider) {
+  const store_job job = {
+      .id = id, .title = "t", .key = "k", .provider = provider, .model = "", .reason = "", .document = "{}"};
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(store_add_job(self->store, &job, &error), MLOOM_OK, &error);
+}
+
+/* Leases with a lease of -1 ms have run out at once. */
+static const char *claim(bench *self, const char *executor, const char *ready, int64_t lease_ms, seen *out) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  *out = (seen){.count = 0};
+  int would = store_has_job(self->store, ready);
+  int32_t code = store_claim_job(self->store, executor, ready, lease_ms, take, out, &error);
+  CU_ASSERT(code == MLOOM_OK || code == MLOOM_E_NOT_FOUND);
+  CU_ASSERT_EQUAL(out->count, code == MLOOM_OK);
+  CU_ASSERT(would || code == MLOOM_E_NOT_FOUND);
+  return code == MLOOM_OK ? out->id : NULL;
+}
+
+static seen job_of(bench *self, const char *id) {
+  seen found = {.count = 0};
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(store_get_job(self->store, id, take, &found, &error), MLOOM_OK, &error);
+  return found;
+}
+
+static int32_t end(bench *self, const char *id, const char *executor, const char *state) {
+  return store_end_job(self->store, id, executor, state, "", "{}", "", NULL);
+}
+
+static void count_ends(const store_audit_entry *entry, void *userdata) {
+  CU_ASSERT(entry->time_ms > 0);
+  ++*(int *)userdata;
+}
+
+static int ends_of(bench *self, const char *id) {
+  const store_audit_filter filter = {.kind = "job", .subject = id, .limit = 100};
+  int count = 0;
+  CU_ASSERT_EQUAL(store_each_audit(self->store, &filter, count_ends, &count, NULL), MLOOM_OK);
+  return count;
+}
+
+static void test_claim(void) {
+  bench setup;
+  seen job;
+  begin(&setup);
+  UNIT_ASSERT_STRING(claim(&setup, "e", ",a,", LONG_LEASE, &job), NULL);
+  add(&setup, "j1", "b");
+  add(&setup, "j2", "a");
+  add(&setup, "j3", "a");
+  add(&setup, "j4", "");
+  UNIT_ASSERT_STRING(claim(&setup, "e", ",aa,", LONG_LEASE, &job), "j4");
+  UNIT_ASSERT_STRING(claim(&setup, "e", ",x,a,", LONG_LEASE, &job), "j2");
+  UNIT_ASSERT_STRING(job.state, "running");
+  UNIT_ASSERT_STRING(job.executor, "e");
+  UNIT_ASSERT_STRING(job.document, "{}");
+  CU_ASSERT_EQUAL(job.attempts, 1);
+  UNIT_ASSERT_STRING(claim(&setup, "f", ",a,", LONG_LEASE, &job), "j3");
+  UNIT_ASSERT_STRING(claim(&setup, "f", ",a,", LONG_LEASE, &job), NULL);
+  UNIT_ASSERT_STRING(claim(&setup, "f", NULL, LONG_LEASE, &job), "j1");
+  const store_job again = {
+      .id = "j1", .title = "", .key = "", .provider = "", .model = "", .reason = "", .document = ""};
+  CU_ASSERT_EQUAL(store_add_job(setup.store, &again, NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(store_get_job(setup.store, "nope", take, &job, NULL), MLOOM_E_NOT_FOUND);
+  finish(&setup);
+}
+
+static void test_lease(void) {
+  bench setup;
+  seen job;
+  int cancelled = 0;
+  begin(&setup);
+  add(&setup, "j", "a");
+  claim(&setup, "e", NULL, -1, &job);
+  UNIT_ASSERT_STRING(claim(&setup, "f", NULL, LONG_LEASE, &job), "j");
+  CU_ASSERT_EQUAL(job.attempts, 2);
+  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "j", "e", LONG_LEASE, &cancelled, NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(end(&setup, "j", "e", "completed"), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(store_return_job(setup.store, "j", "e", NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "j", "f", -1, &cancelled, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(cancelled, 0);
+  UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), "j");
+  CU_ASSERT_EQUAL(end(&setup, "j", "e", "completed"), MLOOM_OK);
+  CU_ASSERT_EQUAL(end(&setup, "j", "e", "failed"), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(ends_of(&setup, "j"), 1);
+  UNIT_ASSERT_STRING(job_of(&setup, "j").state, "completed");
+  UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), NULL);
+  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "j", "e", LONG_LEASE, &cancelled, NULL), MLOOM_E_CONFLICT);
+  finish(&setup);
+}
+
+static void test_attempts(void) {
+  bench setup;
+  seen job;
+  begin(&setup);
+  add(&setup, "j", "a");
+  for (int i = 1; i <= 3; i++) {
+    UNIT_ASSERT_STRING(claim(&setup, "e", NULL, -1, &job), "j");
+    CU_ASSERT_EQUAL(job.attempts, i);
+    if (i == 2) { /* what is handed back does not count */
+      CU_ASSERT_EQUAL(store_return_job(setup.store, "j", "e", NULL), MLOOM_OK);
+      UNIT_ASSERT_STRING(job_of(&setup, "j").state, "pending");
+      UNIT_ASSERT_STRING(claim(&setup, "e", NULL, -1, &job), "j");
+      CU_ASSERT_EQUAL(job.attempts, 2);
+    }
+  }
+  usleep(2000);
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(store_claim_job(setup.store, "e", NULL, LONG_LEASE, take, &job, &error), MLOOM_E_NOT_FOUND, &error);
+  job = job_of(&setup, "j");
+  UNIT_ASSERT_STRING(job.state, "failed");
+  UNIT_ASSERT_STRING(job.reason, "its executor was lost 3 times");
+  CU_ASSERT(job.ended_ms > 0);
+  CU_ASSERT_EQUAL(ends_of(&setup, "j"), 1);
+  finish(&setup);
+}
+
+static void test_cancel(void) {
+  bench setup;
+  seen job;
+  int cancelled = 0;
+  begin(&setup);
+  add(&setup, "waits", "a");
+  CU_ASSERT_EQUAL(store_cancel_job(setup.store, "waits", NULL), MLOOM_OK);
+  UNIT_ASSERT_STRING(job_of(&setup, "waits").state, "cancelled");
+  CU_ASSERT_EQUAL(store_cancel_job(setup.store, "waits", NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(store_cancel_job(setup.store, "nope", NULL), MLOOM_E_NOT_FOUND);
+  add(&setup, "told", "a");
+  add(&setup, "lost", "a");
+  add(&setup, "returned", "a");
+  for (int i = 0; i < 3; i++) {
+    claim(&setup, "e", NULL, LONG_LEASE, &job);
+    CU_ASSERT_EQUAL(store_cancel_job(setup.store, job.id, NULL), MLOOM_OK);
+  }
+  UNIT_ASSERT_STRING(job_of(&setup, "told").state, "running");
+  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "told", "e", LONG_LEASE, &cancelled, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(cancelled, 1);
+  CU_ASSERT_EQUAL(end(&setup, "told", "e", "cancelled"), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_return_job(setup.store, "returned", "e", NULL), MLOOM_OK);
+  UNIT_ASSERT_STRING(job_of(&setup, "returned").state, "cancelled");
+  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "lost", "e", -1, &cancelled, NULL), MLOOM_OK);
+  usleep(2000);
+  UNIT_ASSERT_STRING(claim(&setup, "f", NULL, LONG_LEASE, &job), NULL);
+  UNIT_ASSERT_STRING(job_of(&setup, "lost").state, "cancelled");
+  CU_ASSERT_EQUAL(ends_of(&setup, "told"), 1);
+  CU_ASSERT_EQUAL(ends_of(&setup, "lost"), 1);
+  CU_ASSERT_EQUAL(ends_of(&setup, "returned"), 1);
+  CU_ASSERT_EQUAL(ends_of(&setup, "waits"), 1);
+  finish(&setup);
+}
+
+/* ---- Audit and events ---- */
+
+typedef struct entries {
+  char text[256];
+  int64_t last;
+} entries;
+
+static void append_entry(const store_audit_entry *entry, void *userdata) {
+  entries *out = userdata;
+  size_t used = strlen(out->text);
+  snprintf(out->text + used, sizeof out->text - used, "%s/%s ", entry->kind, entry->subject);
+  out->last = entry->sequence;
+}
+
+static void test_audit(void) {
+  bench setup;
+  begin(&setup);
+  CU_ASSERT_EQUAL(store_add_audit(setup.store, "setting", "claude-api", "model", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_add_audit(setup.store, "check", "claude-api", "ready", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_add_audit(setup.store, "setting", "100%_'x", "y", NULL), MLOOM_OK);
+  static const struct {
+    store_audit_filter filter;
+    const char *expected;
+  } cases[] = {{{.limit = 9}, "setting/100%_'x check/claude-api setting/claude-api "},
+               {{.kind = "setting", .limit = 9}, "setting/100%_'x setting/claude-api "},
+               {{.subject = "claude", .limit = 9}, "check/claude-api setting/claude-api "},
+               {{.subject = "%_'", .limit = 9}, "setting/100%_'x "},
+               {{.subject = "_", .limit = 9}, "setting/100%_'x "},
+               {{.kind = "nope", .limit = 9}, ""},
+               {{.limit = 1}, "setting/100%_'x "}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    entries found = {.last = 0};
+    CU_ASSERT_EQUAL(store_each_audit(setup.store, &cases[i].filter, append_entry, &found, NULL), MLOOM_OK);
+    UNIT_ASSERT_STRING(found.text, cases[i].expected);
+  }
+  entries page = {.last = 0}, rest = {.last = 0};
+  const store_audit_filter newest = {.limit = 2};
+  store_each_audit(setup.store, &newest, append_entry, &page, NULL);
+  const store_audit_filter older = {.limit = 2, .before = page.last};
+  store_each_audit(setup.store, &older, append_entry, &rest, NULL);
+  UNIT_ASSERT_STRING(rest.text, "setting/claude-api ");
+  finish(&setup);
+}
+
+static void append_event(int64_t sequence, const char *event, void *userdata) {
+  entries *out = userdata;
+  CU_ASSERT(sequence > out->last);
+  out->last = sequence;
+  strcat(out->text, event);
+}
+
+static void test_events(void) {
+  bench setup;
+  begin(&setup);
+  add(&setup, "j", "a");
+  add(&setup, "k", "a");
+  CU_ASSERT_EQUAL(store_add_event(setup.store, "j", "1", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_add_event(setup.store, "k", "x", NULL), MLOOM_OK);
+  entries found = {.last = 0};
+  store_each_event(setup.store, "j", 0, append_event, &found, NULL);
+  UNIT_ASSERT_STRING(found.text, "1");
+  CU_ASSERT_EQUAL(store_add_event(setup.store, "j", "2", NULL), MLOOM_OK);
+  store_each_event(setup.store, "j", found.last, append_event, &found, NULL);
+  UNIT_ASSERT_STRING(found.text, "12");
+  CU_ASSERT_NOT_EQUAL(store_add_event(setup.store, "nope", "1", NULL), MLOOM_OK);
+  finish(&setup);
+}
+
+static const unit_test tests[] = {
+    {"settings are kept, whole and sealed", test_settings},
+    {"sealed values survive a rotation and open in their row only", test_sealed},
+    {"a file of a newer version is refused", test_versions},
+    {"migrations run once, and whole or not at all", test_migrations},
+    {"claims go by age and by what is ready", test_claim},
+    {"a lease that runs out loses the job to another executor", test_lease},
+    {"a job that loses its executors ends", test_attempts},
+    {"cancelled jobs end, whatever becomes of their executor", test_cancel},
+    {"the audit is filtered by kind and by part of the subject", test_audit},
+    {"events come once and in order", test_events},
+};
+UNIT_MAIN("store", tests)

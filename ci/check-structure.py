@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks what compilers do not: who may include what, licence lines, leftovers. Prints "lint: FILE:LINE: what"."""
+"""Checks what compilers do not: who may include what, licence lines, leftovers, links and the list of pages. Prints "lint: FILE:LINE: what"."""
 import pathlib
 import re
 import subprocess
@@ -30,6 +30,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 # Written so that this file does not find itself.
 LEFTOVERS = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
 CODE = (".c", ".h")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 LICENSED = (".c", ".h", ".py", ".sh", ".mjs")
 
 problems = []
@@ -68,9 +69,29 @@ def check_process(path, number, line):
         report(path, number, "the library never prints")
 
 
+def check_links(root, path, number, line):
+    for target in LINK.findall(line):
+        name = target.split("#")[0]
+        if name and not re.match(r"[a-z]+:", name) and not (root / path).parent.joinpath(name).exists():
+            report(path, number, f"the link leads nowhere: {target}")
+
+
+def check_pages(root, paths):
+    """Every page is in the release archive and in the index."""
+    archive = (root / "docs/local.mk").read_text(encoding="utf-8").split()
+    index = LINK.findall((root / "docs/README.md").read_text(encoding="utf-8"))
+    for path in paths:
+        if path.startswith("docs/") and path.endswith(".md"):
+            if path not in archive:
+                report(path, 1, "the page is missing in docs/local.mk")
+            if path != "docs/README.md" and path.removeprefix("docs/") not in index:
+                report(path, 1, "the page is missing in docs/README.md")
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     listed = subprocess.run(["git", "-C", str(root), "ls-files"], check=True, capture_output=True, text=True).stdout
+    check_pages(root, listed.splitlines())
     for path in listed.splitlines():
         file = root / path
         if file.is_symlink() or not file.is_file():
@@ -85,6 +106,8 @@ def main():
         for number, line in enumerate(text.splitlines(), 1):
             if LEFTOVERS.search(line):
                 report(path, number, "unfinished work is marked")
+            if path.endswith(".md"):
+                check_links(root, path, number, line)
             if not path.endswith(CODE):
                 continue
             match = INCLUDE.match(line)

@@ -194,3 +194,10 @@ fuzz_fuzz_login_reader_SOURCES = fuzz/fuzz_login_reader.c
 fuzz_fuzz_login_reader_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_login_reader_LDADD = $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_timestamp
+fuzz_fuzz_timestamp_SOURCES = fuzz/fuzz_timestamp.c
+fuzz_fuzz_timestamp_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_timestamp_LDADD = $(fuzz_libs)
+endif

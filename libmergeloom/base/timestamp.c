@@ -152,5 +152,7 @@ int64_t mloom_timestamp_parse_http(const char *text, int64_t now_wall_ms) {
       date.tm_hour > 23 || date.tm_min < 0 || date.tm_min > 59 || date.tm_sec < 0 || date.tm_sec > 60) {
     return -1;
   }
-  return (int64_t)timegm(&date) * 1000;
+  /* sscanf takes a sign for a part of a number; no service dates from before 1970. */
+  int64_t moment = (int64_t)timegm(&date) * 1000;
+  return moment < 0 ? -1 : moment;
 }

@@ -116,6 +116,27 @@ def test_simulated():
         completed(*run_simulated(route, steps, name=route))
 
 
+def test_reasoning_is_sent_back_encrypted_and_without_its_id():
+    """Responses: nothing is stored there, so reasoning goes back with its encrypted content and without an id"""
+    for route in ("v1 with the Responses API", "deployments with the Responses API"):
+        finished, repo, proxy = run_simulated(route, harness.job_steps(), "--no-readiness", recorded=True, name=route)
+        completed(finished, repo)
+        last = json.loads(proxy.bodies(PATHS[route])[-1])
+        equal((last["store"], last["include"]), (False, ["reasoning.encrypted_content"]), f"storing, {route}")
+        reasoning = [sorted(item) for item in last["input"] if item["type"] == "reasoning"]
+        equal(reasoning, [["encrypted_content", "summary", "type"]], f"members of reasoning, {route}")
+
+
+def test_keys_of_other_vendors_stay_here():
+    """the keys of OpenAI and Anthropic themselves are sent on no route"""
+    other = "other-key-not-a-secret"
+    for route in ROUTES:
+        finished, repo, proxy = run_simulated(route, harness.job_steps(), "--no-self-test", recorded=True, name=route,
+                                              JCA_ANTHROPIC_API_KEY=other, JCA_OPENAI_API_KEY=other)
+        completed(finished, repo)
+        lacks(repr(proxy.requests), other, f"what was sent, {route}")
+
+
 def fault(kind, **more):
     steps = harness.job_steps()
     steps[2]["fault"] = {"kind": kind, **more}

@@ -61,5 +61,20 @@ static void test_refused(void) {
   }
 }
 
-static const unit_test tests[] = {{"moments", test_moments}, {"refused", test_refused}};
+/* The moment that RFC 9110 writes in three forms. */
+static void test_dates_of_headers(void) {
+  static const char *const same[] = {"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+                                     "Sun Nov  6 08:49:37 1994"};
+  static const char *const wrong[] = {"", "Sun Nov  6 08:49:37 +994", "Wed, 31 Dec 1969 23:59:58 GMT",
+                                      "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Nov 1994 24:00:00 GMT"};
+  for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+    CU_ASSERT_EQUAL(mloom_timestamp_parse_http(same[i], 1795000000000), 784111777000);
+  }
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    CU_ASSERT_EQUAL(mloom_timestamp_parse_http(wrong[i], 1795000000000), -1);
+  }
+}
+
+static const unit_test tests[] = {
+    {"moments", test_moments}, {"refused", test_refused}, {"dates of headers", test_dates_of_headers}};
 UNIT_MAIN("timestamp", tests)

@@ -121,6 +121,7 @@ static int32_t judge(const answer *got, mloom_error *error) {
   int32_t code = got->status == 401 || got->status == 403   ? MLOOM_E_UNAUTHENTICATED
                  : got->status == 404                       ? MLOOM_E_NOT_FOUND
                  : got->status == 409                       ? MLOOM_E_CONFLICT
+                 : got->status == 413                       ? MLOOM_E_LIMIT
                  : got->status == 429 || got->status >= 500 ? MLOOM_E_UNAVAILABLE
                                                             : MLOOM_E_INVALID;
   return mloom_error_set(error, code, MLOOM_DOMAIN_NETWORK, mloom_json_member_string(problem, "detail", ""),
@@ -448,7 +449,14 @@ static int32_t end(void *ctx, const char *id, const char *state, const char *rea
   mloom_json_set_string(message, "result", result);
   mloom_json_set_string(message, "diff", diff);
   (void)flush(self, id, NULL);
-  int32_t code = persist(self, id, "end", message, error);
+  int32_t code = persist(self, id, "end", mloom_json_ref(message), error);
+  if (code == MLOOM_E_LIMIT) {
+    /* Better without the diff than run again and again until nobody takes it. */
+    mloom_json_set_string(message, "diff", "");
+    mloom_json_set_string(message, "reason", reason[0] != '\0' ? reason : "the diff is too large for the gateway");
+    code = persist(self, id, "end", mloom_json_ref(message), error);
+  }
+  mloom_json_unref(message);
   forget(self, id);
   return code;
 }

@@ -24,6 +24,7 @@
 
 #define EXIT_USAGE 2
 #define FIRST_SOCKET 3
+#define FILES_WANTED 4096
 
 extern char **environ;
 
@@ -291,6 +292,15 @@ static int run(int argc, char **argv) {
   return status;
 }
 
+/* Every viewer of a live page is an open connection; the usual limit is for programs that use select. */
+static void allow_connections(void) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
+    files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
 int main(int argc, char **argv) {
   const struct rlimit no_core = {0, 0};
   if (argc == 2 && strcmp(argv[1], "--help") == 0) {
@@ -302,5 +312,6 @@ int main(int argc, char **argv) {
   }
   setrlimit(RLIMIT_CORE, &no_core);
   prctl(PR_SET_DUMPABLE, 0);
+  allow_connections();
   return run(argc, argv);
 }

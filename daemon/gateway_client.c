@@ -240,7 +240,9 @@ static int32_t await_job(gateway_client *self, const char *ready, mloom_error *e
   MLOOM_AUTO(answer_free) answer got = {0};
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *message = new_message(self);
   mloom_json_set_string(message, "ready", ready);
-  mloom_json_set_integer(message, "wait", CLAIM_WAIT_SECONDS);
+  /* A lease that runs out tells nobody, so the gateway is asked again before long. */
+  int64_t heartbeats = 2 * mloom_settings_integer(self->options.deployment->settings, "heartbeat_seconds", 15);
+  mloom_json_set_integer(message, "wait", heartbeats < CLAIM_WAIT_SECONDS ? heartbeats : CLAIM_WAIT_SECONDS);
   mloom_json_set_boolean(message, "only_wait", 1);
   pthread_mutex_lock(&self->lock);
   mloom_cancel *cancel = mloom_cancel_ref(self->claims);

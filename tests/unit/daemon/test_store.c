@@ -23,8 +23,10 @@ typedef struct bench {
 
 static void name_paths(bench *self) {
   static const char *const names[] = {"providers.db", "runtime.db", "state.db", "secret.key"};
+  char folder[sizeof self->folder];
+  memcpy(folder, self->folder, sizeof folder);
   for (int i = 0; i < 4; i++) {
-    snprintf(self->paths[i], sizeof self->paths[i], "%s/%s", self->folder, names[i]);
+    snprintf(self->paths[i], sizeof self->paths[i], "%s/%s", folder, names[i]);
   }
   self->where = (deployment){.provider_store_path = self->paths[0],
                              .runtime_store_path = self->paths[1],

@@ -38,6 +38,8 @@ static const uint32_t signal_calls[] = {
 #define FORK_CALLS (sizeof(fork_calls) / sizeof(fork_calls[0]))
 #define SIGNAL_CALLS (sizeof(signal_calls) / sizeof(signal_calls[0]))
 #define LANDLOCK_WITH_SIGNALS 6
+/* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV of newer headers. */
+#define FLAG_WAIT_KILLABLE (1u << 5)
 
 static int guards_forks(const supervise_plan *plan) {
   /* Without a sandbox other users keep their set-user-id programs, which this filter would take from them. */
@@ -74,7 +76,14 @@ int supervise_open_guard(const supervise_plan *plan, const supervise_state *stat
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return -1;
   }
-  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+  /* A signal that comes while a fork waits for its answer would end it with EINTR, which shells take for a failure.
+   * From 5.19 on, the kernel keeps signals back once the question was read. */
+  unsigned flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE;
+  long guard = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  if (guard < 0 && errno == EINVAL) {
+    guard = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+  }
+  return (int)guard;
 }
 
 static int is_signal(int call) {

@@ -27,6 +27,7 @@ VARIABLE(state_db_name, "JCA_WORKER_LOCAL_STATE_DB");
 VARIABLE(workspace_name, "JCA_WORKER_WORKSPACE_ROOT");
 VARIABLE(heartbeat_name, "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS");
 VARIABLE(slots_name, "JCA_WORKER_JOB_SLOTS");
+VARIABLE(request_name, "JCA_WORKER_REQUEST_SECONDS");
 VARIABLE(grace_name, "JCA_WORKER_STOP_GRACE_SECONDS");
 VARIABLE(store_names, "JCA_WORKER_DATABASE_URL");
 VARIABLE(config_db_url_names, "JCA_WORKER_CONFIG_DB_URL");
@@ -110,6 +111,10 @@ static const mloom_field slots = {
     FIELD("job_slots", MLOOM_FIELD_INTEGER, "Job slots", "jobs that run at the same time"),
     .environment_names = slots_name, .default_value = "1", .minimum = 1, .maximum = 64};
 
+static const mloom_field request_seconds = {FIELD("request_seconds", MLOOM_FIELD_INTEGER, "Time for a request",
+                                                  "connections whose request takes longer are ended"),
+                                            .environment_names = request_name, .default_value = "30", .minimum = 1,
+                                            .maximum = 3600};
 static const mloom_field grace = {
     FIELD("stop_grace_seconds", MLOOM_FIELD_INTEGER, "Grace at the end",
           "how long running jobs may go on when the daemon stops; then they are handed back"),
@@ -121,7 +126,7 @@ static const mloom_field *const fields[] = {&host,           &port,          &ro
                                             &secret_key,     &runtime_mode,  &runtime_db,     &state_db,
                                             &database_url,   &config_db_url, &audit_db_url,   &code_audit_db_url,
                                             &live_db_url,    &trace_db_url,  &gateway_db_url, &workspace_root,
-                                            &heartbeat,      &slots,         &grace};
+                                            &heartbeat,      &slots,         &grace,          &request_seconds};
 
 const mloom_field *const *deployment_fields(size_t *count) {
   *count = sizeof fields / sizeof fields[0];

@@ -18,11 +18,13 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "deadlines.h"
 
 #define CONNECTION_MEMORY ((size_t)24 * 1024)
 #define KEEP_ALIVE_MS 15000
 #define BODY_CHUNK 4096
 #define FIELD_LIMIT ((uint64_t)1 << 20)
+#define SWEEP_MS 500
 
 struct http_request {
   http_server *server;
@@ -57,6 +59,7 @@ struct http_server {
   int stopping;
   uint64_t wakes; /* counts http_server_wake, so that none between looking and parking is lost */
   http_request *parked;
+  deadlines deadlines; /* of connections */
 };
 
 static int64_t now_ms(void) {
@@ -233,14 +236,21 @@ static int64_t earliest(const http_server *server) {
 static void *run_timer(void *userdata) {
   http_server *server = userdata;
   pthread_mutex_lock(&server->lock);
+  int64_t sweep = 0;
   while (!server->stopping) {
-    resume(server, now_ms(), 0);
+    int64_t now = now_ms();
+    resume(server, now, 0);
+    if (now >= sweep) {
+      deadlines_enforce(&server->deadlines, now);
+      sweep = now + SWEEP_MS;
+    }
     int64_t until = earliest(server);
+    until = server->deadlines.first != NULL && sweep < until ? sweep : until;
     if (until == INT64_MAX) {
       pthread_cond_wait(&server->changed, &server->lock);
     } else {
-      struct timespec deadline = {until / 1000, until % 1000 * 1000000};
-      pthread_cond_timedwait(&server->changed, &server->lock, &deadline);
+      struct timespec end = {until / 1000, until % 1000 * 1000000};
+      pthread_cond_timedwait(&server->changed, &server->lock, &end);
     }
   }
   pthread_mutex_unlock(&server->lock);
@@ -383,6 +393,36 @@ static enum MHD_Result answer_request(http_request *request) {
   }
 }
 
+static deadline *deadline_of(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  return info == NULL ? NULL : info->socket_context;
+}
+
+/* The clock of a connection's next request starts, or stops as this one has come whole. */
+static void set_clock(http_server *server, struct MHD_Connection *connection, int64_t since_ms) {
+  pthread_mutex_lock(&server->lock);
+  deadline *entry = deadline_of(connection);
+  if (entry != NULL) {
+    entry->since_ms = since_ms;
+  }
+  pthread_mutex_unlock(&server->lock);
+}
+
+static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what) {
+  http_server *server = userdata;
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  pthread_mutex_lock(&server->lock);
+  if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+    *context = info == NULL ? NULL : deadlines_add(&server->deadlines, info->connect_fd, now_ms());
+    pthread_cond_signal(&server->changed);
+  } else {
+    deadlines_remove(&server->deadlines, *context);
+    *context = NULL;
+  }
+  pthread_mutex_unlock(&server->lock);
+}
+
 static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connection, const char *url, const char *method,
                                  const char *version, const char *upload, size_t *upload_size, void **state) {
   http_server *server = userdata;
@@ -411,6 +451,7 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
     *upload_size = 0;
     return MHD_YES;
   }
+  set_clock(server, connection, 0);
   return request->too_large ? refuse_large(request) : answer_request(request);
 }
 
@@ -428,9 +469,8 @@ static void *on_start(void *userdata, const char *uri, struct MHD_Connection *co
 static void on_end(void *userdata, struct MHD_Connection *connection, void **state,
                    enum MHD_RequestTerminationCode reason) {
   http_request *request = *state;
-  (void)userdata;
-  (void)connection;
   (void)reason;
+  set_clock(userdata, connection, now_ms());
   if (request == NULL) {
     return;
   }
@@ -520,6 +560,7 @@ int32_t http_server_new(http_server **out, const http_options *options, mloom_er
     return mloom_error_memory(error);
   }
   server->options = *options;
+  server->deadlines.limit_ms = (int64_t)options->request_seconds * 1000;
   int fd = options->listen_fd;
   int32_t code = start_timer(server, error);
   if (code == MLOOM_OK && fd < 0) {
@@ -534,11 +575,11 @@ int32_t http_server_new(http_server **out, const http_options *options, mloom_er
   unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO;
   server->daemon = MHD_start_daemon(
       flags, 0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
-      MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_URI_LOG_CALLBACK, on_start, server,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit,
-      MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_of_one_address, MHD_OPTION_CONNECTION_TIMEOUT,
-      options->idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, options->threads,
-      MHD_OPTION_END);
+      MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+      MHD_OPTION_URI_LOG_CALLBACK, on_start, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+      MHD_OPTION_CONNECTION_LIMIT, options->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+      options->connections_of_one_address, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds,
+      MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_END);
   if (server->daemon == NULL) {
     int32_t failure = mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM, NULL, "the HTTP server does not start");
     *out = NULL;

@@ -40,6 +40,7 @@ typedef struct http_options {
   unsigned connection_limit;
   unsigned connections_of_one_address;
   unsigned idle_seconds;
+  unsigned request_seconds; /* until a request has come whole */
   size_t body_limit;
   http_handler handler;
   void *userdata;

@@ -13,6 +13,8 @@ mergeloomd_SOURCES = \
   daemon/check_config.h \
   daemon/child_process.c \
   daemon/child_process.h \
+  daemon/deadlines.c \
+  daemon/deadlines.h \
   daemon/deployment.c \
   daemon/deployment.h \
   daemon/deployment_fields.c \

@@ -93,6 +93,8 @@ static int32_t start_server(application *self, mloom_error *error) {
                           .connection_limit = 2000,
                           .connections_of_one_address = deployment_is_loopback(host) ? 0 : 200,
                           .idle_seconds = 60,
+                          .request_seconds =
+                              (unsigned)mloom_settings_integer(self->deployment.settings, "request_seconds", 30),
                           .body_limit = (size_t)4 << 20,
                           .handler = app_handle,
                           .userdata = self,

@@ -60,6 +60,7 @@ static const char *const deployment_names[] = {
     "JCA_WORKER_NAME",
     "JCA_WORKER_POLL_ENABLED",
     "JCA_WORKER_PORT",
+    "JCA_WORKER_REQUEST_SECONDS",
     "JCA_WORKER_ROLE",
     "JCA_WORKER_RUNTIME_CONFIG_DB_PATH",
     "JCA_WORKER_RUNTIME_CONFIG_MODE",

@@ -52,3 +52,7 @@ if DAEMON
 TESTS += tests/e2e/test_daemon_api.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_api.py tests/e2e/daemon_server.py
+if DAEMON
+TESTS += tests/e2e/test_daemon_attacks.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_attacks.py

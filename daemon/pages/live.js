@@ -2,36 +2,70 @@
 // Pages work without this; with it, what changes is replaced while one looks.
 "use strict";
 
+document.documentElement.classList.add("scripted");
+
+// What an input stands for: what is entered, else its default.
+const meaning = (input) =>
+  input.value || (input.tagName === "SELECT" ? input.options[0].dataset.default : input.placeholder) || "";
 const conditional = () => {
   for (const field of document.querySelectorAll("[data-shown-field]")) {
     const other = document.getElementById(field.dataset.shownField);
     if (!other) continue;
-    const value = other.value || other.placeholder || other.options?.[0]?.dataset.default || "";
+    const value = meaning(other);
     field.hidden = value !== "" && value !== field.dataset.shownValue;
   }
 };
-document.addEventListener("change", conditional);
+document.addEventListener("input", conditional);
 conditional();
 
+// A form that was refused is shown at an address of its own; loading that again would send it again.
+const refused = document.querySelector("[data-refused]");
+if (refused) {
+  history.replaceState(null, "", `/providers#${refused.dataset.refused}`);
+  refused.closest("article").scrollIntoView();
+}
+
+// Makes old like fresh and leaves alone what is equal: focus, selection and opened details stay.
+const patch = (old, fresh) => {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== fresh.nodeName) {
+    old.replaceWith(document.importNode(fresh, true));
+    return;
+  }
+  const stays = (name) => name === "open" && old.tagName === "DETAILS";
+  for (const name of old.getAttributeNames()) if (!fresh.hasAttribute(name) && !stays(name)) old.removeAttribute(name);
+  for (const name of fresh.getAttributeNames()) if (!stays(name)) old.setAttribute(name, fresh.getAttribute(name));
+  const before = [...old.childNodes];
+  const after = [...fresh.childNodes];
+  after.forEach((child, index) => {
+    if (before[index]) patch(before[index], child);
+    else old.append(document.importNode(child, true));
+  });
+  for (const child of before.slice(after.length)) child.remove();
+};
+
+// Long pages are loaded less often: at most a fifth of the time goes into it.
 let pending = false;
+let pause = 150;
 const refresh = async () => {
   if (pending) return;
   pending = true;
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  await new Promise((resolve) => setTimeout(resolve, pause));
   pending = false;
+  const began = performance.now();
   const answer = await fetch(location.pathname + location.search, { headers: { "X-Requested-With": "live" } });
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
-    if (!other || other.innerHTML === part.innerHTML) continue;
-    const open = [...part.querySelectorAll("details")].map((details) => details.open);
-    part.innerHTML = other.innerHTML;
-    part.querySelectorAll("details").forEach((details, index) => { details.open = open[index] ?? details.open; });
+    if (other) patch(part, other);
   }
+  pause = Math.max(150, 5 * (performance.now() - began));
 };
 
 if (document.querySelector("[data-live]")) {
   const source = new EventSource("/api/v1/events");
   source.addEventListener("change", refresh);
+  // What changed between the page and this stream, or while the stream was away.
+  source.addEventListener("open", refresh);
 }

@@ -115,9 +115,16 @@ void page_error(app_call *call, const mloom_error *error, unsigned status) {
   mloom_buffer_clear(&call->answer->headers);
   page_begin(call, "That did not work", "");
   call->answer->status = status;
-  html_add(out, "<section class=\"card\"><p class=\"lead\">%s</p><p>%s</p>", error->message, error->remedy);
-  html_add(out, status == 401 ? "<p><a class=\"button\" href=\"/sign-in\">Sign in</a></p></section>"
-                              : "<p><a class=\"button\" href=\"/\">Overview</a></p></section>");
+  html_add(out, "<section class=\"card\"><p class=\"lead\">%s</p><p>%s</p><p>", error->message, error->remedy);
+  if (status == 401) {
+    html_add(out, "<a class=\"button\" href=\"/sign-in\">Sign in</a></p></section>");
+  } else if (strncmp(http_path(call->request), "/providers/", 11) == 0 && call->name[0] != '\0') {
+    html_add(out, "<a class=\"button\" href=\"/providers#%s\">Back to the card</a></p></section>", call->name);
+  } else if (strncmp(http_path(call->request), "/runs", 5) == 0) {
+    html_add(out, "<a class=\"button\" href=\"/runs\">Back to the runs</a></p></section>");
+  } else {
+    html_add(out, "<a class=\"button\" href=\"/\">Overview</a></p></section>");
+  }
   page_end(call);
 }
 

@@ -9,6 +9,7 @@
 #include "settings_change.h"
 
 #define FIELD_LIMIT 128
+#define SAVED_COOKIE "mergeloom_saved"
 
 static int is_kind(const mloom_json *field, const char *kind) {
   return strcmp(mloom_json_member_string(field, "kind", ""), kind) == 0;
@@ -16,6 +17,16 @@ static int is_kind(const mloom_json *field, const char *kind) {
 
 static int is_secret(const mloom_json *field) {
   return is_kind(field, "secret") || is_kind(field, "headers");
+}
+
+/* What the last form came to, shown once in the card that it belongs to. */
+typedef struct outcome {
+  const char *owner;        /* "" when there is none */
+  const mloom_error *error; /* NULL when it was saved */
+} outcome;
+
+static int is_refused(const outcome *last, const char *owner) {
+  return last->error != NULL && strcmp(last->owner, owner) == 0;
 }
 
 /* ---- Checks ---- */
@@ -94,7 +105,10 @@ static void draw_select(mloom_buffer *out, const mloom_json *field, const char *
   const mloom_json *choices = mloom_json_member(field, "choices");
   html_add(out, "<select id=\"%s\" name=\"%s\"", id, id);
   html_add(out, "%s>", disabled);
-  draw_choice(out, "", "(default)", current);
+  /* data-default: what holds while nothing is chosen, for the script that hides fields. */
+  const char *fallback = mloom_json_member_string(field, "default", "");
+  html_add(out, "<option value=\"\" data-default=\"%s\">", fallback);
+  html_add(out, fallback[0] == '\0' ? "(default)</option>" : "%s (default)</option>", fallback);
   for (size_t i = 0; i < mloom_json_count(choices); i++) {
     mloom_bytes choice = mloom_json_text(mloom_json_at(choices, i));
     draw_choice(out, choice.data, choice.data, current);
@@ -129,7 +143,9 @@ static void draw_secret(mloom_buffer *out, const mloom_json *field, const char *
   }
 }
 
-static void draw_input(mloom_buffer *out, const mloom_json *field, const char *id, const char *name, int locked) {
+/* entered: what a form that was refused held, else NULL. */
+static void draw_input(mloom_buffer *out, const mloom_json *field, const char *id, const char *name, int locked,
+                       const char *entered) {
   const char *disabled = locked ? "disabled" : "";
   int from_store = strcmp(mloom_json_member_string(field, "origin", ""), "store") == 0;
   int set = mloom_json_member_boolean(field, "set", 0);
@@ -138,13 +154,14 @@ static void draw_input(mloom_buffer *out, const mloom_json *field, const char *i
     draw_secret(out, field, id, name, set, disabled);
     return;
   }
+  const char *current = entered != NULL ? entered : locked || from_store ? value : "";
   if (is_kind(field, "choice") || is_kind(field, "boolean")) {
-    draw_select(out, field, id, locked || from_store ? value : "", disabled);
+    draw_select(out, field, id, current, disabled);
     return;
   }
   const char *type = is_kind(field, "integer") ? "number" : is_kind(field, "url") ? "url" : "text";
-  html_add(out, "<input id=\"%s\" name=\"%s\" type=\"%s\" value=\"%s\" placeholder=\"%s\" ", id, id, type,
-           locked || from_store ? value : "", mloom_json_member_string(field, "default", ""));
+  html_add(out, "<input id=\"%s\" name=\"%s\" type=\"%s\" value=\"%s\" placeholder=\"%s\" ", id, id, type, current,
+           mloom_json_member_string(field, "default", ""));
   html_add(out, "%s aria-describedby=\"%s-help\">", disabled, id);
 }
 
@@ -159,7 +176,8 @@ static void draw_origin(mloom_buffer *out, const mloom_json *field, int locked) 
   }
 }
 
-static void draw_field(mloom_buffer *out, const mloom_json *field, const char *owner, int writable) {
+static void draw_field(app_call *call, const mloom_json *field, const char *owner, int writable, const outcome *last) {
+  mloom_buffer *out = &call->answer->body;
   const char *name = mloom_json_member_string(field, "name", "");
   const mloom_json *shown = mloom_json_member(field, "shown_when");
   int locked = mloom_json_member_boolean(field, "locked", 0) || !writable;
@@ -175,7 +193,8 @@ static void draw_field(mloom_buffer *out, const mloom_json *field, const char *o
            mloom_json_member_string(field, "title", name));
   draw_origin(out, field, mloom_json_member_boolean(field, "locked", 0));
   html_add(out, "</div>");
-  draw_input(out, field, id_text, name, locked);
+  draw_input(out, field, id_text, name, locked,
+             !locked && is_refused(last, owner) ? http_form(call->request, id_text) : NULL);
   mloom_bytes variable = mloom_json_text(mloom_json_at(mloom_json_member(field, "environment"), 0));
   html_add(out, "<p class=\"help\" id=\"%s-help\">%s <code>%s</code>", id_text,
            mloom_json_member_string(field, "help", ""), variable.data == NULL ? "" : variable.data);
@@ -197,18 +216,32 @@ static void draw_problems(mloom_buffer *out, const mloom_json *settings) {
   }
 }
 
-static void draw_fields(mloom_buffer *out, const mloom_json *settings, const char *owner, int writable, int advanced) {
+static void draw_fields(app_call *call, const mloom_json *settings, const char *owner, int writable, int advanced,
+                        const outcome *last) {
   const mloom_json *fields = mloom_json_member(settings, "fields");
   for (size_t i = 0; i < mloom_json_count(fields); i++) {
     const mloom_json *field = mloom_json_at(fields, i);
     int is_switch = strcmp(mloom_json_member_string(field, "name", ""), "enabled") == 0;
     if (!is_switch && mloom_json_member_boolean(field, "advanced", 0) == advanced) {
-      draw_field(out, field, owner, writable);
+      draw_field(call, field, owner, writable, last);
     }
   }
 }
 
-static void draw_settings(app_call *call, const mloom_json *settings, const char *owner, int mode) {
+static void draw_outcome(mloom_buffer *out, const char *owner, const outcome *last) {
+  if (strcmp(last->owner, owner) != 0) {
+    return;
+  }
+  if (last->error == NULL) {
+    html_add(out, "<p class=\"notice\" role=\"status\">Saved.</p>");
+  } else {
+    html_add(out, "<p class=\"problem\" role=\"alert\"><strong>Not saved:</strong> %s; %s</p>", last->error->message,
+             last->error->remedy);
+  }
+}
+
+static void draw_settings(app_call *call, const mloom_json *settings, const char *owner, int mode,
+                          const outcome *last) {
   mloom_buffer *out = &call->answer->body;
   int writable = mode == DEPLOYMENT_MODE_UI;
   draw_problems(out, settings);
@@ -221,9 +254,10 @@ static void draw_settings(app_call *call, const mloom_json *settings, const char
                                              : "These settings are provisioned by the deployment; change them there.");
   }
   html_add(out, "<div class=\"fields\">");
-  draw_fields(out, settings, owner, writable, 0);
-  html_add(out, "</div><details><summary>More settings</summary><div class=\"fields\">");
-  draw_fields(out, settings, owner, writable, 1);
+  draw_fields(call, settings, owner, writable, 0, last);
+  html_add(out, is_refused(last, owner) ? "</div><details open>" : "</div><details>");
+  html_add(out, "<summary>More settings</summary><div class=\"fields\">");
+  draw_fields(call, settings, owner, writable, 1, last);
   html_add(out, "</div></details>");
   if (writable) {
     html_add(out, "<div class=\"actions\"><button class=\"primary\">Save</button></div>");
@@ -240,7 +274,7 @@ static void draw_action(app_call *call, const char *id, const char *action, cons
   html_add(out, "<button>%s</button></form>", label);
 }
 
-static void draw_provider(app_call *call, const mloom_json *provider) {
+static void draw_provider(app_call *call, const mloom_json *provider, const outcome *last) {
   mloom_buffer *out = &call->answer->body;
   const char *id = mloom_json_member_string(provider, "id", "");
   int enabled = mloom_json_member_boolean(provider, "enabled", 1);
@@ -258,18 +292,21 @@ static void draw_provider(app_call *call, const mloom_json *provider) {
              "<em>Check now</em> tries it again.</p>",
              mloom_json_member_string(provider, "plugin", ""), mloom_json_member_integer(provider, "crashes", 0));
   }
+  draw_outcome(out, id, last);
   html_add(out, "<div data-live=\"%s-checks\">", id);
   draw_checks(out, provider);
   html_add(out, "</div><div class=\"actions\">");
   draw_action(call, id, "check", "Check now");
   draw_action(call, id, "self-test", "Run self-test");
   draw_action(call, id, enabled ? "disable" : "enable", enabled ? "Disable" : "Enable");
-  html_add(out, "</div><details class=\"card-settings\"><summary>Settings</summary>");
-  draw_settings(call, mloom_json_member(provider, "settings"), id, call->app->deployment.provider_mode);
+  html_add(out, "</div><details class=\"card-settings\"");
+  html_add(out, is_refused(last, id) ? " open data-refused=\"%s\">" : ">", id);
+  html_add(out, "<summary>Settings</summary>");
+  draw_settings(call, mloom_json_member(provider, "settings"), id, call->app->deployment.provider_mode, last);
   html_add(out, "</details></article>");
 }
 
-void page_providers(app_call *call) {
+static void draw_page(app_call *call, const outcome *last) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
   mloom_buffer *out = &call->answer->body;
   const mloom_json *providers = mloom_json_member(document, "providers");
@@ -281,14 +318,38 @@ void page_providers(app_call *call) {
   }
   html_add(out, "<div class=\"cards\">");
   for (size_t i = 0; i < mloom_json_count(providers); i++) {
-    draw_provider(call, mloom_json_at(providers, i));
+    draw_provider(call, mloom_json_at(providers, i), last);
   }
   html_add(out, "</div><section class=\"card\" id=\"worker\"><h2>Runtime configuration</h2>"
                 "<p class=\"help\">What jobs may do on this worker, whatever the provider.</p>");
+  draw_outcome(out, "worker", last);
   draw_settings(call, mloom_json_member(mloom_json_member(document, "worker"), "settings"), "worker",
-                call->app->deployment.runtime_mode);
+                call->app->deployment.runtime_mode, last);
   html_add(out, "</section>");
   page_end(call);
+}
+
+/* The owner that the cookie of a saved form names; the answer takes the cookie away. */
+static void take_saved(app_call *call, char *owner, size_t room) {
+  const char *header = http_header(call->request, "Cookie");
+  const char *found = header == NULL ? NULL : strstr(header, SAVED_COOKIE "=");
+  owner[0] = '\0';
+  if (found == NULL) {
+    return;
+  }
+  found += sizeof SAVED_COOKIE;
+  size_t size = strcspn(found, "; ");
+  if (size > 0 && size < room) {
+    memcpy(owner, found, size);
+    owner[size] = '\0';
+    http_answer_header(call->answer, "Set-Cookie", SAVED_COOKIE "=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+  }
+}
+
+void page_providers(app_call *call) {
+  char owner[128];
+  take_saved(call, owner, sizeof owner);
+  draw_page(call, &(outcome){owner, NULL});
 }
 
 /* ---- Forms ---- */
@@ -339,8 +400,20 @@ void form_provider_settings(app_call *call) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
   settings_entry entries[FIELD_LIMIT];
   mloom_error error = {.size = sizeof error};
-  size_t count = collect(call, settings_of(document, call->name), call->name, entries);
-  finish(call, settings_change(call->app, call->name, entries, count, &error), &error);
+  const mloom_json *settings = settings_of(document, call->name);
+  size_t count = collect(call, settings, call->name, entries);
+  int32_t code = settings_change(call->app, call->name, entries, count, &error);
+  if (code == MLOOM_E_INVALID) {
+    /* The same page with what was entered, so that it can be corrected. */
+    draw_page(call, &(outcome){call->name, &error});
+    call->answer->status = 422;
+    return;
+  }
+  if (code == MLOOM_OK && settings != NULL) {
+    http_answer_header(call->answer, "Set-Cookie", SAVED_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=30",
+                       call->name);
+  }
+  finish(call, code, &error);
 }
 
 static void start_check(app_call *call, int self_test) {

@@ -177,8 +177,14 @@ static void draw_diff(mloom_buffer *out, const char *diff) {
   html_add(out, "</pre>");
 }
 
+typedef struct job_drawing {
+  app_call *call;
+  const event_drawing *events;
+} job_drawing;
+
 static void draw_job(const store_job *job, void *userdata) {
-  app_call *call = userdata;
+  const job_drawing *drawn = userdata;
+  app_call *call = drawn->call;
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *result = NULL;
   int active = strcmp(job->state, "running") == 0 || strcmp(job->state, "pending") == 0;
@@ -206,12 +212,17 @@ static void draw_job(const store_job *job, void *userdata) {
     page_csrf(call);
     html_add(out, "<button>%s</button></form></div>", job->cancel_requested ? "Cancelling…" : "Cancel");
   }
-  html_add(out, "</section>");
+  html_add(out, "</section><div data-live=\"diff\">");
   if (job->diff[0] != '\0') {
     html_add(out, "<section class=\"card\"><h2>Diff</h2>");
     draw_diff(out, job->diff);
     html_add(out, "</section>");
+  } else if (drawn->events->diff.size > 0) {
+    html_add(out, "<section class=\"card\"><h2>Diff so far</h2>");
+    draw_diff(out, mloom_buffer_string(&drawn->events->diff));
+    html_add(out, "</section>");
   }
+  html_add(out, "</div>");
 }
 
 static void drawing_free(event_drawing *drawing) {
@@ -224,11 +235,6 @@ void page_live(app_call *call) {
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(drawing_free) event_drawing drawing = {0};
   mloom_error error = MLOOM_ERROR_INIT;
-  page_begin(call, "Run", "/runs");
-  if (store_get_job(call->app->store, call->name, draw_job, call, &error) != MLOOM_OK) {
-    app_fail(call, &error);
-    return;
-  }
   size_t before;
   do {
     before = drawing.count;
@@ -237,14 +243,14 @@ void page_live(app_call *call) {
     }
   } while (drawing.count > before);
   flush_said(&drawing);
+  page_begin(call, "Run", "/runs");
+  error = (mloom_error)MLOOM_ERROR_INIT;
+  if (store_get_job(call->app->store, call->name, draw_job, &(job_drawing){call, &drawing}, &error) != MLOOM_OK) {
+    app_fail(call, &error);
+    return;
+  }
   html_add(out, "<section class=\"card\"><h2>Progress</h2><ul class=\"log\" data-live=\"log\" aria-live=\"polite\">");
   mloom_buffer_append(out, mloom_buffer_string(&drawing.lines), drawing.lines.size);
-  html_add(out, "</ul></section><div data-live=\"diff\">");
-  if (drawing.diff.size > 0) {
-    html_add(out, "<section class=\"card\"><h2>Diff so far</h2>");
-    draw_diff(out, mloom_buffer_string(&drawing.diff));
-    html_add(out, "</section>");
-  }
-  html_add(out, "</div>");
+  html_add(out, "</ul></section>");
   page_end(call);
 }

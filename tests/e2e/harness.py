@@ -105,7 +105,7 @@ def node_modules():
     elif not all((modules / name).is_dir() for name in (
             "@anthropic-ai/bedrock-sdk", "@anthropic-ai/foundry-sdk", "@anthropic-ai/sdk", "@anthropic-ai/vertex-sdk",
             "@aws-sdk/client-bedrock-runtime", "@azure/identity", "@copilotkit/aimock", "@google/genai",
-            "google-auth-library", "openai")):
+            "axe-core", "google-auth-library", "openai", "playwright-core")):
         reason = f"npm packages are not in {modules}: ./dev setup installs them"
     if reason and os.environ.get("CI") == "true":
         raise Failure(reason)

@@ -43,9 +43,9 @@ EXTRA_DIST += tests/e2e/test_credential_command.py
 TESTS += tests/e2e/test_aws_identity.py
 EXTRA_DIST += tests/e2e/test_aws_identity.py tests/e2e/aws_identity_client.mjs
 if DAEMON
-TESTS += tests/e2e/test_daemon.py tests/e2e/test_daemon_fleet.py
+TESTS += tests/e2e/test_daemon.py tests/e2e/test_daemon_browser.py tests/e2e/test_daemon_fleet.py
 endif
-EXTRA_DIST += tests/e2e/test_daemon.py tests/e2e/test_daemon_fleet.py
+EXTRA_DIST += tests/e2e/test_daemon.py tests/e2e/test_daemon_browser.py tests/e2e/daemon_browser.mjs tests/e2e/test_daemon_fleet.py
 TESTS += tests/e2e/test_key_rotation.py
 EXTRA_DIST += tests/e2e/test_key_rotation.py
 if DAEMON

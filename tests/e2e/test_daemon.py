@@ -14,55 +14,10 @@ import time
 import urllib.parse
 
 import harness
+from daemon_server import api, daemon, environment, field, provider, settled, simulated, wait_for
 from harness import check, contains, equal, lacks
 
 KEY = harness.KEY
-
-
-def environment(**more):
-    state = harness.scratch() / "state"
-    values = {"XDG_STATE_HOME": state, "JCA_WORKER_PORT": "0", "MERGELOOM_WORKER": harness.BUILD / "mergeloom-worker",
-              "JCA_WORKER_ALLOWED_COMMANDS": "git,grep"}
-    return harness.clean_environment(**{**values, **more})
-
-
-@contextlib.contextmanager
-def daemon(**more):
-    with harness.Server([harness.BUILD / "mergeloomd"], "mergeloomd: ", environment(**more)) as server:
-        server.url = server.url.removesuffix("/providers")
-        wait_for(lambda: harness.request(server.url + "/readyz")[0] == 200, "the providers are described")
-        yield server
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + harness.GUARD
-    while True:
-        found = condition()
-        if found:
-            return found
-        check(time.monotonic() < end, f"{what}: did not come")
-        time.sleep(0.05)
-
-
-def api(server, path, method="GET", body=None, headers=None):
-    data = None if body is None else json.dumps(body)
-    status, answer_headers, answer = harness.request(server.url + "/api/v1" + path, method, data, headers)
-    return status, answer_headers, json.loads(answer) if answer else None
-
-
-def provider(server, name):
-    return api(server, "/providers/" + name)[2]
-
-
-def field(server, owner, name):
-    document = api(server, "/providers")[2]
-    settings = document["worker"]["settings"] if owner == "worker" else provider(server, owner)["settings"]
-    return next(item for item in settings["fields"] if item["name"] == name)
-
-
-def settled(server, name):
-    return wait_for(lambda: (lambda found: found if not found["checking"] and found["checked_at"] else None)(
-        provider(server, name)), f"{name} is checked")
 
 
 class Browser:
@@ -98,10 +53,6 @@ class Browser:
 
     def submit(self, path, csrf=None, **fields):
         return self.request("POST", path, {"csrf": csrf or self.csrf(), **fields})
-
-
-def simulated(url, **more):
-    return {"JCA_OPENAI_COMPATIBLE_BASE_URL": url + "/v1", "JCA_OPENAI_COMPATIBLE_MODEL": "sim-1", **more}
 
 
 # ---- Pages ----

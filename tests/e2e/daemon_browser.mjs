@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Uses the pages of mergeloomd as a person does, in Chromium: node daemon_browser.mjs NODE_MODULES STORY PLAN.
+// The plan is JSON: {"url": daemon, "sim": simulator, "repository", "mark", "screenshots": folder}. Every page is looked
+// at by axe-core; a script error, or something that the content security policy stops, is a failure.
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import assert from 'node:assert/strict';
+import path from 'node:path';
+
+const [modules, story, planText] = process.argv.slice(2);
+const require = createRequire(path.join(modules, '..', 'index.js'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(path.join(modules, 'axe-core', 'axe.min.js'), 'utf8');
+const plan = JSON.parse(planText);
+const desk = { width: 1280, height: 900 };
+const phone = { width: 390, height: 844 };
+mkdirSync(plan.screenshots, { recursive: true });
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
+});
+const complaints = [];
+
+const open = async (address, options = {}) => {
+  const context = await browser.newContext({ viewport: desk, ...options });
+  context.setDefaultTimeout(15000);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
+  });
+  await page.goto(plan.url + address);
+  return page;
+};
+
+const keep = (page, name) => page.screenshot({ path: path.join(plan.screenshots, `${name}.png`), fullPage: true });
+
+const opened = (page) => page.evaluate(() => {
+  for (const details of document.querySelectorAll('details')) details.open = true;
+});
+
+// Nothing that axe finds wrong, nothing wider than the window.
+const inspect = async (page, name) => {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => globalThis.axe.run());
+  for (const violation of found.violations) {
+    const node = violation.nodes[0];
+    complaints.push(`${name}: ${violation.id}: ${node.html.slice(0, 200)}: ${node.failureSummary}`);
+  }
+  assert.ok(found.passes.length > 5, `${name}: axe looked at it`);
+  const [width, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(width <= room, `${name}: ${width} wide in a window of ${room}`);
+  await keep(page, name);
+};
+
+const card = (page, id) => page.locator(`article[id="${id}"]`);
+const input = (page, id) => page.locator(`[id="${id}"]`);
+const state = (page, id, text) => card(page, id).locator('.card-head .badge', { hasText: new RegExp(`^${text}$`) }).waitFor();
+const marked = (page) => page.evaluate(() => { globalThis.sameDocument = true; });
+const unchanged = async (page, what) =>
+  assert.ok(await page.evaluate(() => globalThis.sameDocument === true), `${what} came without a new page`);
+
+const submitJob = async (page) => {
+  await page.goto(`${plan.url}/runs`);
+  await page.getByLabel('Repository').fill(plan.repository);
+  await page.getByLabel('Title').fill('Mend the greeting');
+  await page.getByLabel('Description').fill(plan.mark);
+  await page.getByRole('button', { name: 'Submit' }).click();
+  await page.waitForURL(/\/live\//);
+};
+
+const stories = {
+  // From an empty store to a finished job.
+  async first_run() {
+    const page = await open('/');
+    await inspect(page, 'overview-empty');
+    await page.getByRole('link', { name: 'Set one up' }).click();
+    await state(page, 'openai-compatible', 'not ready');
+    const own = card(page, 'openai-compatible');
+    await own.getByText('Settings', { exact: true }).click();
+    await input(page, 'openai-compatible.base_url').fill(`${plan.sim}/v1`);
+    await input(page, 'openai-compatible.model').fill('sim-1');
+    await own.getByRole('button', { name: 'Save' }).click();
+    await own.getByText('Saved').waitFor();
+    await marked(page);
+    await state(page, 'openai-compatible', 'authenticated');
+    await unchanged(page, 'authenticated');
+    await keep(page, 'providers-saved');
+    await page.reload();
+    assert.equal(await page.getByText('Saved').count(), 0, 'the notice is shown once');
+    await own.getByRole('button', { name: 'Run self-test' }).click();
+    await marked(page);
+    await state(page, 'openai-compatible', 'ready');
+    await unchanged(page, 'ready');
+    await page.goto(`${plan.url}/runs`);
+    await inspect(page, 'runs-empty');
+    await submitJob(page);
+    await marked(page);
+    await page.locator('[data-live="head"] .badge', { hasText: /^completed$/ }).waitFor();
+    await page.locator('pre.diff .add', { hasText: 'hello, world' }).waitFor();
+    await unchanged(page, 'completed');
+    assert.equal(await page.locator('pre.diff').count(), 1, 'one diff');
+    await page.getByText('Corrected the greeting in hello.txt.').first().waitFor();
+    await inspect(page, 'live-completed');
+    await page.goto(`${plan.url}/runs`);
+    await page.locator('.badge', { hasText: /^completed$/ }).waitFor();
+    await inspect(page, 'runs');
+  },
+
+  // A field that the deployment sets, a value that does not fit, a check that fails.
+  async locked_and_wrong() {
+    const page = await open('/providers');
+    const own = card(page, 'openai-compatible');
+    await state(page, 'openai-compatible', 'not ready');
+    const failed = own.locator('.check', { has: page.locator('.badge', { hasText: /^fail$/ }) }).first();
+    await failed.getByText('What to do:').waitFor();
+    await own.getByText('Settings', { exact: true }).click();
+    assert.ok(await input(page, 'openai-compatible.model').isDisabled(), 'the locked field');
+    await own.getByText('JCA_OPENAI_COMPATIBLE_MODEL').first().waitFor();
+    await own.locator('.locked').first().waitFor();
+    await inspect(page, 'providers-locked');
+    await page.evaluate(() => { for (const form of document.forms) form.noValidate = true; });
+    await input(page, 'openai-compatible.base_url').fill('not an address');
+    await own.getByRole('button', { name: 'Save' }).click();
+    await own.getByRole('alert').waitFor();
+    assert.equal(await input(page, 'openai-compatible.base_url').inputValue(), 'not an address', 'what was entered');
+    assert.equal(new URL(page.url()).pathname, '/providers', 'an address that can be loaded again');
+    await inspect(page, 'providers-refused');
+  },
+
+  // Fields that do not apply are not there, and come when they do.
+  async conditional() {
+    const page = await open('/providers');
+    const own = card(page, 'vertex-ai');
+    await own.getByText('Settings', { exact: true }).click();
+    await opened(page);
+    const raw = own.locator('[data-shown-value="raw-endpoint"]').first();
+    const structured = own.locator('[data-shown-value="structured"]').first();
+    assert.deepEqual([await raw.isVisible(), await structured.isVisible()], [false, true], 'the default');
+    await input(page, 'vertex-ai.endpoint_mode').selectOption('raw-endpoint');
+    assert.deepEqual([await raw.isVisible(), await structured.isVisible()], [true, false], 'the other choice');
+  },
+
+  // Every page, narrow and wide, light and dark.
+  async looks() {
+    for (const [name, options] of [['phone', { viewport: phone }], ['dark', { colorScheme: 'dark' }]]) {
+      const page = await open('/', options);
+      for (const address of ['/', '/providers', '/runs', '/audit', '/health', '/sign-in', '/nowhere']) {
+        await page.goto(plan.url + address);
+        await opened(page);
+        await inspect(page, `${address.slice(1) || 'overview'}-${name}`);
+      }
+      await page.context().close();
+    }
+  },
+
+  // The same story without scripts.
+  async without_scripts() {
+    const page = await open('/providers', { javaScriptEnabled: false });
+    const own = card(page, 'openai-compatible');
+    const until = async (text) => {
+      for (let i = 0; i < 100 && await page.locator('.badge', { hasText: new RegExp(`^${text}$`) }).count() === 0; i++) {
+        await page.waitForTimeout(100);
+        await page.goto(page.url().split('#')[0]);
+      }
+      await page.locator('.badge', { hasText: new RegExp(`^${text}$`) }).first().waitFor();
+    };
+    await own.getByText('Settings', { exact: true }).click();
+    await input(page, 'openai-compatible.base_url').fill(`${plan.sim}/v1`);
+    await input(page, 'openai-compatible.model').fill('sim-1');
+    await own.getByRole('button', { name: 'Save' }).click();
+    await own.getByText('Saved').waitFor();
+    await until('authenticated');
+    await own.getByRole('button', { name: 'Run self-test' }).click();
+    await until('ready');
+    await submitJob(page);
+    await until('completed');
+    await page.locator('pre.diff .add', { hasText: 'hello, world' }).waitFor();
+    await keep(page, 'live-without-scripts');
+  },
+
+  // Nothing but Tab, Enter and typing.
+  async keyboard() {
+    const page = await open('/providers');
+    const press = async (wanted, what) => {
+      for (let i = 0; i < 300; i++) {
+        await page.keyboard.press('Tab');
+        if (await page.evaluate(wanted, 'openai-compatible')) return;
+      }
+      assert.fail(`Tab does not reach ${what}`);
+    };
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to content', 'what comes first');
+    await page.keyboard.press('Enter');
+    await press((id) => document.activeElement.closest('article')?.id === id &&
+      document.activeElement.textContent === 'Settings', 'the settings');
+    await page.keyboard.press('Enter');
+    await press((id) => document.activeElement.id === `${id}.base_url`, 'the base URL');
+    await page.keyboard.type(`${plan.sim}/v1`);
+    await press((id) => document.activeElement.id === `${id}.model`, 'the model');
+    await page.keyboard.type('sim-1');
+    await press((id) => document.activeElement.closest('article')?.id === id &&
+      document.activeElement.textContent === 'Save', 'Save');
+    await keep(page, 'providers-keyboard');
+    await page.keyboard.press('Enter');
+    await card(page, 'openai-compatible').getByText('Saved').waitFor();
+    await state(page, 'openai-compatible', 'authenticated');
+  },
+};
+
+try {
+  await stories[story]();
+  assert.deepEqual(complaints, []);
+} finally {
+  await browser.close();
+}

@@ -77,7 +77,7 @@ check_main() {
 
 run_asan() {
   step build-asan build_asan &&
-    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 checked check-asan "$build/asan"
+    MERGELOOM_PLAIN_BUILD="$build" ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 checked check-asan "$build/asan"
 }
 
 # The unit tests of the floors whose tests start threads.

@@ -10,7 +10,7 @@ from harness import check
 
 def environment(**more):
     state = harness.scratch() / "state"
-    values = {"XDG_STATE_HOME": state, "JCA_WORKER_PORT": "0", "MERGELOOM_WORKER": harness.BUILD / "mergeloom-worker",
+    values = {"XDG_STATE_HOME": state, "JCA_WORKER_PORT": "0", **harness.worker_environment(),
               "JCA_WORKER_ALLOWED_COMMANDS": "git,grep"}
     return harness.clean_environment(**{**values, **more})
 

@@ -24,6 +24,9 @@ import traceback
 
 BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
 SOURCE = pathlib.Path(os.environ.get("top_srcdir", ".")).resolve()
+# A build without sanitizers, if there is one: what a sanitized daemon starts over and over comes from there, as its
+# programs are tested by themselves.
+PLAIN_BUILD = pathlib.Path(os.environ.get("MERGELOOM_PLAIN_BUILD") or BUILD).resolve()
 # Obviously no real key; tests look for it in everything that is printed.
 KEY = "test-key-not-a-secret"
 # A guard against hanging, never an expectation: far above what anything here takes.
@@ -133,6 +136,15 @@ def real_program(*names):
 
 
 # ---- Programs ----
+
+def worker_environment():
+    """What mergeloomd needs to find what it starts."""
+    found = {"MERGELOOM_WORKER": PLAIN_BUILD / "mergeloom-worker"}
+    if PLAIN_BUILD != BUILD:
+        found["MERGELOOM_PLUGIN_PATH"] = PLAIN_BUILD
+        found["MERGELOOM_SUPERVISE"] = PLAIN_BUILD / "mergeloom-supervise"
+    return found
+
 
 def clean_environment(**more):
     """The environment of everything that is started: nothing of the caller's but what programs need to run."""

@@ -478,7 +478,7 @@ def test_lost_executor():
 def test_crash():
     """a child that dies costs its check and is named; the daemon goes on"""
     worker = harness.scratch() / "worker"
-    real = harness.BUILD / "mergeloom-worker"
+    real = harness.PLAIN_BUILD / "mergeloom-worker"
     worker.write_text(f"""#!/usr/bin/env python3
 import os, signal, subprocess, sys
 request = sys.stdin.buffer.read()

@@ -30,7 +30,7 @@ class Daemon(harness.Server):
     def __init__(self, name, **more):
         super().__init__([harness.BUILD / "mergeloomd"], "mergeloomd: ", harness.clean_environment(**{
             "XDG_STATE_HOME": harness.scratch() / name, "JCA_WORKER_NAME": name, "JCA_WORKER_PORT": "0",
-            "JCA_WORKER_CLUSTER_TOKEN": TOKEN, "MERGELOOM_WORKER": harness.BUILD / "mergeloom-worker",
+            "JCA_WORKER_CLUSTER_TOKEN": TOKEN, **harness.worker_environment(),
             "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "1", **more}))
         self.url = self.url.removesuffix("/providers")
 

@@ -186,9 +186,8 @@ static int64_t number(sqlite_file *file, const char *sql) {
 
 static void test_migrations(void) {
   static const char *const first[] = {"CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)", NULL};
-  static const char *const second[] = {first[0], "INSERT INTO t VALUES (2)", NULL};
-  static const char *const broken[] = {first[0], second[1], "INSERT INTO t VALUES (3); INSERT INTO nowhere VALUES (1)",
-                                       NULL};
+  const char *const second[] = {first[0], "INSERT INTO t VALUES (2)", NULL};
+  const char *const broken[] = {first[0], second[1], "INSERT INTO t VALUES (3); INSERT INTO nowhere VALUES (1)", NULL};
   char path[] = "/tmp/mergeloom-migrations-XXXXXX";
   char side[64];
   sqlite_file *file = NULL;

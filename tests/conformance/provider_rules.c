@@ -583,25 +583,37 @@ static int use_once(const run *in) {
   return ok;
 }
 
-static void check_leaks(run *in) {
-  begin_rule("memory");
-  int64_t blocks = in->host->blocks;
-  int64_t secrets = in->host->secrets;
-  size_t before = 0;
-  for (int i = 0; i < 2 * REPETITIONS; i++) {
+static void open_and_use(run *in) {
+  for (int i = 0; i < REPETITIONS; i++) {
     mloom_open_args args = {.size = sizeof(args), .host = &in->host->table, .settings = &in->settings};
     mloom_error error = MLOOM_ERROR_INIT;
     run other = *in;
-    if (i == REPETITIONS) {
-      before = memory_in_use(); /* whatever it keeps for good it has by now */
-    }
     if (in->provider->open(&args, &other.instance, &error) == MLOOM_OK) {
       use_once(&other);
       in->provider->close(other.instance);
     }
   }
-  size_t after = memory_in_use();
-  size_t growth = after > before ? (after - before) / REPETITIONS : 0;
+}
+
+/* What an instance leaves behind. The allocator's own growth comes and goes; a leak is there every time. */
+static size_t growth_of_instances(run *in) {
+  size_t smallest = SIZE_MAX;
+  open_and_use(in); /* whatever it keeps for good it has then */
+  for (int i = 0; i < 3 && smallest > 0; i++) {
+    size_t before = memory_in_use();
+    open_and_use(in);
+    size_t after = memory_in_use();
+    size_t growth = after > before ? (after - before) / REPETITIONS : 0;
+    smallest = growth < smallest ? growth : smallest;
+  }
+  return smallest;
+}
+
+static void check_leaks(run *in) {
+  begin_rule("memory");
+  int64_t blocks = in->host->blocks;
+  int64_t secrets = in->host->secrets;
+  size_t growth = growth_of_instances(in);
   if (in->host->blocks != blocks || in->host->secrets != secrets) {
     end_rule(STATE_FAIL, "%lld blocks and %lld secrets of the host's were not given back",
              (long long)(in->host->blocks - blocks), (long long)(in->host->secrets - secrets));

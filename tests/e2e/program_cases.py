@@ -131,6 +131,8 @@ def test_demo():
     """the demo job, with validation, through the gate with its self-test"""
     repo = harness.scratch() / "shelf"
     shutil.copytree(DEMO / "repository", repo)
+    for place in [repo, *repo.rglob("*")]:
+        place.chmod(place.stat().st_mode | 0o200)  # a source tree may be read-only
     harness.must(["git", "init", "-q", "-b", "main"], cwd=repo)
     harness.must(["git", "add", "-A"], cwd=repo)
     harness.must(["git", "commit", "-q", "-m", "First"], cwd=repo)

@@ -56,3 +56,8 @@ if DAEMON
 TESTS += tests/e2e/test_daemon_attacks.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_attacks.py
+# What the browser saw stays as an artefact of the build until it is cleaned.
+clean-local: clean-screenshots
+clean-screenshots:
+	rm -rf tests/e2e/screenshots
+.PHONY: clean-screenshots

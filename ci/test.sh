@@ -31,12 +31,13 @@ count_results() {
   say "    $p passed, $f failed, $s skipped"
 }
 
-# checked NAME FOLDER MAKE-ARGUMENTS...: make check in FOLDER, its tests counted one by one.
+# checked NAME FOLDER [TARGET [MAKE-ARGUMENTS...]]: make check, or TARGET, in FOLDER, its tests counted one by one.
 checked() {
-  local name=$1 folder=$2 status=0 before=$failed
+  local name=$1 folder=$2 target=${3:-check} status=0 before=$failed
   shift 2
+  [ $# = 0 ] || shift
   find "$folder/tests" "$folder/fuzz" -name '*.trs' -delete 2>/dev/null
-  logged "$name" bounded make -C "$folder" -k -j"$test_jobs" check "$@" || status=1
+  logged "$name" bounded make -C "$folder" -k -j"$test_jobs" "$target" "$@" || status=1
   count_results "$folder" || status=1
   # A failure that no test owns, of the build for instance.
   [ $status = 1 ] && [ "$failed" = "$before" ] && failed=$((failed + 1))
@@ -72,6 +73,7 @@ report_one() {
 
 check_main() {
   checked check "$build"
+  checked proofs "$build" check-proofs
   finish check
 }
 
@@ -207,6 +209,7 @@ test_all() {
   run_lint
   if step build build_gcc; then
     checked check "$build"
+    checked proofs "$build" check-proofs
     run_installcheck
   fi
   step build-clang build_clang

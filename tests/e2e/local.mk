@@ -43,9 +43,9 @@ EXTRA_DIST += tests/e2e/test_credential_command.py
 TESTS += tests/e2e/test_aws_identity.py
 EXTRA_DIST += tests/e2e/test_aws_identity.py tests/e2e/aws_identity_client.mjs
 if DAEMON
-TESTS += tests/e2e/test_daemon.py tests/e2e/test_daemon_browser.py tests/e2e/test_daemon_fleet.py
+TESTS += tests/e2e/test_daemon.py tests/e2e/test_daemon_browser.py
 endif
-EXTRA_DIST += tests/e2e/test_daemon.py tests/e2e/test_daemon_browser.py tests/e2e/daemon_browser.mjs tests/e2e/test_daemon_fleet.py
+EXTRA_DIST += tests/e2e/test_daemon.py tests/e2e/test_daemon_browser.py tests/e2e/daemon_browser.mjs
 TESTS += tests/e2e/test_key_rotation.py
 EXTRA_DIST += tests/e2e/test_key_rotation.py
 if DAEMON
@@ -61,3 +61,14 @@ clean-local: clean-screenshots
 clean-screenshots:
 	rm -rf tests/e2e/screenshots
 .PHONY: clean-screenshots
+
+# Proofs that are long run by themselves, once, in the ordinary build: not in make check, so neither with sanitizers nor in
+# make distcheck.
+proof_tests =
+if DAEMON
+proof_tests += tests/e2e/test_daemon_fleet.py
+endif
+check-proofs:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(proof_tests)'
+.PHONY: check-proofs
+EXTRA_DIST += tests/e2e/test_daemon_fleet.py

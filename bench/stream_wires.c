@@ -161,14 +161,26 @@ static int close_responses(void *userdata) {
 
 /* ---- Gemini ---- */
 
-static int32_t make_gemini(stream_body *out) {
+static int32_t add_gemini(stream_body *out, int i, const char *usage) {
+  return add(out,
+             "data: {\"candidates\": [{\"content\": {\"role\": \"model\",\"parts\": [{\"text\": \"%s\"}]}}],"
+             "\"usageMetadata\": {%s},\"modelVersion\": \"sim-1\",\"createTime\": "
+             "\"2026-11-23T03:05:07.123456Z\",\"responseId\": \"k1nSaJqXBsu9nvgPw7yR6AM\"}\r\n\r\n",
+             word(i), usage);
+}
+
+/* Totals that go up, in each event or in the last only. */
+static int32_t make_gemini(stream_body *out, int counts) {
+  char usage[200] = "\"trafficType\": \"ON_DEMAND\"";
   int32_t code = MLOOM_OK;
   for (int i = 0; i < EVENTS && code == MLOOM_OK; i++) {
-    code = add(out,
-               "data: {\"candidates\": [{\"content\": {\"role\": \"model\",\"parts\": [{\"text\": \"%s\"}]}}],"
-               "\"usageMetadata\": {\"trafficType\": \"ON_DEMAND\"},\"modelVersion\": \"sim-1\",\"createTime\": "
-               "\"2026-11-23T03:05:07.123456Z\",\"responseId\": \"k1nSaJqXBsu9nvgPw7yR6AM\"}\r\n\r\n",
-               word(i));
+    if (counts) {
+      snprintf(usage, sizeof(usage),
+               "\"promptTokenCount\": 4713,\"candidatesTokenCount\": %d,\"totalTokenCount\": %d,"
+               "\"promptTokensDetails\": [{\"modality\": \"TEXT\",\"tokenCount\": 4713}],\"thoughtsTokenCount\": 412",
+               i + 1, i + 1 + 4713 + 412);
+    }
+    code = add_gemini(out, i, usage);
   }
   if (code == MLOOM_OK) {
     code = add(out, "data: {\"candidates\": [{\"content\": {\"role\": \"model\",\"parts\": [{\"text\": \".\"}]},"
@@ -177,6 +189,14 @@ static int32_t make_gemini(stream_body *out) {
                     "\"responseId\": \"k1nSaJqXBsu9nvgPw7yR6AM\"}\r\n\r\n");
   }
   return code;
+}
+
+static int32_t make_gemini_late(stream_body *out) {
+  return make_gemini(out, 0);
+}
+
+static int32_t make_gemini_counting(stream_body *out) {
+  return make_gemini(out, 1);
 }
 
 static void *open_gemini(void) {
@@ -253,7 +273,9 @@ const stream_wire stream_wires[] = {
      close_chat},
     {"messages", "2", "\"text\":\"", 0, 0, make_messages, open_messages, feed_messages, close_messages},
     {"responses", "2", "\"delta\":\"", 0, 0, make_responses, open_responses, feed_responses, close_responses},
-    {"gemini", "2", "\"text\": \"", 0, 0, make_gemini, open_gemini, feed_gemini, close_gemini},
+    {"gemini", "2", "\"text\": \"", 0, 0, make_gemini_late, open_gemini, feed_gemini, close_gemini},
+    {"gemini, usage in each event", "2", "\"text\": \"", 0, 0, make_gemini_counting, open_gemini, feed_gemini,
+     close_gemini},
     {"converse", "2", "\"text\":\"", 1, 0, make_converse, open_converse, feed_converse, close_converse},
 };
 const size_t stream_wire_count = sizeof(stream_wires) / sizeof(stream_wires[0]);

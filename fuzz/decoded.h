@@ -15,6 +15,11 @@ static inline void decoded_add(const mloom_event *event, void *userdata) {
   mloom_buffer *seen = userdata;
   mloom_bytes texts[] = {event->text, event->id, event->name};
   mloom_buffer_append_format(seen, "%u", event->kind);
+  if (event->kind == MLOOM_EVENT_USAGE) {
+    mloom_buffer_append_format(seen, " %llu %llu %llu %llu", (unsigned long long)event->input_tokens,
+                               (unsigned long long)event->cached_input_tokens, (unsigned long long)event->output_tokens,
+                               (unsigned long long)event->reasoning_tokens);
+  }
   for (size_t i = 0; i < 3; i++) {
     mloom_buffer_append_format(seen, ":%zu:", texts[i].size);
     mloom_buffer_append(seen, texts[i].data, texts[i].size);

@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "base/json_scan.h"
+
 /* Longer texts are no small pieces of a stream; to keep each of them would cost more than it saves. */
 #define TEXT_LIMIT 4096
 
 static void add(mloom_json_places *places, mloom_bytes text, mloom_bytes value, uint32_t is_hole) {
   char c = value.size > 0 ? value.data[0] : '\0';
-  if (c != '"' && c != '-' && (c < '0' || c > '9')) {
+  if (c != '"' && c != '-' && !mloom_json_is_digit(c)) {
     return;
   }
   if (places->count == MLOOM_JSON_TEMPLATE_PLACES) {
@@ -95,6 +97,15 @@ int mloom_json_template_fits(const mloom_json_template *pattern, mloom_bytes tex
   }
   size_t rest = text.size - at;
   return rest == pattern->text.size - kept_at && memcmp(text.data + at, kept + kept_at, rest) == 0;
+}
+
+int mloom_json_raw_integer(mloom_bytes raw, int64_t *out) {
+  *out = 0;
+  if (raw.size == 0 || (raw.data[0] != '-' && !mloom_json_is_digit(raw.data[0]))) {
+    return 0;
+  }
+  *out = mloom_json_integer_value(raw);
+  return 1;
 }
 
 void mloom_json_template_clear(mloom_json_template *pattern) {

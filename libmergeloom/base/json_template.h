@@ -13,7 +13,7 @@
 
 #include "base/json_reader.h"
 
-#define MLOOM_JSON_TEMPLATE_PLACES 12
+#define MLOOM_JSON_TEMPLATE_PLACES 16
 
 /* A string or number in a text. */
 typedef struct mloom_json_place {
@@ -48,6 +48,9 @@ int mloom_json_template_set(mloom_json_template *pattern, mloom_bytes text, cons
 /* Does the text fit? values are what stands in the holes, as in the text, each at the index of its place. */
 int mloom_json_template_fits(const mloom_json_template *pattern, mloom_bytes text,
                              mloom_bytes values[MLOOM_JSON_TEMPLATE_PLACES]);
+/* A value that mloom_json_reader_raw or a hole gave, as an integer: fractions are cut off, and it saturates. 0 when it
+ * is no number. */
+int mloom_json_raw_integer(mloom_bytes raw, int64_t *out);
 void mloom_json_template_clear(mloom_json_template *pattern);
 void mloom_json_template_free(mloom_json_template *pattern);
 

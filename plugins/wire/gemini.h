@@ -89,6 +89,14 @@ typedef struct mloom_gemini_part {
 #define MLOOM_GEMINI_FINISH_CALLS 5u   /* the model made calls that cannot be used */
 #define MLOOM_GEMINI_FINISH_FAILED 6u  /* for another reason */
 
+/* Tokens, as indices. */
+#define MLOOM_GEMINI_PROMPT 0u
+#define MLOOM_GEMINI_TOOL_PROMPT 1u
+#define MLOOM_GEMINI_CACHED 2u
+#define MLOOM_GEMINI_CANDIDATES 3u /* thoughts not included */
+#define MLOOM_GEMINI_THOUGHTS 4u
+#define MLOOM_GEMINI_COUNTS 5u
+
 struct mloom_gemini_answer {
   mloom_gemini_part *parts;
   size_t part_count;
@@ -100,19 +108,24 @@ struct mloom_gemini_answer {
   char finish_message[400];
   char block_reason[64]; /* the prompt was blocked */
   char response_id[128];
-  uint64_t prompt_tokens;
-  uint64_t tool_prompt_tokens;
-  uint64_t cached_tokens;
-  uint64_t candidate_tokens; /* thoughts not included */
-  uint64_t thought_tokens;
+  uint64_t counts[MLOOM_GEMINI_COUNTS];
 };
+
+/* The counts of an event. */
+typedef struct mloom_gemini_usage {
+  int told;                             /* the event has one */
+  mloom_bytes raw[MLOOM_GEMINI_COUNTS]; /* of the event at hand */
+  size_t hole[MLOOM_GEMINI_COUNTS];     /* of the template */
+} mloom_gemini_usage;
 
 typedef struct mloom_gemini_decoder {
   mloom_answer_reader reader;
   mloom_buffer text; /* unescaped strings */
   mloom_buffer scratch;
-  mloom_buffer repaired; /* an event whose UTF-8 was malformed */
-  mloom_pieces pieces;   /* of text and thoughts */
+  mloom_buffer repaired;         /* an event whose UTF-8 was malformed */
+  mloom_pieces pieces;           /* of text and thoughts */
+  mloom_gemini_usage usage;      /* by the event at hand */
+  mloom_gemini_usage kept_usage; /* by the event that became the template */
   mloom_gemini_answer answer;
   mloom_google_failure failure; /* an error inside the answer */
   int has_failure;

@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#define DETAILS_DEPTH 3 /* of usageMetadata: lists of objects */
+
 static void read_text(mloom_gemini_decoder *decoder, mloom_json_reader *reader, char *out, size_t out_size) {
   mloom_bytes text;
   if (mloom_json_reader_string(reader, &decoder->scratch, &text) && text.size > 0) {
@@ -272,48 +274,112 @@ static void read_feedback(mloom_gemini_decoder *decoder, mloom_json_reader *read
   }
 }
 
-static void read_count(mloom_json_reader *reader, uint64_t *count) {
+/* ---- Usage ---- */
+
+/* The index of a count of usageMetadata, MLOOM_GEMINI_COUNTS for anything else: the total is their sum. */
+static size_t count_named(mloom_bytes key) {
+  static const char *const names[MLOOM_GEMINI_COUNTS] = {"promptTokenCount", "toolUsePromptTokenCount",
+                                                         "cachedContentTokenCount", "candidatesTokenCount",
+                                                         "thoughtsTokenCount"};
+  size_t index = 0;
+  while (index < MLOOM_GEMINI_COUNTS && !mloom_text_equal(key, names[index])) {
+    index++;
+  }
+  return index;
+}
+
+static void take_count(uint64_t *count, mloom_bytes raw) {
   int64_t value;
-  if (mloom_json_reader_integer(reader, &value) && value >= 0) {
+  if (mloom_json_raw_integer(raw, &value) && value >= 0) {
     *count = (uint64_t)value;
+  }
+}
+
+static void tell_usage(mloom_gemini_decoder *decoder) {
+  const uint64_t *counts = decoder->answer.counts;
+  mloom_event event = {.size = (uint32_t)sizeof(event),
+                       .kind = MLOOM_EVENT_USAGE,
+                       .input_tokens = counts[MLOOM_GEMINI_PROMPT] + counts[MLOOM_GEMINI_TOOL_PROMPT],
+                       .cached_input_tokens = counts[MLOOM_GEMINI_CACHED],
+                       .output_tokens = counts[MLOOM_GEMINI_CANDIDATES] + counts[MLOOM_GEMINI_THOUGHTS],
+                       .reasoning_tokens = counts[MLOOM_GEMINI_THOUGHTS]};
+  decoder->has_usage = 1;
+  mloom_answer_emit(decoder->sink, &event);
+}
+
+/* Skips what stands beside the counts; its numbers count on from event to event too. */
+static void skip_details(mloom_gemini_decoder *decoder, mloom_json_reader *reader, int depth) {
+  mloom_bytes key;
+  int kind = mloom_json_reader_peek(reader);
+  if (kind == MLOOM_JSON_NUMBER) {
+    mloom_json_places_skip(&decoder->pieces.places, reader);
+  } else if (kind == MLOOM_JSON_ARRAY && depth > 0 && mloom_json_reader_array(reader)) {
+    while (mloom_json_reader_element(reader)) {
+      skip_details(decoder, reader, depth - 1);
+    }
+  } else if (kind == MLOOM_JSON_OBJECT && depth > 0 && mloom_json_reader_object(reader)) {
+    while (mloom_json_reader_key(reader, &key)) {
+      skip_details(decoder, reader, depth - 1);
+    }
+  } else {
+    mloom_json_reader_skip(reader);
   }
 }
 
 /* Numbers are totals: a later one takes the place of an earlier one. Before the end there may be none of them. */
 static void read_usage(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
-  mloom_gemini_answer *answer = &decoder->answer;
+  mloom_bytes event = {reader->data, reader->size};
+  mloom_gemini_usage said = {.told = 0};
   mloom_bytes key;
-  int has_count = 0;
+  int twice = 0;
   if (!mloom_json_reader_object(reader)) {
     return;
   }
   while (mloom_json_reader_key(reader, &key)) {
-    uint64_t *count = mloom_text_equal(key, "promptTokenCount")          ? &answer->prompt_tokens
-                      : mloom_text_equal(key, "toolUsePromptTokenCount") ? &answer->tool_prompt_tokens
-                      : mloom_text_equal(key, "cachedContentTokenCount") ? &answer->cached_tokens
-                      : mloom_text_equal(key, "candidatesTokenCount")    ? &answer->candidate_tokens
-                      : mloom_text_equal(key, "thoughtsTokenCount")      ? &answer->thought_tokens
-                                                                         : NULL;
-    if (count != NULL) {
-      has_count = 1;
-      read_count(reader, count);
-    } else {
-      mloom_json_reader_skip(reader);
+    size_t index = count_named(key);
+    if (index == MLOOM_GEMINI_COUNTS) {
+      skip_details(decoder, reader, DETAILS_DEPTH);
+      continue;
+    }
+    said.told = 1;
+    twice |= said.raw[index].size > 0;
+    if (mloom_json_reader_raw(reader, &said.raw[index])) {
+      mloom_json_places_take(&decoder->pieces.places, event, said.raw[index]);
+      take_count(&decoder->answer.counts[index], said.raw[index]);
     }
   }
-  if (!has_count) {
+  if (!said.told) {
     return;
   }
-  decoder->has_usage = 1;
-  decoder->pieces.said.more = 1;
-  mloom_event event = {.size = (uint32_t)sizeof(event),
-                       .kind = MLOOM_EVENT_USAGE,
-                       .input_tokens = answer->prompt_tokens + answer->tool_prompt_tokens,
-                       .cached_input_tokens = answer->cached_tokens,
-                       .output_tokens = answer->candidate_tokens + answer->thought_tokens,
-                       .reasoning_tokens = answer->thought_tokens};
-  mloom_answer_emit(decoder->sink, &event);
+  /* What fits the template is told in this order: the piece, then the usage. */
+  decoder->pieces.said.more |= twice || decoder->usage.told || decoder->pieces.said.raw.size == 0;
+  decoder->usage = said;
+  tell_usage(decoder);
 }
+
+/* The event became the template: where its counts stand. */
+static void keep_usage(mloom_gemini_decoder *decoder, mloom_bytes event) {
+  decoder->kept_usage.told = decoder->usage.told;
+  for (size_t i = 0; i < MLOOM_GEMINI_COUNTS; i++) {
+    decoder->kept_usage.hole[i] = mloom_json_places_find(&decoder->pieces.pattern.places, event, decoder->usage.raw[i]);
+  }
+}
+
+/* values: of an event that fits the template. */
+static void tell_kept_usage(mloom_gemini_decoder *decoder, const mloom_bytes *values) {
+  const mloom_gemini_usage *kept = &decoder->kept_usage;
+  if (!kept->told) {
+    return;
+  }
+  for (size_t i = 0; i < MLOOM_GEMINI_COUNTS; i++) {
+    if (kept->hole[i] < MLOOM_JSON_TEMPLATE_PLACES) {
+      take_count(&decoder->answer.counts[i], values[kept->hole[i]]);
+    }
+  }
+  tell_usage(decoder);
+}
+
+/* ---- Chunks ---- */
 
 static int32_t read_response(mloom_gemini_decoder *decoder, mloom_json_reader *reader) {
   mloom_bytes key;
@@ -354,21 +420,25 @@ static int32_t end_of(mloom_gemini_decoder *decoder, mloom_json_reader *reader, 
 
 int32_t mloom_gemini_read_chunk(mloom_gemini_decoder *decoder, mloom_bytes data) {
   mloom_json_reader reader;
+  mloom_bytes values[MLOOM_JSON_TEMPLATE_PLACES];
   mloom_bytes raw;
   mloom_bytes text;
-  if (mloom_pieces_fit(&decoder->pieces, data, &raw)) {
+  if (mloom_pieces_fit_values(&decoder->pieces, data, &raw, values)) {
     int32_t code = mloom_json_unquote(raw, &decoder->text, &text);
-    return code == MLOOM_OK ? say(decoder, decoder->pieces.kept.kind, text) : code;
+    code = code == MLOOM_OK ? say(decoder, decoder->pieces.kept.kind, text) : code;
+    tell_kept_usage(decoder, values);
+    return code;
   }
   mloom_pieces_begin(&decoder->pieces);
+  decoder->usage.told = 0;
   int32_t status = mloom_answer_repair(&data, &decoder->repaired);
   if (status != MLOOM_OK) {
     return status;
   }
   mloom_json_reader_init(&reader, data.data, data.size);
   status = end_of(decoder, &reader, read_response(decoder, &reader));
-  if (status == MLOOM_OK && !decoder->malformed) {
-    mloom_pieces_keep(&decoder->pieces, data);
+  if (status == MLOOM_OK && !decoder->malformed && mloom_pieces_keep(&decoder->pieces, data)) {
+    keep_usage(decoder, data);
   }
   return status;
 }

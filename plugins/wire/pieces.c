@@ -5,13 +5,18 @@
 
 #define EMPTY_STRING_SIZE 2
 
-int mloom_pieces_fit(const mloom_pieces *pieces, mloom_bytes event, mloom_bytes *raw) {
-  mloom_bytes values[MLOOM_JSON_TEMPLATE_PLACES];
+int mloom_pieces_fit_values(const mloom_pieces *pieces, mloom_bytes event, mloom_bytes *raw,
+                            mloom_bytes values[MLOOM_JSON_TEMPLATE_PLACES]) {
   if (!mloom_json_template_fits(&pieces->pattern, event, values)) {
     return 0;
   }
   *raw = values[pieces->hole];
   return raw->size > EMPTY_STRING_SIZE;
+}
+
+int mloom_pieces_fit(const mloom_pieces *pieces, mloom_bytes event, mloom_bytes *raw) {
+  mloom_bytes values[MLOOM_JSON_TEMPLATE_PLACES];
+  return mloom_pieces_fit_values(pieces, event, raw, values);
 }
 
 void mloom_pieces_begin(mloom_pieces *pieces) {
@@ -36,13 +41,15 @@ int32_t mloom_pieces_read(mloom_pieces *pieces, mloom_bytes event, mloom_json_re
   return mloom_json_unquote(raw, scratch, out);
 }
 
-void mloom_pieces_keep(mloom_pieces *pieces, mloom_bytes event) {
-  if (pieces->said.raw.size > 0 && !pieces->said.more &&
-      mloom_json_template_set(&pieces->pattern, event, &pieces->places)) {
-    pieces->hole = mloom_json_places_find(&pieces->places, event, pieces->said.raw);
-    pieces->kept = pieces->said;
-    pieces->kept.raw = (mloom_bytes){NULL, 0};
+int mloom_pieces_keep(mloom_pieces *pieces, mloom_bytes event) {
+  if (pieces->said.raw.size == 0 || pieces->said.more ||
+      !mloom_json_template_set(&pieces->pattern, event, &pieces->places)) {
+    return 0;
   }
+  pieces->hole = mloom_json_places_find(&pieces->places, event, pieces->said.raw);
+  pieces->kept = pieces->said;
+  pieces->kept.raw = (mloom_bytes){NULL, 0};
+  return 1;
 }
 
 void mloom_pieces_forget(mloom_pieces *pieces) {

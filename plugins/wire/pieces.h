@@ -33,13 +33,16 @@ typedef struct mloom_pieces {
 /* Does the event say what the kept one said, but for the piece? raw is that piece, for mloom_json_unquote; never an
  * empty one. */
 int mloom_pieces_fit(const mloom_pieces *pieces, mloom_bytes event, mloom_bytes *raw);
+/* The same; values are what stands in all the holes, at the index of their place in the template. */
+int mloom_pieces_fit_values(const mloom_pieces *pieces, mloom_bytes event, mloom_bytes *raw,
+                            mloom_bytes values[MLOOM_JSON_TEMPLATE_PLACES]);
 void mloom_pieces_begin(mloom_pieces *pieces);
 /* Reads the string that comes next, which lies in event, and notes it; an empty one says nothing. Another kind of value
  * is skipped, and out then {NULL, 0}. MLOOM_E_MEMORY. */
 int32_t mloom_pieces_read(mloom_pieces *pieces, mloom_bytes event, mloom_json_reader *reader, uint32_t kind,
                           int64_t index, mloom_buffer *scratch, mloom_bytes *out);
-/* The event was read to its end and is well formed. */
-void mloom_pieces_keep(mloom_pieces *pieces, mloom_bytes event);
+/* The event was read to its end and is well formed. 1 when it became the template. */
+int mloom_pieces_keep(mloom_pieces *pieces, mloom_bytes event);
 /* Nothing fits any more. */
 void mloom_pieces_forget(mloom_pieces *pieces);
 void mloom_pieces_free(mloom_pieces *pieces);

@@ -282,6 +282,32 @@ static void test_template_is_used(void) {
   mloom_gemini_decoder_free(&decoder);
 }
 
+#define COUNTING(text, prompt, candidates, total, detail)                                                            \
+  CHUNK(PARTS(TEXT(text)) ",\"usageMetadata\":{\"promptTokenCount\":" prompt ",\"candidatesTokenCount\":" candidates \
+                          ",\"totalTokenCount\":" total                                                              \
+                          ",\"candidatesTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":" detail "}]}")
+
+/* Totals that go up in each chunk: the template is used, and what it gives is what reading in full gives. */
+static void test_usage_in_each_chunk(void) {
+  static const char text[] = COUNTING("one", "30", "1", "31", "1") COUNTING("two", "30", "2", "32", "2")
+      COUNTING("three", "30", "-3", "33", "3") COUNTING("four", "40", "4e1", "44", "4") CHUNK(LAST(TEXT("."), "STOP"));
+  record seen;
+  static const size_t steps[] = {0, 1, 4096};
+  for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+    CU_ASSERT_EQUAL(decode(&seen, text, steps[i], 200).last_feed, MLOOM_COMPLETE);
+    UNIT_ASSERT_STRING(mloom_buffer_string(&seen.text), "onetwothreefour.");
+    CU_ASSERT_EQUAL(seen.usages, 4);
+    CU_ASSERT_EQUAL(seen.usage.input_tokens, 40);
+    CU_ASSERT_EQUAL(seen.usage.output_tokens, 40);
+    record_free(&seen);
+  }
+  mloom_gemini_decoder decoder;
+  mloom_gemini_decoder_init(&decoder);
+  CU_ASSERT_EQUAL(mloom_gemini_decoder_feed(&decoder, text, sizeof(text) - 1, NULL, NULL), MLOOM_COMPLETE);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "two"));
+  mloom_gemini_decoder_free(&decoder);
+}
+
 /* ---- Errors ---- */
 
 #define DETAILS(code, status, message, details) \
@@ -380,6 +406,7 @@ static void test_more_than_an_answer_may_hold(void) {
 
 static const unit_test tests[] = {
     {"a template is used", test_template_is_used},
+    {"usage in each chunk", test_usage_in_each_chunk},
     {"whole", test_whole},
     {"byte by byte", test_byte_by_byte},
     {"usage is a total and thoughts are outside of candidates",

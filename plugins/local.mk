@@ -139,6 +139,8 @@ plugins_libwire_la_SOURCES += \
   plugins/cli/command.h \
   plugins/cli/lines.c \
   plugins/cli/lines.h \
+  plugins/cli/members.c \
+  plugins/cli/members.h \
   plugins/cli/program.c \
   plugins/cli/program.h \
   plugins/cli/stream.c \

@@ -164,15 +164,12 @@ static void turn_ended(mloom_cli_session *session) {
 
 /* ---- The plugin ---- */
 
-static const char *const native[] = {
-#if defined(__aarch64__)
-    "@anthropic-ai/claude-code-linux-arm64/claude",
-    "@anthropic-ai/claude-code/node_modules/@anthropic-ai/claude-code-linux-arm64/claude",
+#ifdef __aarch64__
+#define NATIVE "@anthropic-ai/claude-code-linux-arm64/claude"
 #else
-    "@anthropic-ai/claude-code-linux-x64/claude",
-    "@anthropic-ai/claude-code/node_modules/@anthropic-ai/claude-code-linux-x64/claude",
+#define NATIVE "@anthropic-ai/claude-code-linux-x64/claude"
 #endif
-    NULL};
+static const char *const native[] = {NATIVE, "@anthropic-ai/claude-code/node_modules/" NATIVE, NULL};
 
 static const mloom_cli_kind kind = {.id = "claude-code-cli",
                                     .program = "claude",
@@ -199,48 +196,22 @@ static int32_t instance_check(void *instance, const mloom_probe_sink *sink, mloo
               "the worker's sandbox holds claude, and one more each of its commands: no network, no login, changes in "
               "the repository only",
               "", sink->userdata);
-  if (self->login.size > 0 && mloom_cli_check_folder(self->login.data, kind.login_setting, sink) &&
-      mloom_cli_is_locked(self->login.data)) {
-    sink->check("login", MLOOM_CHECK_WARN, "another process is using this login now: jobs wait for each other",
-                "give each worker a login of its own, or an API key", sink->userdata);
-  }
+  mloom_cli_check_login(self, sink);
   return MLOOM_OK;
 }
 
 static const char *const aliases[] = {"claude-code", NULL};
 
 static const mloom_provider provider = {
-    .size = (uint32_t)sizeof(mloom_provider),
+    MLOOM_CLI_PROVIDER,
     .id = "claude-code-cli",
     .title = "Claude Code CLI",
     .description = "Anthropic's claude program, with its own login",
-    .shape = MLOOM_SHAPE_AGENT,
-    .threads = MLOOM_THREADS_SERIALIZE_INSTANCE,
-    .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING,
     .aliases = aliases,
     .fields = fields,
     .field_count = sizeof(fields) / sizeof(fields[0]),
     .open = instance_open,
     .check = instance_check,
-    MLOOM_CLI_FUNCTIONS,
 };
 
-static const mloom_provider *const providers[] = {&provider};
-
-static const mloom_plugin plugin = {
-    .size = (uint32_t)sizeof(mloom_plugin),
-    .abi_major = MLOOM_ABI_MAJOR,
-    .abi_minor = MLOOM_ABI_MINOR,
-    .name = "claude-code-cli",
-    .version = PACKAGE_VERSION,
-    .description = "Provider for the claude program",
-    .providers = providers,
-    .provider_count = 1,
-};
-
-const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
-  (void)host;
-  (void)error_text;
-  (void)error_size;
-  return &plugin;
-}
+MLOOM_CLI_PLUGIN(provider, "claude-code-cli", "Provider for the claude program")

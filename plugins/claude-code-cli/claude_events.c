@@ -1,32 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "claude-code-cli/claude_events.h"
 
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/members.h"
 
-/* Members of one event, in whatever order they come. Raw ones are within the line. */
+/* Members of one event, in whatever order they come. */
 typedef struct event {
   mloom_buffer type;
   mloom_buffer subtype;
   mloom_buffer session;
   mloom_buffer result;
-  mloom_buffer error; /* a word; also of the first of errors */
+  mloom_buffer error; /* a word */
   mloom_buffer tool;
-  mloom_buffer message; /* of a refusal */
-  mloom_bytes content;  /* of the message */
+  mloom_bytes errors;
+  mloom_bytes message; /* an object; of a refusal a text */
   mloom_bytes structured;
   mloom_bytes usage;
-  mloom_buffer cost;
+  mloom_bytes cost;
   int64_t status;
   int64_t attempt;
   int64_t attempts;
   int is_error;
-  int is_synthetic; /* the program's own words in the place of an answer */
-  int is_nested;    /* of a helper of the model's */
+  int is_nested; /* of a helper of the model's */
 } event;
+
+MLOOM_CLI_MEMBERS(event_members, {{"type", MLOOM_CLI_TEXT, offsetof(event, type), NULL},
+                                  {"subtype", MLOOM_CLI_TEXT, offsetof(event, subtype), NULL},
+                                  {"session_id", MLOOM_CLI_TEXT, offsetof(event, session), NULL},
+                                  {"message", MLOOM_CLI_RAW, offsetof(event, message), NULL},
+                                  {"parent_tool_use_id", MLOOM_CLI_IS_TEXT, offsetof(event, is_nested), NULL},
+                                  {"error", MLOOM_CLI_TEXT, offsetof(event, error), NULL},
+                                  {"tool_name", MLOOM_CLI_TEXT, offsetof(event, tool), NULL},
+                                  {"attempt", MLOOM_CLI_INTEGER, offsetof(event, attempt), NULL},
+                                  {"max_retries", MLOOM_CLI_INTEGER, offsetof(event, attempts), NULL},
+                                  {"is_error", MLOOM_CLI_BOOLEAN, offsetof(event, is_error), NULL},
+                                  {"result", MLOOM_CLI_TEXT, offsetof(event, result), NULL},
+                                  {"api_error_status", MLOOM_CLI_INTEGER, offsetof(event, status), NULL},
+                                  {"error_status", MLOOM_CLI_INTEGER, offsetof(event, status), NULL},
+                                  {"errors", MLOOM_CLI_RAW, offsetof(event, errors), NULL},
+                                  {"structured_output", MLOOM_CLI_RAW, offsetof(event, structured), NULL},
+                                  {"usage", MLOOM_CLI_RAW, offsetof(event, usage), NULL},
+                                  {"total_cost_usd", MLOOM_CLI_RAW, offsetof(event, cost), NULL}});
 
 static void free_event(event *self) {
   mloom_buffer_free(&self->type);
@@ -35,116 +53,6 @@ static void free_event(event *self) {
   mloom_buffer_free(&self->result);
   mloom_buffer_free(&self->error);
   mloom_buffer_free(&self->tool);
-  mloom_buffer_free(&self->message);
-  mloom_buffer_free(&self->cost);
-}
-
-static mloom_bytes bytes_of(const mloom_buffer *buffer) {
-  return (mloom_bytes){mloom_buffer_string(buffer), buffer->size};
-}
-
-static int is(const mloom_buffer *buffer, const char *text) {
-  return mloom_text_equal(bytes_of(buffer), text);
-}
-
-/* Reads a string in the place of what out holds; what is none leaves it empty. */
-static void take(mloom_json_reader *reader, mloom_buffer *out) {
-  mloom_buffer_clear(out);
-  mloom_json_reader_append_string(reader, out);
-}
-
-/* A message is an object; a refusal has a text in its place. */
-static void read_message(mloom_json_reader *reader, event *out) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer model = MLOOM_BUFFER_INIT;
-  mloom_bytes key;
-  if (mloom_json_reader_peek(reader) == MLOOM_JSON_STRING) {
-    take(reader, &out->message);
-    return;
-  }
-  if (!mloom_json_reader_object(reader)) {
-    return;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "content")) {
-      mloom_json_reader_raw(reader, &out->content);
-    } else if (mloom_text_equal(key, "model")) {
-      take(reader, &model);
-      out->is_synthetic = is(&model, "<synthetic>");
-    } else {
-      mloom_json_reader_skip(reader);
-    }
-  }
-}
-
-static void read_errors(mloom_json_reader *reader, mloom_buffer *out) {
-  if (!mloom_json_reader_array(reader)) {
-    return;
-  }
-  while (mloom_json_reader_element(reader)) {
-    if (out->size == 0) {
-      take(reader, out);
-    } else {
-      mloom_json_reader_skip(reader);
-    }
-  }
-}
-
-/* The members that a result has; 0 when key is none of them. */
-static int read_end_member(mloom_json_reader *reader, mloom_bytes key, event *out) {
-  mloom_bytes raw;
-  if (mloom_text_equal(key, "is_error")) {
-    mloom_json_reader_boolean(reader, &out->is_error);
-  } else if (mloom_text_equal(key, "result")) {
-    take(reader, &out->result);
-  } else if (mloom_text_equal(key, "api_error_status") || mloom_text_equal(key, "error_status")) {
-    mloom_json_reader_integer(reader, &out->status);
-  } else if (mloom_text_equal(key, "errors")) {
-    read_errors(reader, &out->error);
-  } else if (mloom_text_equal(key, "structured_output")) {
-    mloom_json_reader_raw(reader, &out->structured);
-  } else if (mloom_text_equal(key, "usage")) {
-    mloom_json_reader_raw(reader, &out->usage);
-  } else if (mloom_text_equal(key, "total_cost_usd")) {
-    mloom_buffer_clear(&out->cost);
-    if (mloom_json_reader_raw(reader, &raw) && raw.size < 40) {
-      mloom_buffer_append(&out->cost, raw.data, raw.size);
-    }
-  } else {
-    return 0;
-  }
-  return 1;
-}
-
-static int32_t read_event(mloom_json_reader *reader, event *out) {
-  mloom_bytes key;
-  if (!mloom_json_reader_object(reader)) {
-    return MLOOM_E_INVALID;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "type")) {
-      take(reader, &out->type);
-    } else if (mloom_text_equal(key, "subtype")) {
-      take(reader, &out->subtype);
-    } else if (mloom_text_equal(key, "session_id")) {
-      take(reader, &out->session);
-    } else if (mloom_text_equal(key, "message")) {
-      read_message(reader, out);
-    } else if (mloom_text_equal(key, "parent_tool_use_id")) {
-      out->is_nested = mloom_json_reader_peek(reader) == MLOOM_JSON_STRING;
-      mloom_json_reader_skip(reader);
-    } else if (mloom_text_equal(key, "error")) {
-      take(reader, &out->error);
-    } else if (mloom_text_equal(key, "tool_name")) {
-      take(reader, &out->tool);
-    } else if (mloom_text_equal(key, "attempt")) {
-      mloom_json_reader_integer(reader, &out->attempt);
-    } else if (mloom_text_equal(key, "max_retries")) {
-      mloom_json_reader_integer(reader, &out->attempts);
-    } else if (!read_end_member(reader, key, out)) {
-      mloom_json_reader_skip(reader);
-    }
-  }
-  return mloom_json_reader_end(reader);
 }
 
 /* ---- What is said and done ---- */
@@ -154,6 +62,7 @@ typedef struct block {
   mloom_buffer text;
   mloom_buffer name;
   mloom_buffer subject; /* what a tool works on */
+  mloom_bytes content;  /* of a tool's result */
   int is_error;
 } block;
 
@@ -165,110 +74,100 @@ static void free_block(block *self) {
 }
 
 /* The member of a tool's input that says most about the call. */
-static void read_input(mloom_json_reader *reader, mloom_buffer *out) {
-  mloom_bytes key;
-  if (!mloom_json_reader_object(reader)) {
-    return;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "command") || mloom_text_equal(key, "file_path") || mloom_text_equal(key, "pattern")) {
-      take(reader, out);
-    } else {
-      mloom_json_reader_skip(reader);
-    }
-  }
-}
+MLOOM_CLI_MEMBERS(input_members, {{"command", MLOOM_CLI_TEXT, 0, NULL},
+                                  {"file_path", MLOOM_CLI_TEXT, 0, NULL},
+                                  {"pattern", MLOOM_CLI_TEXT, 0, NULL}});
+MLOOM_CLI_MEMBERS(block_members, {{"type", MLOOM_CLI_TEXT, offsetof(block, type), NULL},
+                                  {"text", MLOOM_CLI_TEXT, offsetof(block, text), NULL},
+                                  {"thinking", MLOOM_CLI_TEXT, offsetof(block, text), NULL},
+                                  {"name", MLOOM_CLI_TEXT, offsetof(block, name), NULL},
+                                  {"input", MLOOM_CLI_OBJECT, offsetof(block, subject), &input_members},
+                                  {"content", MLOOM_CLI_RAW, offsetof(block, content), NULL},
+                                  {"is_error", MLOOM_CLI_BOOLEAN, offsetof(block, is_error), NULL}});
+MLOOM_CLI_MEMBERS(text_members, {{"text", MLOOM_CLI_TEXT, 0, NULL}});
 
 /* A tool's result is a text, or blocks of which the first text is enough. */
-static void read_content(mloom_json_reader *reader, mloom_buffer *out) {
-  mloom_bytes key;
-  if (mloom_json_reader_peek(reader) == MLOOM_JSON_STRING) {
-    take(reader, out);
+static void read_content(mloom_bytes content, mloom_buffer *out) {
+  mloom_json_reader reader;
+  mloom_cli_begin(&reader, content);
+  if (mloom_json_reader_peek(&reader) == MLOOM_JSON_STRING) {
+    mloom_cli_take_text(&reader, out);
     return;
   }
-  if (!mloom_json_reader_array(reader)) {
+  mloom_buffer_clear(out);
+  if (!mloom_json_reader_array(&reader)) {
     return;
   }
-  while (mloom_json_reader_element(reader)) {
-    if (!mloom_json_reader_object(reader)) {
-      continue;
-    }
-    while (mloom_json_reader_key(reader, &key)) {
-      if (mloom_text_equal(key, "text") && out->size == 0) {
-        take(reader, out);
-      } else {
-        mloom_json_reader_skip(reader);
-      }
-    }
-  }
-}
-
-static void read_block(mloom_json_reader *reader, block *out) {
-  mloom_bytes key;
-  if (!mloom_json_reader_object(reader)) {
-    return;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "type")) {
-      take(reader, &out->type);
-    } else if (mloom_text_equal(key, "text") || mloom_text_equal(key, "thinking")) {
-      take(reader, &out->text);
-    } else if (mloom_text_equal(key, "name")) {
-      take(reader, &out->name);
-    } else if (mloom_text_equal(key, "input")) {
-      read_input(reader, &out->subject);
-    } else if (mloom_text_equal(key, "content")) {
-      read_content(reader, &out->text);
-    } else if (mloom_text_equal(key, "is_error")) {
-      mloom_json_reader_boolean(reader, &out->is_error);
+  while (mloom_json_reader_element(&reader)) {
+    if (out->size == 0) {
+      mloom_cli_read_members(&reader, &text_members, out);
     } else {
-      mloom_json_reader_skip(reader);
+      mloom_json_reader_skip(&reader);
     }
   }
 }
 
 static void tell_tool(mloom_cli_stream *stream, const block *self) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer line = MLOOM_BUFFER_INIT;
-  if (is(&self->name, "Bash")) {
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "command", bytes_of(&self->subject));
-  } else if (!is(&self->name, "StructuredOutput") &&
+  if (mloom_cli_is(&self->name, "Bash")) {
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "command", mloom_cli_bytes(&self->subject));
+  } else if (!mloom_cli_is(&self->name, "StructuredOutput") &&
              mloom_buffer_append_format(&line, "%s %s", mloom_buffer_string(&self->name),
                                         mloom_buffer_string(&self->subject)) == MLOOM_OK) {
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "tool", bytes_of(&line));
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "tool", mloom_cli_bytes(&line));
   }
 }
 
-static int32_t take_block(mloom_cli_stream *stream, const event *self, const block *part) {
-  if (is(&part->type, "text")) {
-    if (self->is_synthetic) {
-      return mloom_cli_stream_keep(&stream->complaint, bytes_of(&part->text), 1000);
+static int32_t take_block(mloom_cli_stream *stream, int is_nested, int is_synthetic, const block *part) {
+  if (mloom_cli_is(&part->type, "text")) {
+    if (is_synthetic) {
+      return mloom_cli_stream_keep(&stream->complaint, mloom_cli_bytes(&part->text), 1000);
     }
-    if (!self->is_nested) {
-      mloom_cli_stream_say(stream, MLOOM_EVENT_TEXT, bytes_of(&part->text));
-      return mloom_cli_stream_keep(&stream->answer, bytes_of(&part->text), MLOOM_CLI_LINE_LIMIT);
+    if (!is_nested) {
+      mloom_cli_stream_say(stream, MLOOM_EVENT_TEXT, mloom_cli_bytes(&part->text));
+      return mloom_cli_stream_keep(&stream->answer, mloom_cli_bytes(&part->text), MLOOM_CLI_LINE_LIMIT);
     }
-  } else if (is(&part->type, "thinking")) {
-    mloom_cli_stream_say(stream, MLOOM_EVENT_REASONING, bytes_of(&part->text));
-  } else if (is(&part->type, "tool_use")) {
+  } else if (mloom_cli_is(&part->type, "thinking")) {
+    mloom_cli_stream_say(stream, MLOOM_EVENT_REASONING, mloom_cli_bytes(&part->text));
+  } else if (mloom_cli_is(&part->type, "tool_use")) {
     tell_tool(stream, part);
-  } else if (is(&part->type, "tool_result")) {
+  } else if (mloom_cli_is(&part->type, "tool_result")) {
     mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, part->is_error ? "tool_failed" : "tool_end",
-                          part->is_error ? bytes_of(&part->text) : (mloom_bytes){"", 0});
+                          part->is_error ? mloom_cli_bytes(&part->text) : (mloom_bytes){"", 0});
   }
   return MLOOM_OK;
 }
 
+/* What a message is, besides an event. */
+typedef struct message {
+  mloom_buffer model;
+  mloom_bytes content;
+} message;
+
+MLOOM_CLI_MEMBERS(message_members, {{"model", MLOOM_CLI_TEXT, offsetof(message, model), NULL},
+                                    {"content", MLOOM_CLI_RAW, offsetof(message, content), NULL}});
+
+static void free_message(message *self) {
+  mloom_buffer_free(&self->model);
+}
+
 static int32_t take_content(mloom_cli_stream *stream, const event *self) {
+  MLOOM_AUTO(free_message) message said = {.model = MLOOM_BUFFER_INIT};
   mloom_json_reader reader;
   int32_t code = MLOOM_OK;
-  mloom_json_reader_init(&reader, self->content.data == NULL ? "" : self->content.data, self->content.size);
+  mloom_cli_read_object(self->message, &message_members, &said);
+  mloom_cli_begin(&reader, said.content);
   if (!mloom_json_reader_array(&reader)) {
     return MLOOM_OK;
   }
   while (code == MLOOM_OK && mloom_json_reader_element(&reader)) {
     MLOOM_AUTO(free_block) block part = {.type = MLOOM_BUFFER_INIT};
-    read_block(&reader, &part);
-    code = take_block(stream, self, &part);
+    mloom_cli_read_members(&reader, &block_members, &part);
+    if (part.content.data != NULL) {
+      read_content(part.content, &part.text);
+    }
+    /* The program's own words stand in the place of an answer. */
+    code = take_block(stream, self->is_nested, mloom_cli_is(&said.model, "<synthetic>"), &part);
   }
   return code;
 }
@@ -277,50 +176,59 @@ static int32_t take_content(mloom_cli_stream *stream, const event *self) {
 
 static void take_system(mloom_cli_stream *stream, const event *self) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer line = MLOOM_BUFFER_INIT;
-  if (is(&self->subtype, "api_retry")) {
+  if (mloom_cli_is(&self->subtype, "api_retry")) {
     if (mloom_buffer_append_format(&line, "attempt %lld of %lld failed: %s%s", (long long)self->attempt,
                                    (long long)self->attempts, self->status > 0 ? "HTTP " : "",
                                    self->status > 0 ? "" : mloom_buffer_string(&self->error)) == MLOOM_OK &&
         (self->status <= 0 || mloom_buffer_append_format(&line, "%lld %s", (long long)self->status,
                                                          mloom_buffer_string(&self->error)) == MLOOM_OK)) {
-      mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "cli_retry", bytes_of(&line));
-      (void)mloom_cli_stream_keep(&stream->complaint, bytes_of(&line), 300);
+      mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "cli_retry", mloom_cli_bytes(&line));
+      (void)mloom_cli_stream_keep(&stream->complaint, mloom_cli_bytes(&line), 300);
     }
-  } else if (is(&self->subtype, "permission_denied")) {
-    if (mloom_buffer_append_format(&line, "%s: %s", mloom_buffer_string(&self->tool),
-                                   mloom_buffer_string(&self->message)) == MLOOM_OK) {
-      mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "tool_denied", bytes_of(&line));
+  } else if (mloom_cli_is(&self->subtype, "permission_denied")) {
+    MLOOM_AUTO(mloom_buffer_free) mloom_buffer reason = MLOOM_BUFFER_INIT;
+    mloom_json_reader reader;
+    mloom_cli_begin(&reader, self->message);
+    mloom_cli_take_text(&reader, &reason);
+    if (mloom_buffer_append_format(&line, "%s: %s", mloom_buffer_string(&self->tool), mloom_buffer_string(&reason)) ==
+        MLOOM_OK) {
+      mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "tool_denied", mloom_cli_bytes(&line));
     }
   }
 }
 
 /* ---- The end ---- */
 
+MLOOM_CLI_MEMBERS(usage_members,
+                  {{"input_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, input), NULL},
+                   {"cache_read_input_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, cached), NULL},
+                   {"cache_creation_input_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, cache_write), NULL},
+                   {"output_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, output), NULL}});
+
 static void read_usage(mloom_cli_stream *stream, mloom_bytes usage) {
+  mloom_cli_usage *found = &stream->usage;
+  mloom_cli_read_object(usage, &usage_members, found);
+  /* Cached tokens are counted apart; ours are all of the prompt. What does not fit is no count of tokens. */
+  if (found->input < UINT64_MAX / 4 && found->cached < UINT64_MAX / 4 && found->cache_write < UINT64_MAX / 4) {
+    found->input += found->cached + found->cache_write;
+  } else {
+    found->input = 0;
+  }
+}
+
+/* The first text of a list of errors. */
+static void read_errors(mloom_bytes errors, mloom_buffer *out) {
   mloom_json_reader reader;
-  mloom_bytes key;
-  uint64_t fresh = 0;
-  mloom_json_reader_init(&reader, usage.data == NULL ? "" : usage.data, usage.size);
-  if (!mloom_json_reader_object(&reader)) {
+  mloom_cli_begin(&reader, errors);
+  if (!mloom_json_reader_array(&reader)) {
     return;
   }
-  while (mloom_json_reader_key(&reader, &key)) {
-    if (mloom_text_equal(key, "input_tokens")) {
-      fresh = mloom_cli_stream_count(&reader);
-    } else if (mloom_text_equal(key, "cache_read_input_tokens")) {
-      stream->usage.cached = mloom_cli_stream_count(&reader);
-    } else if (mloom_text_equal(key, "cache_creation_input_tokens")) {
-      stream->usage.cache_write = mloom_cli_stream_count(&reader);
-    } else if (mloom_text_equal(key, "output_tokens")) {
-      stream->usage.output = mloom_cli_stream_count(&reader);
+  while (mloom_json_reader_element(&reader)) {
+    if (out->size == 0) {
+      mloom_cli_take_text(&reader, out);
     } else {
       mloom_json_reader_skip(&reader);
     }
-  }
-  /* Cached tokens are counted apart; ours are all of the prompt. What does not fit is no count of tokens. */
-  const mloom_cli_usage *found = &stream->usage;
-  if (fresh < UINT64_MAX / 4 && found->cached < UINT64_MAX / 4 && found->cache_write < UINT64_MAX / 4) {
-    stream->usage.input = fresh + found->cached + found->cache_write;
   }
 }
 
@@ -338,9 +246,13 @@ static uint64_t read_digits(const char **text, uint64_t number, int *scale, int 
 }
 
 /* "0.01125" or "1.5e-05" in millionths. Not strtod, whose point is that of the locale. */
-static uint64_t read_cost(const mloom_buffer *text) {
-  const char *at = mloom_buffer_string(text);
+static uint64_t read_cost(mloom_bytes text) {
+  char copy[40] = "";
+  const char *at = copy;
   int scale = 6;
+  if (text.data != NULL && text.size < sizeof(copy)) {
+    memcpy(copy, text.data, text.size);
+  }
   uint64_t number = read_digits(&at, 0, &scale, 0);
   if (*at == '.') {
     at++;
@@ -363,26 +275,30 @@ static uint64_t read_cost(const mloom_buffer *text) {
 }
 
 static int32_t take_result(mloom_cli_stream *stream, const event *self) {
-  uint64_t cost = read_cost(&self->cost);
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer first = MLOOM_BUFFER_INIT;
+  uint64_t cost = read_cost(self->cost);
   read_usage(stream, self->usage);
   stream->usage.cost = cost >= stream->before.cost ? cost - stream->before.cost : cost;
   mloom_cli_stream_usage(stream);
   stream->complete = 1;
   /* The subtype says success for failures of the service as well. */
-  stream->failed = self->is_error || !is(&self->subtype, "success");
+  stream->failed = self->is_error || !mloom_cli_is(&self->subtype, "success");
   if (!stream->failed) {
-    mloom_bytes object = mloom_cli_stream_object_in(
-        self->structured.data != NULL && self->structured.data[0] == '{' ? self->structured : bytes_of(&self->result));
+    mloom_bytes object = mloom_cli_stream_object_in(self->structured.data != NULL && self->structured.data[0] == '{'
+                                                        ? self->structured
+                                                        : mloom_cli_bytes(&self->result));
     if (object.data != NULL) {
       mloom_cli_stream_result(stream, object);
     }
     return MLOOM_OK;
   }
   stream->status = self->status >= 400 && self->status < 600 ? (int32_t)self->status : 0;
+  read_errors(self->errors, &first);
   return mloom_cli_stream_keep(&stream->failure,
-                               self->result.size > 0  ? bytes_of(&self->result)
-                               : self->error.size > 0 ? bytes_of(&self->error)
-                                                      : bytes_of(&self->subtype),
+                               self->result.size > 0  ? mloom_cli_bytes(&self->result)
+                               : self->error.size > 0 ? mloom_cli_bytes(&self->error)
+                               : first.size > 0       ? mloom_cli_bytes(&first)
+                                                      : mloom_cli_bytes(&self->subtype),
                                2000);
 }
 
@@ -392,24 +308,21 @@ void mloom_claude_keep_cost(mloom_cli_stream *stream) {
 
 int32_t mloom_claude_read_event(mloom_cli_stream *stream, mloom_bytes line) {
   MLOOM_AUTO(free_event) event self = {.type = MLOOM_BUFFER_INIT};
-  mloom_json_reader reader;
-  mloom_json_reader_init(&reader, line.data, line.size);
-  int32_t code = read_event(&reader, &self);
-  if (code != MLOOM_OK) {
-    return code == MLOOM_E_MEMORY      ? code
-           : stream->garbage.size == 0 ? mloom_cli_stream_keep(&stream->garbage, line, 300)
-                                       : MLOOM_OK;
+  int is_event = 0;
+  int32_t code = mloom_cli_stream_read(stream, line, &event_members, &self, &is_event);
+  if (!is_event) {
+    return code;
   }
   if (self.session.size > 0) {
-    code = mloom_cli_stream_keep_conversation(stream, bytes_of(&self.session));
+    code = mloom_cli_stream_keep_conversation(stream, mloom_cli_bytes(&self.session));
   }
-  if (is(&self.type, "system")) {
+  if (mloom_cli_is(&self.type, "system")) {
     stream->began = 1;
     take_system(stream, &self);
-  } else if (is(&self.type, "assistant") || is(&self.type, "user")) {
+  } else if (mloom_cli_is(&self.type, "assistant") || mloom_cli_is(&self.type, "user")) {
     stream->began = 1;
     code = code == MLOOM_OK ? take_content(stream, &self) : code;
-  } else if (is(&self.type, "result")) {
+  } else if (mloom_cli_is(&self.type, "result")) {
     stream->began = 1;
     code = code == MLOOM_OK ? take_result(stream, &self) : code;
   }

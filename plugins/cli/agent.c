@@ -243,6 +243,14 @@ int32_t mloom_cli_finish(void *session, const mloom_exchange_end *end, const mlo
 
 /* ---- Probes and logins ---- */
 
+void mloom_cli_check_login(const mloom_cli_instance *instance, const mloom_probe_sink *sink) {
+  if (instance->login.size > 0 && mloom_cli_check_folder(instance->login.data, instance->kind->login_setting, sink) &&
+      mloom_cli_is_locked(instance->login.data)) {
+    sink->check("login", MLOOM_CHECK_WARN, "another process is using this login now: jobs wait for each other",
+                "give each worker a login of its own, or an API key", sink->userdata);
+  }
+}
+
 void mloom_cli_plain_environment(const mloom_cli_instance *instance, mloom_cli_command *command) {
   const char *path = instance->host->environment_get(instance->host->ctx, "PATH");
   mloom_cli_set_variable(command, "PATH", path == NULL ? "/usr/local/bin:/usr/bin:/bin" : path);

@@ -85,11 +85,34 @@ int32_t mloom_cli_probe_result(void *instance, uint32_t kind, int32_t status, co
                                const mloom_probe_sink *sink, mloom_error *error);
 int32_t mloom_cli_login(void *instance, uint32_t kind, const mloom_secret *secret, mloom_exchange *out,
                         mloom_error *error);
-#define MLOOM_CLI_FUNCTIONS                                                                                     \
-  .close = mloom_cli_close, .session_new = mloom_cli_session_new, .session_free = mloom_cli_session_free,       \
-  .append = mloom_cli_append, .prepare = mloom_cli_prepare, .feed = mloom_cli_feed, .finish = mloom_cli_finish, \
-  .probe = mloom_cli_probe, .probe_result = mloom_cli_probe_result, .login = mloom_cli_login
+/* Members of the descriptor, which a provider completes with its id, its names, fields, open and check. */
+#define MLOOM_CLI_PROVIDER                                                                                           \
+  .size = (uint32_t)sizeof(mloom_provider), .shape = MLOOM_SHAPE_AGENT, .threads = MLOOM_THREADS_SERIALIZE_INSTANCE, \
+  .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING, .close = mloom_cli_close,                     \
+  .session_new = mloom_cli_session_new, .session_free = mloom_cli_session_free, .append = mloom_cli_append,          \
+  .prepare = mloom_cli_prepare, .feed = mloom_cli_feed, .finish = mloom_cli_finish, .probe = mloom_cli_probe,        \
+  .probe_result = mloom_cli_probe_result, .login = mloom_cli_login
 
+/* The plugin with this one provider. */
+#define MLOOM_CLI_PLUGIN(the_provider, the_name, the_description)                                             \
+  static const mloom_provider *const providers[] = {&(the_provider)};                                         \
+  static const mloom_plugin plugin = {.size = (uint32_t)sizeof(mloom_plugin),                                 \
+                                      .abi_major = MLOOM_ABI_MAJOR,                                           \
+                                      .abi_minor = MLOOM_ABI_MINOR,                                           \
+                                      .name = (the_name),                                                     \
+                                      .version = PACKAGE_VERSION,                                             \
+                                      .description = (the_description),                                       \
+                                      .providers = providers,                                                 \
+                                      .provider_count = 1};                                                   \
+  const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) { \
+    (void)host;                                                                                               \
+    (void)error_text;                                                                                         \
+    (void)error_size;                                                                                         \
+    return &plugin;                                                                                           \
+  }
+
+/* The part of a provider's check that looks at the login folder. */
+void mloom_cli_check_login(const mloom_cli_instance *instance, const mloom_probe_sink *sink);
 /* The secret api_key, borrowed from the settings; NULL when it is unset. */
 const mloom_secret *mloom_cli_key(const mloom_cli_instance *instance);
 /* The environment of a program that runs no job: PATH and a language, HOME where there is no login folder for it. */

@@ -33,7 +33,6 @@ void mloom_cli_stream_reset(mloom_cli_stream *stream) {
 
 void mloom_cli_stream_free(mloom_cli_stream *stream) {
   mloom_cli_lines_free(&stream->lines);
-  mloom_buffer_free(&stream->scratch);
   mloom_buffer_free(&stream->conversation);
   mloom_buffer_free(&stream->answer);
   mloom_buffer_free(&stream->failure);
@@ -132,9 +131,16 @@ mloom_bytes mloom_cli_stream_object_in(mloom_bytes text) {
   return mloom_json_reader_end(&reader) == MLOOM_OK ? text : nothing;
 }
 
-uint64_t mloom_cli_stream_count(mloom_json_reader *reader) {
-  int64_t number = 0;
-  return mloom_json_reader_integer(reader, &number) && number > 0 ? (uint64_t)number : 0;
+int32_t mloom_cli_stream_read(mloom_cli_stream *stream, mloom_bytes line, const mloom_cli_members *members, void *out,
+                              int *is_event) {
+  mloom_json_reader reader;
+  mloom_cli_begin(&reader, line);
+  int32_t code = mloom_cli_read_members(&reader, members, out) ? mloom_json_reader_end(&reader) : MLOOM_E_INVALID;
+  *is_event = code == MLOOM_OK;
+  if (code == MLOOM_OK || code == MLOOM_E_MEMORY) {
+    return code;
+  }
+  return stream->garbage.size == 0 ? mloom_cli_stream_keep(&stream->garbage, line, 300) : MLOOM_OK;
 }
 
 /* ---- Reading ---- */

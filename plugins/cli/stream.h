@@ -8,8 +8,8 @@
 #ifndef MLOOM_CLI_STREAM_H
 #define MLOOM_CLI_STREAM_H
 
-#include "base/json_reader.h"
 #include "cli/lines.h"
+#include "cli/members.h"
 #include <mergeloom/plugin.h>
 
 typedef struct mloom_cli_stream mloom_cli_stream;
@@ -31,7 +31,6 @@ struct mloom_cli_stream {
   mloom_cli_stream_fn read;
   const mloom_event_sink *sink; /* during feed and finish */
   mloom_cli_lines lines;
-  mloom_buffer scratch;      /* of readers */
   mloom_buffer conversation; /* id to go on with; kept over reset */
   mloom_buffer answer;       /* the last thing that was said */
   mloom_buffer failure;      /* why the program says that it failed */
@@ -82,7 +81,8 @@ int32_t mloom_cli_stream_keep(mloom_buffer *out, mloom_bytes text, size_t limit)
 int32_t mloom_cli_stream_keep_conversation(mloom_cli_stream *stream, mloom_bytes id);
 /* The object inside text, if text is one JSON object, perhaps in a fence of backquotes; else {NULL, 0}. */
 mloom_bytes mloom_cli_stream_object_in(mloom_bytes text);
-/* A count that is no less than 0. */
-uint64_t mloom_cli_stream_count(mloom_json_reader *reader);
+/* Reads the event of a line by a table. What is none is kept as garbage. MLOOM_E_MEMORY. */
+int32_t mloom_cli_stream_read(mloom_cli_stream *stream, mloom_bytes line, const mloom_cli_members *members, void *out,
+                              int *is_event);
 
 #endif

@@ -250,15 +250,12 @@ static void turn_ended(mloom_cli_session *session) {
 
 /* ---- The plugin ---- */
 
-static const char *const native[] = {
-#if defined(__aarch64__)
-    "@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin/codex",
-    "@openai/codex/node_modules/@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin/codex",
+#ifdef __aarch64__
+#define NATIVE "@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin/codex"
 #else
-    "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
-    "@openai/codex/node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+#define NATIVE "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"
 #endif
-    NULL};
+static const char *const native[] = {NATIVE, "@openai/codex/node_modules/" NATIVE, NULL};
 
 static const mloom_cli_kind kind = {.id = "codex-cli",
                                     .program = "codex",
@@ -286,48 +283,22 @@ static int32_t instance_check(void *instance, const mloom_probe_sink *sink, mloo
                 "the worker's sandbox holds codex as a whole: its commands can use the network and read its login",
                 "leave " PREFIX "SANDBOX at program where codex can make namespaces", sink->userdata);
   }
-  if (self->login.size > 0 && mloom_cli_check_folder(self->login.data, kind.login_setting, sink) &&
-      mloom_cli_is_locked(self->login.data)) {
-    sink->check("login", MLOOM_CHECK_WARN, "another process is using this login now: jobs wait for each other",
-                "give each worker a login of its own, or an API key", sink->userdata);
-  }
+  mloom_cli_check_login(self, sink);
   return MLOOM_OK;
 }
 
 static const char *const aliases[] = {"codex", NULL};
 
 static const mloom_provider provider = {
-    .size = (uint32_t)sizeof(mloom_provider),
+    MLOOM_CLI_PROVIDER,
     .id = "codex-cli",
     .title = "Codex CLI",
     .description = "OpenAI's codex program, with its own login",
-    .shape = MLOOM_SHAPE_AGENT,
-    .threads = MLOOM_THREADS_SERIALIZE_INSTANCE,
-    .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING,
     .aliases = aliases,
     .fields = fields,
     .field_count = sizeof(fields) / sizeof(fields[0]),
     .open = instance_open,
     .check = instance_check,
-    MLOOM_CLI_FUNCTIONS,
 };
 
-static const mloom_provider *const providers[] = {&provider};
-
-static const mloom_plugin plugin = {
-    .size = (uint32_t)sizeof(mloom_plugin),
-    .abi_major = MLOOM_ABI_MAJOR,
-    .abi_minor = MLOOM_ABI_MINOR,
-    .name = "codex-cli",
-    .version = PACKAGE_VERSION,
-    .description = "Provider for the codex program",
-    .providers = providers,
-    .provider_count = 1,
-};
-
-const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
-  (void)host;
-  (void)error_text;
-  (void)error_size;
-  return &plugin;
-}
+MLOOM_CLI_PLUGIN(provider, "codex-cli", "Provider for the codex program")

@@ -1,95 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codex-cli/codex_events.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 
-#include "base/json.h"
 #include "base/text.h"
+#include "cli/members.h"
 
-/* What an item may hold, whatever its type. The strings are copies: one scratch serves all. */
+/* What an item may hold, whatever its type. */
 typedef struct item {
   mloom_buffer type;
   mloom_buffer text;    /* text, message or query */
-  mloom_buffer command; /* command, or server and tool */
-  mloom_buffer status;
-  int64_t exit_code;
-  int has_exit_code;
-  mloom_bytes changes; /* raw, within the line */
+  mloom_buffer command; /* command, or tool */
+  mloom_bytes exit_code;
+  mloom_bytes changes;
   mloom_bytes plan;
 } item;
+
+MLOOM_CLI_MEMBERS(item_members, {{"type", MLOOM_CLI_TEXT, offsetof(item, type), NULL},
+                                 {"text", MLOOM_CLI_TEXT, offsetof(item, text), NULL},
+                                 {"message", MLOOM_CLI_TEXT, offsetof(item, text), NULL},
+                                 {"query", MLOOM_CLI_TEXT, offsetof(item, text), NULL},
+                                 {"command", MLOOM_CLI_TEXT, offsetof(item, command), NULL},
+                                 {"tool", MLOOM_CLI_TEXT, offsetof(item, command), NULL},
+                                 {"exit_code", MLOOM_CLI_RAW, offsetof(item, exit_code), NULL},
+                                 {"changes", MLOOM_CLI_RAW, offsetof(item, changes), NULL},
+                                 {"items", MLOOM_CLI_RAW, offsetof(item, plan), NULL}});
 
 static void free_item(item *self) {
   mloom_buffer_free(&self->type);
   mloom_buffer_free(&self->text);
   mloom_buffer_free(&self->command);
-  mloom_buffer_free(&self->status);
 }
 
-static mloom_bytes bytes_of(const mloom_buffer *buffer) {
-  return (mloom_bytes){mloom_buffer_string(buffer), buffer->size};
-}
+/* What an element of a list may hold: a changed file, or a step of the plan. */
+typedef struct element {
+  mloom_buffer text; /* path or text */
+  mloom_buffer kind;
+  int is_done;
+} element;
 
-static int is(const mloom_buffer *buffer, const char *text) {
-  return mloom_text_equal(bytes_of(buffer), text);
-}
+MLOOM_CLI_MEMBERS(element_members, {{"path", MLOOM_CLI_TEXT, offsetof(element, text), NULL},
+                                    {"text", MLOOM_CLI_TEXT, offsetof(element, text), NULL},
+                                    {"kind", MLOOM_CLI_TEXT, offsetof(element, kind), NULL},
+                                    {"completed", MLOOM_CLI_BOOLEAN, offsetof(element, is_done), NULL}});
 
-/* Reads a string in the place of what out holds. */
-static void take(mloom_json_reader *reader, mloom_buffer *out) {
-  mloom_buffer_clear(out);
-  mloom_json_reader_append_string(reader, out);
-}
-
-static void read_item(mloom_json_reader *reader, item *out) {
-  mloom_bytes key;
-  if (!mloom_json_reader_object(reader)) {
-    return;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "type")) {
-      take(reader, &out->type);
-    } else if (mloom_text_equal(key, "text") || mloom_text_equal(key, "message") || mloom_text_equal(key, "query")) {
-      take(reader, &out->text);
-    } else if (mloom_text_equal(key, "command") || mloom_text_equal(key, "tool")) {
-      take(reader, &out->command);
-    } else if (mloom_text_equal(key, "status")) {
-      take(reader, &out->status);
-    } else if (mloom_text_equal(key, "exit_code")) {
-      out->has_exit_code = mloom_json_reader_integer(reader, &out->exit_code);
-    } else if (mloom_text_equal(key, "changes")) {
-      mloom_json_reader_raw(reader, &out->changes);
-    } else if (mloom_text_equal(key, "items")) {
-      mloom_json_reader_raw(reader, &out->plan);
-    } else {
-      mloom_json_reader_skip(reader);
-    }
-  }
+static void free_element(element *self) {
+  mloom_buffer_free(&self->text);
+  mloom_buffer_free(&self->kind);
 }
 
 static void tell_changes(mloom_cli_stream *stream, mloom_bytes changes) {
   mloom_json_reader reader;
-  mloom_json_reader_init(&reader, changes.data, changes.size);
+  mloom_cli_begin(&reader, changes);
   if (!mloom_json_reader_array(&reader)) {
     return;
   }
   while (mloom_json_reader_element(&reader)) {
-    MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
+    MLOOM_AUTO(free_element) element file = {.text = MLOOM_BUFFER_INIT};
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer line = MLOOM_BUFFER_INIT;
-    mloom_bytes key;
-    if (!mloom_json_reader_object(&reader)) {
-      continue;
-    }
-    while (mloom_json_reader_key(&reader, &key)) {
-      if (mloom_text_equal(key, "path")) {
-        take(&reader, &path);
-      } else if (mloom_text_equal(key, "kind")) {
-        take(&reader, &line);
-      } else {
-        mloom_json_reader_skip(&reader);
-      }
-    }
-    if (mloom_buffer_append_format(&line, " %s", mloom_buffer_string(&path)) == MLOOM_OK) {
-      mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "file", bytes_of(&line));
+    if (mloom_cli_read_members(&reader, &element_members, &file) &&
+        mloom_buffer_append_format(&line, "%s %s", mloom_buffer_string(&file.kind), mloom_buffer_string(&file.text)) ==
+            MLOOM_OK) {
+      mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "file", mloom_cli_bytes(&line));
     }
   }
 }
@@ -101,99 +73,78 @@ static void tell_plan(mloom_cli_stream *stream, mloom_bytes plan) {
   mloom_json_reader reader;
   unsigned count = 0;
   unsigned finished = 0;
-  mloom_json_reader_init(&reader, plan.data, plan.size);
+  mloom_cli_begin(&reader, plan);
   if (!mloom_json_reader_array(&reader)) {
     return;
   }
   while (mloom_json_reader_element(&reader)) {
-    MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
-    mloom_bytes key;
-    int done = 0;
-    if (!mloom_json_reader_object(&reader)) {
+    MLOOM_AUTO(free_element) element step = {.text = MLOOM_BUFFER_INIT};
+    if (!mloom_cli_read_members(&reader, &element_members, &step)) {
       continue;
     }
-    while (mloom_json_reader_key(&reader, &key)) {
-      if (mloom_text_equal(key, "text")) {
-        take(&reader, &text);
-      } else if (mloom_text_equal(key, "completed")) {
-        mloom_json_reader_boolean(&reader, &done);
-      } else {
-        mloom_json_reader_skip(&reader);
-      }
-    }
     count++;
-    finished += done != 0;
-    if (!done && next.size == 0) {
-      (void)mloom_buffer_append(&next, mloom_buffer_string(&text), text.size);
+    finished += step.is_done != 0;
+    if (!step.is_done && next.size == 0) {
+      (void)mloom_buffer_append(&next, mloom_buffer_string(&step.text), step.text.size);
     }
   }
   if (mloom_buffer_append_format(&line, "%u of %u done%s%s", finished, count, next.size > 0 ? ", next: " : "",
                                  mloom_buffer_string(&next)) == MLOOM_OK) {
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "plan", bytes_of(&line));
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "plan", mloom_cli_bytes(&line));
   }
 }
 
 static void tell_command(mloom_cli_stream *stream, const item *self, int completed) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer line = MLOOM_BUFFER_INIT;
+  mloom_json_reader reader;
+  int64_t exit_code = 0;
+  mloom_cli_begin(&reader, self->exit_code);
+  int has_exit_code = mloom_json_reader_integer(&reader, &exit_code);
   if (!completed) {
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "command", bytes_of(&self->command));
-  } else if (self->has_exit_code && self->exit_code == 0) {
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "command", mloom_cli_bytes(&self->command));
+  } else if (has_exit_code && exit_code == 0) {
     mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "command_end", mloom_text_bytes("exit code 0"));
-  } else if (mloom_buffer_append_format(&line, "%s %lld", self->has_exit_code ? "exit code" : "ended, status",
-                                        (long long)self->exit_code) == MLOOM_OK) {
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "command_failed", bytes_of(&line));
+  } else if (mloom_buffer_append_format(&line, "%s %lld", has_exit_code ? "exit code" : "ended, status",
+                                        (long long)exit_code) == MLOOM_OK) {
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "command_failed", mloom_cli_bytes(&line));
   }
 }
 
 static int32_t take_item(mloom_cli_stream *stream, const item *self, int completed) {
-  if (is(&self->type, "agent_message")) {
+  if (mloom_cli_is(&self->type, "agent_message")) {
     if (completed) {
-      mloom_cli_stream_say(stream, MLOOM_EVENT_TEXT, bytes_of(&self->text));
-      return mloom_cli_stream_keep(&stream->answer, bytes_of(&self->text), MLOOM_CLI_LINE_LIMIT);
+      mloom_cli_stream_say(stream, MLOOM_EVENT_TEXT, mloom_cli_bytes(&self->text));
+      return mloom_cli_stream_keep(&stream->answer, mloom_cli_bytes(&self->text), MLOOM_CLI_LINE_LIMIT);
     }
-  } else if (is(&self->type, "reasoning")) {
+  } else if (mloom_cli_is(&self->type, "reasoning")) {
     if (completed) {
-      mloom_cli_stream_say(stream, MLOOM_EVENT_REASONING, bytes_of(&self->text));
+      mloom_cli_stream_say(stream, MLOOM_EVENT_REASONING, mloom_cli_bytes(&self->text));
     }
-  } else if (is(&self->type, "command_execution")) {
+  } else if (mloom_cli_is(&self->type, "command_execution")) {
     tell_command(stream, self, completed);
-  } else if (is(&self->type, "file_change")) {
+  } else if (mloom_cli_is(&self->type, "file_change")) {
     if (completed) {
       tell_changes(stream, self->changes);
     }
-  } else if (is(&self->type, "todo_list")) {
+  } else if (mloom_cli_is(&self->type, "todo_list")) {
     tell_plan(stream, self->plan);
-  } else if (is(&self->type, "web_search")) {
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "search", bytes_of(&self->text));
-  } else if (is(&self->type, "mcp_tool_call")) {
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, completed ? "tool_end" : "tool", bytes_of(&self->command));
-  } else if (is(&self->type, "error")) {
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "cli_warning", bytes_of(&self->text));
+  } else if (mloom_cli_is(&self->type, "web_search")) {
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, "search", mloom_cli_bytes(&self->text));
+  } else if (mloom_cli_is(&self->type, "mcp_tool_call")) {
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, completed ? "tool_end" : "tool",
+                          mloom_cli_bytes(&self->command));
+  } else if (mloom_cli_is(&self->type, "error")) {
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "cli_warning", mloom_cli_bytes(&self->text));
   }
   return MLOOM_OK;
 }
 
-static void read_usage(mloom_json_reader *reader, mloom_cli_usage *out) {
-  mloom_bytes key;
-  if (!mloom_json_reader_object(reader)) {
-    return;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "input_tokens")) {
-      out->input = mloom_cli_stream_count(reader);
-    } else if (mloom_text_equal(key, "cached_input_tokens")) {
-      out->cached = mloom_cli_stream_count(reader);
-    } else if (mloom_text_equal(key, "cache_write_input_tokens")) {
-      out->cache_write = mloom_cli_stream_count(reader);
-    } else if (mloom_text_equal(key, "output_tokens")) {
-      out->output = mloom_cli_stream_count(reader);
-    } else if (mloom_text_equal(key, "reasoning_output_tokens")) {
-      out->reasoning = mloom_cli_stream_count(reader);
-    } else {
-      mloom_json_reader_skip(reader);
-    }
-  }
-}
+MLOOM_CLI_MEMBERS(usage_members,
+                  {{"input_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, input), NULL},
+                   {"cached_input_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, cached), NULL},
+                   {"cache_write_input_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, cache_write), NULL},
+                   {"output_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, output), NULL},
+                   {"reasoning_output_tokens", MLOOM_CLI_COUNT, offsetof(mloom_cli_usage, reasoning), NULL}});
 
 /* A program that does not count on begins below what was there: then its own count is right. */
 static uint64_t since(uint64_t now, uint64_t before) {
@@ -209,7 +160,7 @@ static void complete(mloom_cli_stream *stream, const mloom_cli_usage *total) {
                                     .output = since(total->output, before->output),
                                     .reasoning = since(total->reasoning, before->reasoning)};
   mloom_cli_stream_usage(stream);
-  mloom_bytes object = mloom_cli_stream_object_in(bytes_of(&stream->answer));
+  mloom_bytes object = mloom_cli_stream_object_in(mloom_cli_bytes(&stream->answer));
   if (object.data != NULL) {
     mloom_cli_stream_result(stream, object);
   }
@@ -231,67 +182,31 @@ typedef struct event {
   mloom_cli_usage usage;
 } event;
 
+MLOOM_CLI_MEMBERS(error_members, {{"message", MLOOM_CLI_TEXT, 0, NULL}});
+MLOOM_CLI_MEMBERS(event_members, {{"type", MLOOM_CLI_TEXT, offsetof(event, type), NULL},
+                                  {"thread_id", MLOOM_CLI_TEXT, offsetof(event, text), NULL},
+                                  {"message", MLOOM_CLI_TEXT, offsetof(event, text), NULL},
+                                  {"error", MLOOM_CLI_OBJECT, offsetof(event, text), &error_members},
+                                  {"item", MLOOM_CLI_OBJECT, offsetof(event, item), &item_members},
+                                  {"usage", MLOOM_CLI_OBJECT, offsetof(event, usage), &usage_members}});
+
 static void free_event(event *self) {
   mloom_buffer_free(&self->type);
   mloom_buffer_free(&self->text);
   free_item(&self->item);
 }
 
-static void read_error(mloom_json_reader *reader, mloom_buffer *out) {
-  mloom_bytes key;
-  if (mloom_json_reader_peek(reader) == MLOOM_JSON_STRING) {
-    take(reader, out);
-    return;
-  }
-  if (!mloom_json_reader_object(reader)) {
-    return;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "message")) {
-      take(reader, out);
-    } else {
-      mloom_json_reader_skip(reader);
-    }
-  }
-}
-
-static int32_t read_event(mloom_json_reader *reader, event *out) {
-  mloom_bytes key;
-  if (!mloom_json_reader_object(reader)) {
-    return MLOOM_E_INVALID;
-  }
-  while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "type")) {
-      take(reader, &out->type);
-    } else if (mloom_text_equal(key, "thread_id") || mloom_text_equal(key, "message")) {
-      take(reader, &out->text);
-    } else if (mloom_text_equal(key, "error")) {
-      read_error(reader, &out->text);
-    } else if (mloom_text_equal(key, "item")) {
-      read_item(reader, &out->item);
-    } else if (mloom_text_equal(key, "usage")) {
-      read_usage(reader, &out->usage);
-    } else {
-      mloom_json_reader_skip(reader);
-    }
-  }
-  return mloom_json_reader_end(reader);
-}
-
 int32_t mloom_codex_read_event(mloom_cli_stream *stream, mloom_bytes line) {
   MLOOM_AUTO(free_event) event self = {.type = MLOOM_BUFFER_INIT};
-  mloom_json_reader reader;
-  mloom_json_reader_init(&reader, line.data, line.size);
-  int32_t code = read_event(&reader, &self);
-  if (code != MLOOM_OK) {
-    return code == MLOOM_E_MEMORY      ? code
-           : stream->garbage.size == 0 ? mloom_cli_stream_keep(&stream->garbage, line, 300)
-                                       : MLOOM_OK;
+  int is_event = 0;
+  int32_t code = mloom_cli_stream_read(stream, line, &event_members, &self, &is_event);
+  if (!is_event) {
+    return code;
   }
-  mloom_bytes type = bytes_of(&self.type);
+  mloom_bytes type = mloom_cli_bytes(&self.type);
   if (mloom_text_equal(type, "thread.started")) {
     stream->began = 1;
-    return mloom_cli_stream_keep_conversation(stream, bytes_of(&self.text));
+    return mloom_cli_stream_keep_conversation(stream, mloom_cli_bytes(&self.text));
   }
   if (mloom_text_equal(type, "turn.started")) {
     stream->began = 1;
@@ -301,14 +216,14 @@ int32_t mloom_codex_read_event(mloom_cli_stream *stream, mloom_bytes line) {
     return take_item(stream, &self.item, 1);
   } else if (mloom_text_equal(type, "error")) {
     /* Also while it tries again: the end is turn.failed. */
-    mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "cli_error", bytes_of(&self.text));
-    return mloom_cli_stream_keep(&stream->complaint, bytes_of(&self.text), 1000);
+    mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "cli_error", mloom_cli_bytes(&self.text));
+    return mloom_cli_stream_keep(&stream->complaint, mloom_cli_bytes(&self.text), 1000);
   } else if (mloom_text_equal(type, "turn.completed")) {
     complete(stream, &self.usage);
   } else if (mloom_text_equal(type, "turn.failed")) {
     stream->complete = 1;
     stream->failed = 1;
-    return mloom_cli_stream_keep(&stream->failure, bytes_of(&self.text), 2000);
+    return mloom_cli_stream_keep(&stream->failure, mloom_cli_bytes(&self.text), 2000);
   }
   return MLOOM_OK;
 }

@@ -46,6 +46,8 @@ mergeloomd_SOURCES = \
   daemon/settings_change.h \
   daemon/store/internal.h \
   daemon/store/jobs.c \
+  daemon/store/keys.c \
+  daemon/store/keys.h \
   daemon/store/sqlite.c \
   daemon/store/sqlite.h \
   daemon/store/store.c \

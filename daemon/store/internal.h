@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "store/keys.h"
 #include "store/sqlite.h"
 #include "store/store.h"
 
@@ -12,8 +13,7 @@ struct store {
   sqlite_file *providers;
   sqlite_file *runtime;
   sqlite_file *state;
-  mloom_seal *seal;
-  char *key_path;
+  store_keys *keys;
 };
 
 int64_t store_now_ms(void);

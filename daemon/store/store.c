@@ -50,15 +50,14 @@ void store_unlock(store **locked) {
 int32_t store_open(store **out, const deployment *where, mloom_error *error) {
   store *self = calloc(1, sizeof *self);
   *out = NULL;
-  if (self == NULL || (self->key_path = strdup(where->secret_key_path)) == NULL) {
-    free(self);
+  if (self == NULL) {
     return mloom_error_memory(error);
   }
   pthread_mutex_init(&self->lock, NULL);
   int32_t code = sqlite_open(&self->providers, where->provider_store_path, settings_migrations, error);
   code = code != MLOOM_OK ? code : sqlite_open(&self->runtime, where->runtime_store_path, settings_migrations, error);
   code = code != MLOOM_OK ? code : sqlite_open(&self->state, where->state_store_path, state_migrations, error);
-  code = code != MLOOM_OK ? code : mloom_seal_open(&self->seal, self->key_path, error);
+  code = code != MLOOM_OK ? code : store_keys_open(&self->keys, where->secret_key_path, error);
   if (code != MLOOM_OK) {
     store_close(self);
     return code;
@@ -74,8 +73,7 @@ void store_close(store *self) {
   sqlite_close(self->providers);
   sqlite_close(self->runtime);
   sqlite_close(self->state);
-  mloom_seal_free(self->seal);
-  free(self->key_path);
+  store_keys_free(self->keys);
   pthread_mutex_destroy(&self->lock);
   free(self);
 }
@@ -86,6 +84,8 @@ static sqlite_file *file_of(store *self, const char *owner) {
   return strcmp(owner, "worker") == 0 ? self->runtime : self->providers;
 }
 
+/* In a transaction: a rotation of keys that goes on meanwhile waits for it, and seals this value again, or has begun
+ * before it, and its new key is found here. */
 static int32_t write_setting(store *self, const store_change *change, mloom_error *error) {
   sqlite_file *file = file_of(self, change->owner);
   if (change->value == NULL) {
@@ -95,7 +95,10 @@ static int32_t write_setting(store *self, const store_change *change, mloom_erro
   char *sealed = NULL;
   if (change->secret) {
     mloom_bytes value = {change->value, strlen(change->value)};
-    int32_t code = mloom_seal_value(&sealed, self->seal, change->owner, change->field, value, error);
+    int32_t code = store_keys_refresh(self->keys, error);
+    code = code != MLOOM_OK
+               ? code
+               : mloom_seal_value(&sealed, store_keys_seal(self->keys), change->owner, change->field, value, error);
     if (code != MLOOM_OK) {
       return code;
     }
@@ -148,6 +151,7 @@ typedef struct settings_reading {
   store *self;
   mloom_json *root;
   mloom_json *providers;
+  int stale; /* another program changed the keys meanwhile */
   void (*problem)(const mloom_error *why, void *userdata);
   void *userdata;
 } settings_reading;
@@ -162,12 +166,26 @@ static mloom_json *section_of(settings_reading *reading, const char *owner) {
   return section;
 }
 
+static int32_t open_setting(settings_reading *reading, mloom_bytes *out, const char *owner, const char *field,
+                            const char *value, mloom_error *error) {
+  store_keys *keys = reading->self->keys;
+  int32_t code = mloom_unseal_value(out, store_keys_seal(keys), owner, field, value, error);
+  if (code == MLOOM_E_NOT_FOUND) {
+    uint64_t version = store_keys_version(keys);
+    (void)store_keys_refresh(keys, NULL);
+    reading->stale |= store_keys_version(keys) != version;
+  }
+  return code;
+}
+
 static void take_setting(settings_reading *reading, const char *owner, const char *field, const char *value,
                          int sealed) {
   mloom_bytes opened = {NULL, 0};
   mloom_error why = MLOOM_ERROR_INIT;
-  if (sealed && mloom_unseal_value(&opened, reading->self->seal, owner, field, value, &why) != MLOOM_OK) {
-    reading->problem(&why, reading->userdata);
+  if (sealed && open_setting(reading, &opened, owner, field, value, &why) != MLOOM_OK) {
+    if (!reading->stale) {
+      reading->problem(&why, reading->userdata);
+    }
     return;
   }
   mloom_json_set(section_of(reading, owner), field,
@@ -188,22 +206,36 @@ static int32_t read_part(settings_reading *reading, sqlite_file *file, mloom_err
   return step < 0 ? step : MLOOM_OK;
 }
 
+static int32_t read_settings(settings_reading *reading, int providers, int worker, mloom_error *error) {
+  reading->stale = 0;
+  reading->root = mloom_json_new_object();
+  reading->providers = mloom_json_new_object();
+  mloom_json_set(reading->root, "providers", reading->providers);
+  int32_t code = providers ? read_part(reading, reading->self->providers, error) : MLOOM_OK;
+  code = code == MLOOM_OK && worker ? read_part(reading, reading->self->runtime, error) : code;
+  code = code == MLOOM_OK && reading->root == NULL ? mloom_error_memory(error) : code;
+  if (code != MLOOM_OK || reading->stale) {
+    mloom_json_wipe(reading->root);
+    mloom_json_unref(reading->root);
+    reading->root = NULL;
+  }
+  return code;
+}
+
 int32_t store_read_settings(store *self, int providers, int worker, mloom_json **out,
                             void (*problem)(const mloom_error *why, void *userdata), void *userdata,
                             mloom_error *error) {
   STORE_HOLD(self);
-  settings_reading reading = {self, mloom_json_new_object(), mloom_json_new_object(), problem, userdata};
-  mloom_json_set(reading.root, "providers", reading.providers);
-  int32_t code = providers ? read_part(&reading, self->providers, error) : MLOOM_OK;
-  code = code == MLOOM_OK && worker ? read_part(&reading, self->runtime, error) : code;
-  if (code != MLOOM_OK || reading.root == NULL) {
-    mloom_json_wipe(reading.root);
-    mloom_json_unref(reading.root);
-    *out = NULL;
-    return code != MLOOM_OK ? code : mloom_error_memory(error);
-  }
+  settings_reading reading = {.self = self, .problem = problem, .userdata = userdata};
+  int32_t code = MLOOM_OK;
+  /* Keys first and values after them: values that a rotation has sealed meanwhile are under a key that is in the file
+   * by then. */
+  (void)store_keys_refresh(self->keys, NULL);
+  do {
+    code = read_settings(&reading, providers, worker, error);
+  } while (code == MLOOM_OK && reading.stale);
   *out = reading.root;
-  return MLOOM_OK;
+  return code;
 }
 
 static int64_t version_of(sqlite_file *file) {
@@ -223,7 +255,7 @@ int64_t store_settings_version(store *self) {
 }
 
 /* Seals again what is sealed under an older key. */
-static int32_t reseal(store *self, sqlite_file *file, mloom_error *error) {
+static int32_t reseal_part(store *self, sqlite_file *file, mloom_error *error) {
   sqlite_statement *statement = NULL;
   int32_t code = sqlite_begin(file, error);
   if (code != MLOOM_OK) {
@@ -234,7 +266,7 @@ static int32_t reseal(store *self, sqlite_file *file, mloom_error *error) {
   while (code == MLOOM_OK && (step = sqlite_step(statement, error)) == 1) {
     const char *owner = sqlite_text(statement, 0), *field = sqlite_text(statement, 1);
     mloom_bytes value = {NULL, 0};
-    code = mloom_unseal_value(&value, self->seal, owner, field, sqlite_text(statement, 2), error);
+    code = mloom_unseal_value(&value, store_keys_seal(self->keys), owner, field, sqlite_text(statement, 2), error);
     if (code == MLOOM_OK) {
       const store_change change = {owner, field, value.data, 1};
       code = write_setting(self, &change, error);
@@ -250,19 +282,15 @@ static int32_t reseal(store *self, sqlite_file *file, mloom_error *error) {
   return sqlite_commit(file, error);
 }
 
+static int32_t reseal(void *userdata, mloom_error *error) {
+  store *self = userdata;
+  int32_t code = reseal_part(self, self->providers, error);
+  return code != MLOOM_OK ? code : reseal_part(self, self->runtime, error);
+}
+
 int32_t store_rotate_key(store *self, mloom_error *error) {
   STORE_HOLD(self);
-  mloom_seal *newer = NULL;
-  int32_t code = mloom_seal_add_key(self->key_path, error);
-  code = code != MLOOM_OK ? code : mloom_seal_open(&newer, self->key_path, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  mloom_seal_free(self->seal);
-  self->seal = newer;
-  code = reseal(self, self->providers, error);
-  code = code != MLOOM_OK ? code : reseal(self, self->runtime, error);
-  return code != MLOOM_OK ? code : mloom_seal_drop_keys(self->key_path, error);
+  return store_keys_rotate(self->keys, reseal, self, error);
 }
 
 /* ---- Audit ---- */

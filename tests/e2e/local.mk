@@ -72,3 +72,7 @@ check-proofs:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(proof_tests)'
 .PHONY: check-proofs
 EXTRA_DIST += tests/e2e/test_daemon_fleet.py
+if DAEMON
+TESTS += tests/e2e/test_daemon_operations.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_operations.py

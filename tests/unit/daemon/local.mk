@@ -26,8 +26,8 @@ tests_unit_daemon_test_html_SOURCES = tests/unit/daemon/test_html.c daemon/html.
 tests_unit_daemon_test_html_CPPFLAGS = $(daemon_unit_cppflags)
 tests_unit_daemon_test_html_CFLAGS = $(unit_cflags)
 tests_unit_daemon_test_html_LDADD = $(unit_libs)
-tests_unit_daemon_test_store_SOURCES = tests/unit/daemon/test_store.c daemon/store/jobs.c daemon/store/sqlite.c \
-  daemon/store/store.c $(daemon_deployment_sources)
+tests_unit_daemon_test_store_SOURCES = tests/unit/daemon/test_store.c daemon/store/jobs.c daemon/store/keys.c \
+  daemon/store/sqlite.c daemon/store/store.c $(daemon_deployment_sources)
 tests_unit_daemon_test_store_CPPFLAGS = $(daemon_unit_cppflags) $(SQLITE_CFLAGS)
 tests_unit_daemon_test_store_CFLAGS = $(unit_cflags)
 tests_unit_daemon_test_store_LDADD = $(unit_libs) $(SQLITE_LIBS)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <ftw.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -156,6 +158,57 @@ static void test_sealed(void) {
   UNIT_ASSERT_STRING(value_of(found, "a", "api_key"), SECRET);
   UNIT_ASSERT_STRING(value_of(found, "b", "api_key"), NULL);
   mloom_json_unref(found);
+  finish(&setup);
+}
+
+static void write_secret(bench *setup, const char *value, int32_t expected) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  const store_change change = {"a", "api_key", value, 1};
+  UNIT_ASSERT_CODE(store_write_settings(setup->store, &change, 1, &error), expected, &error);
+}
+
+static void expect_secret(bench *setup, const char *value) {
+  int problems = 0;
+  mloom_json *found = settings(setup, &problems);
+  UNIT_ASSERT_STRING(value_of(found, "a", "api_key"), value);
+  CU_ASSERT_EQUAL(problems, 0);
+  mloom_json_unref(found);
+}
+
+static void test_rotation_by_another(void) {
+  bench setup;
+  store *other = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  begin(&setup);
+  write_secret(&setup, SECRET, MLOOM_OK);
+  UNIT_ASSERT_CODE(store_open(&other, &setup.where, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_CODE(store_rotate_key(other, &error), MLOOM_OK, &error);
+  expect_secret(&setup, SECRET);
+  UNIT_ASSERT_CODE(store_rotate_key(other, &error), MLOOM_OK, &error);
+  write_secret(&setup, "another-word", MLOOM_OK);
+  store_close(other);
+  reopen(&setup);
+  expect_secret(&setup, "another-word");
+  /* Without the file nobody could open later what is sealed now. */
+  unlink(setup.paths[3]);
+  const store_change plain = {"a", "model", "m", 0};
+  write_secret(&setup, SECRET, MLOOM_E_NOT_FOUND);
+  UNIT_ASSERT_CODE(store_write_settings(setup.store, &plain, 1, &error), MLOOM_OK, &error);
+  expect_secret(&setup, "another-word");
+  finish(&setup);
+}
+
+static void test_one_rotation_at_a_time(void) {
+  bench setup;
+  mloom_error error = MLOOM_ERROR_INIT;
+  begin(&setup);
+  write_secret(&setup, SECRET, MLOOM_OK);
+  int fd = open(setup.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CU_ASSERT_EQUAL(flock(fd, LOCK_EX), 0);
+  UNIT_ASSERT_CODE(store_rotate_key(setup.store, &error), MLOOM_E_CONFLICT, &error);
+  close(fd);
+  UNIT_ASSERT_CODE(store_rotate_key(setup.store, &error), MLOOM_OK, &error);
+  expect_secret(&setup, SECRET);
   finish(&setup);
 }
 
@@ -453,6 +506,8 @@ static void test_events(void) {
 static const unit_test tests[] = {
     {"settings are kept, whole and sealed", test_settings},
     {"sealed values survive a rotation and open in their row only", test_sealed},
+    {"rotation by another", test_rotation_by_another},
+    {"one rotation at a time", test_one_rotation_at_a_time},
     {"a file of a newer version is refused", test_versions},
     {"migrations run once, and whole or not at all", test_migrations},
     {"claims go by age and by what is ready", test_claim},

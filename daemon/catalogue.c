@@ -21,6 +21,12 @@ typedef struct provider_state {
   mloom_json *checks;
   char checked_at[32];
   int checking;
+  int checked_generation; /* of the settings that the running check knows */
+  int self_tests;         /* what runs, or follows, is a self-test */
+  int again;              /* another check follows the one that runs */
+  mloom_cancel *cancel;   /* of the check that runs */
+  pthread_t thread;       /* of the last check */
+  int has_thread;
   int crashes;
   int64_t changed; /* counts, so that a document is made anew only when needed */
 } provider_state;
@@ -29,18 +35,18 @@ struct catalogue {
   catalogue_options options;
   pthread_mutex_t refreshing; /* so that what was read first is not put in the place of what was read last */
   pthread_mutex_t lock;
-  pthread_cond_t idle;
   mloom_cancel *cancel;
+  int generation;        /* of the settings: grows with every refresh */
   mloom_json *providers; /* as the child described them */
   mloom_json *plugins;
   mloom_json *gateway_settings;
   provider_state states[PROVIDER_LIMIT];
   size_t count;
-  size_t running;
 };
 
 typedef struct check_task {
   catalogue *owner;
+  provider_state *state;
   char id[64];
   int self_test;
 } check_task;
@@ -60,7 +66,6 @@ int32_t catalogue_new(catalogue **out, const catalogue_options *options, mloom_e
   self->options = *options;
   pthread_mutex_init(&self->refreshing, NULL);
   pthread_mutex_init(&self->lock, NULL);
-  pthread_cond_init(&self->idle, NULL);
   int32_t code = mloom_cancel_new(&self->cancel, error);
   if (code != MLOOM_OK) {
     catalogue_free(self);
@@ -71,9 +76,17 @@ int32_t catalogue_new(catalogue **out, const catalogue_options *options, mloom_e
 }
 
 void catalogue_stop(catalogue *self) {
-  if (self != NULL && self->cancel != NULL) {
-    mloom_cancel_trigger(self->cancel);
+  if (self == NULL || self->cancel == NULL) {
+    return;
   }
+  pthread_mutex_lock(&self->lock);
+  mloom_cancel_trigger(self->cancel);
+  for (size_t i = 0; i < self->count; i++) {
+    if (self->states[i].cancel != NULL) {
+      mloom_cancel_trigger(self->states[i].cancel);
+    }
+  }
+  pthread_mutex_unlock(&self->lock);
 }
 
 void catalogue_free(catalogue *self) {
@@ -81,12 +94,10 @@ void catalogue_free(catalogue *self) {
     return;
   }
   catalogue_stop(self);
-  pthread_mutex_lock(&self->lock);
-  while (self->running > 0) {
-    pthread_cond_wait(&self->idle, &self->lock);
-  }
-  pthread_mutex_unlock(&self->lock);
   for (size_t i = 0; i < self->count; i++) {
+    if (self->states[i].has_thread) {
+      pthread_join(self->states[i].thread, NULL);
+    }
     mloom_json_unref(self->states[i].checks);
   }
   mloom_json_unref(self->providers);
@@ -94,7 +105,6 @@ void catalogue_free(catalogue *self) {
   mloom_json_wipe(self->gateway_settings);
   mloom_json_unref(self->gateway_settings);
   mloom_cancel_unref(self->cancel);
-  pthread_cond_destroy(&self->idle);
   pthread_mutex_destroy(&self->lock);
   pthread_mutex_destroy(&self->refreshing);
   free(self);
@@ -242,6 +252,9 @@ static int32_t refresh(catalogue *self, mloom_error *error) {
 
 int32_t catalogue_refresh(catalogue *self, mloom_error *error) {
   pthread_mutex_lock(&self->refreshing);
+  pthread_mutex_lock(&self->lock);
+  self->generation++;
+  pthread_mutex_unlock(&self->lock);
   int32_t code = refresh(self, error);
   pthread_mutex_unlock(&self->refreshing);
   tell(self);
@@ -334,17 +347,51 @@ void catalogue_note_crash(catalogue *self, const char *provider, const char *wha
   }
 }
 
-static int32_t run_check(check_task *task, child_outcome *outcome, mloom_error *error) {
+/* The cancel of a new check; NULL when there is no memory. */
+static mloom_cancel *begin_check(const check_task *task) {
+  catalogue *self = task->owner;
+  mloom_cancel *cancel = NULL;
+  if (mloom_cancel_new(&cancel, NULL) != MLOOM_OK) {
+    return NULL;
+  }
+  pthread_mutex_lock(&self->lock);
+  task->state->checked_generation = self->generation;
+  task->state->cancel = mloom_cancel_ref(cancel);
+  if (mloom_cancel_is_triggered(self->cancel)) {
+    mloom_cancel_trigger(cancel);
+  }
+  pthread_mutex_unlock(&self->lock);
+  return cancel;
+}
+
+/* 1 when another check shall follow. */
+static int end_check(check_task *task) {
+  catalogue *self = task->owner;
+  provider_state *state = task->state;
+  pthread_mutex_lock(&self->lock);
+  mloom_cancel_unref(state->cancel);
+  state->cancel = NULL;
+  int again = state->again && !mloom_cancel_is_triggered(self->cancel);
+  task->self_test = state->self_tests;
+  state->again = 0;
+  state->checking = again;
+  state->changed++;
+  pthread_mutex_unlock(&self->lock);
+  tell(self);
+  return again;
+}
+
+static int32_t run_check(check_task *task, mloom_cancel *cancel, child_outcome *outcome, mloom_error *error) {
   catalogue *self = task->owner;
   mloom_json *request = NULL;
-  int32_t code = catalogue_new_request(self, "check", &request, error);
+  int32_t code = cancel == NULL ? mloom_error_memory(error) : catalogue_new_request(self, "check", &request, error);
   if (code != MLOOM_OK) {
     return code;
   }
   mloom_json_set_string(request, "provider", task->id);
   mloom_json_set_boolean(request, "self_test", task->self_test);
-  code = child_process_run(self->options.programs, request, self->cancel, CHECK_TIMEOUT_MS, take_check_fact, task,
-                           outcome, error);
+  code = child_process_run(self->options.programs, request, cancel, CHECK_TIMEOUT_MS, take_check_fact, task, outcome,
+                           error);
   catalogue_drop_request(request);
   return code;
 }
@@ -352,57 +399,64 @@ static int32_t run_check(check_task *task, child_outcome *outcome, mloom_error *
 static void *run_task(void *userdata) {
   check_task *task = userdata;
   catalogue *self = task->owner;
-  mloom_error error = MLOOM_ERROR_INIT;
-  child_outcome outcome = {0};
-  int32_t code = run_check(task, &outcome, &error);
-  if (code != MLOOM_OK && code != MLOOM_E_CANCELLED) {
-    note_failure(self, task->id, &error);
-    if (outcome.crashed) {
-      catalogue_note_crash(self, task->id, error.message);
+  do {
+    mloom_error error = MLOOM_ERROR_INIT;
+    child_outcome outcome = {0};
+    mloom_cancel *cancel = begin_check(task);
+    int32_t code = run_check(task, cancel, &outcome, &error);
+    mloom_cancel_unref(cancel);
+    if (code != MLOOM_OK && code != MLOOM_E_CANCELLED) {
+      note_failure(self, task->id, &error);
+      if (outcome.crashed) {
+        catalogue_note_crash(self, task->id, error.message);
+      }
     }
-  }
-  pthread_mutex_lock(&self->lock);
-  provider_state *state = find_state(self, task->id);
-  if (state != NULL) {
-    state->checking = 0;
-    state->changed++;
-  }
-  pthread_mutex_unlock(&self->lock);
-  tell(self);
-  /* Last, as the catalogue may go once nothing runs. */
-  pthread_mutex_lock(&self->lock);
-  self->running--;
-  pthread_cond_broadcast(&self->idle);
-  pthread_mutex_unlock(&self->lock);
+  } while (end_check(task));
   free(task);
   return NULL;
 }
 
+/* With the lock held, while a check runs: what it finds out is outdated when the settings have changed since, and a
+ * self-test may be asked for beside it. */
+static void check_again(const catalogue *self, provider_state *state, int self_test) {
+  int outdated = state->checked_generation != self->generation;
+  if (outdated || (self_test && !state->self_tests)) {
+    state->again = 1;
+    state->self_tests |= self_test;
+  }
+  if (outdated && state->cancel != NULL) {
+    mloom_cancel_trigger(state->cancel);
+  }
+}
+
 /* With the lock held. */
 static int32_t start_check(catalogue *self, provider_state *state, int self_test, mloom_error *error) {
-  pthread_t thread;
-  pthread_attr_t attributes;
   if (state->checking) {
+    check_again(self, state, self_test);
     return MLOOM_OK;
+  }
+  if (state->has_thread) {
+    pthread_join(state->thread, NULL); /* it is past all that takes the lock */
+    state->has_thread = 0;
   }
   check_task *task = calloc(1, sizeof *task);
   if (task == NULL) {
     return mloom_error_memory(error);
   }
   task->owner = self;
+  task->state = state;
   task->self_test = self_test;
   strcpy(task->id, state->id);
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  int failure = pthread_create(&thread, &attributes, run_task, task);
-  pthread_attr_destroy(&attributes);
+  int failure = pthread_create(&state->thread, NULL, run_task, task);
   if (failure != 0) {
     free(task);
     return mloom_error_set_errno(error, failure, MLOOM_DOMAIN_SYSTEM, NULL, "cannot start a thread");
   }
+  state->has_thread = 1;
   state->checking = 1;
+  state->checked_generation = self->generation;
+  state->self_tests = self_test;
   state->changed++;
-  self->running++;
   return MLOOM_OK;
 }
 

@@ -30,16 +30,17 @@ void catalogue_free(catalogue *catalogue);
 
 /* Describes the providers again, in this thread; settings that the store or the gateway changed are in effect then. */
 int32_t catalogue_refresh(catalogue *catalogue, mloom_error *error);
-/* Starts the checks of one provider, or of all (NULL), each in a process of its own, and returns at once. Those that
- * are being checked already are left out. MLOOM_E_NOT_FOUND. */
+/* Starts the checks of one provider, or of all (NULL), each in a process of its own, and returns at once. One that is
+ * being checked already is left alone, unless the settings were refreshed since: then it is checked again. May be
+ * called with no lock held that changed takes. MLOOM_E_NOT_FOUND. */
 int32_t catalogue_check(catalogue *catalogue, const char *provider, int self_test, mloom_error *error);
 
-/* Settings of the gateway that this executor follows; NULL: none. Takes the reference. In effect with the next refresh.
- */
 /* Wipes the settings in a request and releases it. */
 void catalogue_drop_request(mloom_json *request);
 /* Ends descriptions and checks that run; later ones end at once. */
 void catalogue_stop(catalogue *catalogue);
+/* Settings of the gateway that this executor follows; NULL: none. Takes the reference. In effect with the next refresh.
+ */
 void catalogue_set_gateway_settings(catalogue *catalogue, mloom_json *settings);
 /* The request of a child: command and the settings documents. The caller wipes and releases it. */
 int32_t catalogue_new_request(catalogue *catalogue, const char *command, mloom_json **out, mloom_error *error);

@@ -228,6 +228,25 @@ def test_checks():
         sim.process.returncode = 0
 
 
+def test_changed_while_checked():
+    """settings that change while a check runs are checked again; the outdated check does not hold that up"""
+    worker = harness.scratch() / "worker"
+    real = harness.PLAIN_BUILD / "mergeloom-worker"
+    worker.write_text(f"""#!/usr/bin/env python3
+import subprocess, sys, time
+request = sys.stdin.buffer.read()
+if b'"check"' in request and b'"openai-compatible"' in request and b'"sim-1"' not in request:
+    time.sleep({harness.GUARD})
+sys.exit(subprocess.run([{str(real)!r}], input=request).returncode)
+""")
+    worker.chmod(0o755)
+    with harness.simulator() as sim, daemon(MERGELOOM_WORKER=worker) as server:
+        wait_for(lambda: provider(server, "openai-compatible")["checking"], "the first check")
+        equal(api(server, "/providers/openai-compatible/settings", "PATCH", {"fields": {
+            "base_url": sim.url + "/v1", "model": "sim-1", "api_key": KEY}})[0], 204, "the change")
+        equal(settled(server, "openai-compatible")["state"], "authenticated", "the state")
+
+
 # ---- Jobs ----
 
 def submit_job(server, repo, **more):
@@ -458,10 +477,13 @@ def test_lost_executor():
         name = submit_job(gateway, repo)
         binary = harness.BUILD / "mergeloomd"
         first = harness.Server([binary], "mergeloomd: ", environment(**executor_values(gateway, "first")))
-        wait_for(lambda: api(gateway, f"/jobs/{name}")[2]["state"] == "running", "it runs")
-        equal(api(gateway, f"/jobs/{name}")[2]["executor"], "first", "the executor")
-        first.process.send_signal(signal.SIGKILL)
-        first.process.wait()
+        try:
+            wait_for(lambda: api(gateway, f"/jobs/{name}")[2]["state"] == "running", "it runs")
+            equal(api(gateway, f"/jobs/{name}")[2]["executor"], "first", "the executor")
+        finally:
+            first.process.kill()
+            first.process.wait()
+            first.log.close()
         with daemon(**executor_values(gateway, "second")):
             wait_for(lambda: api(gateway, f"/jobs/{name}")[2]["state"] not in ("pending", "running"), "it ends")
             job = api(gateway, f"/jobs/{name}")[2]
@@ -470,7 +492,6 @@ def test_lost_executor():
             good = {"Authorization": f"Bearer {TOKEN}"}
             equal(api(gateway, f"/gateway/jobs/{name}/end", "POST",
                       {"executor": "first", "state": "failed"}, good)[0], 409, "a late word of the first")
-        first.log.close()
 
 
 # ---- Crashes ----

@@ -169,7 +169,7 @@ static int is_default(const json_value *field) {
 static void add_fields(tool_text *out, const json_value *owner, const tool_options *options) {
   for (const json_value *field = json_first(json_get(json_get(owner, "settings"), "fields")); field != NULL;
        field = field->next) {
-    int wanted = options->verbose > 0 || json_truth(field, "required", 0) || !is_default(field);
+    int wanted = options->verbose > 0 || !json_truth(field, "advanced", 0) || !is_default(field);
     if (field->kind == JSON_OBJECT && wanted) {
       add_field(out, field, options->color_on);
     }

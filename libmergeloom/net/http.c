@@ -110,6 +110,7 @@ int32_t mloom_http_client_new(mloom_http_client **out, const mloom_http_options 
     return mloom_error_memory(error);
   }
   client->options.proxy = client->proxy;
+  client->options.proxy_login = mloom_secret_ref(client->options.proxy_login);
   client->options.no_proxy = client->no_proxy;
   client->options.ca_file = client->ca_file;
   client->options.user_agent = client->user_agent;
@@ -131,6 +132,7 @@ void mloom_http_client_free(mloom_http_client *client) {
     mloom_secret_wipe(client->proxy, strlen(client->proxy)); /* it may hold a password */
   }
   free(client->proxy);
+  mloom_secret_unref(client->options.proxy_login);
   free(client->no_proxy);
   free(client->ca_file);
   free(client->user_agent);
@@ -367,6 +369,22 @@ static int32_t set_method(mloom_http_exchange *ex) {
   return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
 }
 
+/* The password may have any character, so that it is not given as part of a URL. */
+static CURLcode set_proxy(const mloom_http_exchange *ex) {
+  const mloom_secret *login = ex->client->options.proxy_login;
+  const char *proxy = mloom_http_proxy_of(ex);
+  CURLcode result = curl_easy_setopt(ex->easy, CURLOPT_PROXY, proxy == NULL ? "" : proxy);
+  if (result != CURLE_OK || proxy == NULL || login == NULL) {
+    return result;
+  }
+  mloom_bytes text = mloom_secret_bytes(login);
+  const char *colon = memchr(text.data, ':', text.size);
+  size_t size = colon == NULL ? text.size : (size_t)(colon - text.data);
+  MLOOM_AUTO(mloom_auto_free) char *user = mloom_text_dup((mloom_bytes){text.data, size});
+  result = user == NULL ? CURLE_OUT_OF_MEMORY : curl_easy_setopt(ex->easy, CURLOPT_PROXYUSERNAME, user);
+  return result != CURLE_OK || colon == NULL ? result : curl_easy_setopt(ex->easy, CURLOPT_PROXYPASSWORD, colon + 1);
+}
+
 /* Options that take no memory cannot fail; those that copy a text or may be missing in a build are looked at. */
 static int32_t set_options(mloom_http_exchange *ex, mloom_error *error) {
   CURL *easy = ex->easy;
@@ -402,9 +420,7 @@ static int32_t set_options(mloom_http_exchange *ex, mloom_error *error) {
   if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
       curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "") == CURLE_OUT_OF_MEMORY ||
       curl_easy_setopt(easy, CURLOPT_URL, ex->request->url) != CURLE_OK ||
-      curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK ||
-      curl_easy_setopt(easy, CURLOPT_PROXY, mloom_http_proxy_of(ex) == NULL ? "" : mloom_http_proxy_of(ex)) !=
-          CURLE_OK ||
+      curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK || set_proxy(ex) != CURLE_OK ||
       curl_easy_setopt(easy, CURLOPT_NOPROXY, client->no_proxy == NULL ? "" : client->no_proxy) != CURLE_OK ||
       (client->ca_file != NULL && (curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file) != CURLE_OK ||
                                    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file) != CURLE_OK)) ||

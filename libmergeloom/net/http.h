@@ -11,7 +11,8 @@
 
 /* What every request of one provider shares. Copied. Milliseconds; 0 means no limit. */
 typedef struct mloom_http_options {
-  const char *proxy; /* NULL: none; "environment" behaviour is decided by the caller, libcurl's is off */
+  const char *proxy;               /* NULL: none; "environment" behaviour is decided by the caller, libcurl's is off */
+  const mloom_secret *proxy_login; /* "user:password"; NULL: what stands in the proxy's URL */
   const char *no_proxy;
   const char *ca_file; /* NULL: the system's */
   const char *user_agent;

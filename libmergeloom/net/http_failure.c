@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "net/proxy.h"
 #include <mergeloom/context.h>
 
 #define COMPLETE_GRACE_MS 1000u
@@ -112,14 +113,25 @@ int32_t mloom_http_check_limits(mloom_http_exchange *ex, int *wait_ms, mloom_err
   return MLOOM_OK;
 }
 
+/* The proxy wants to know its user, or did not accept what it was told. */
+static int32_t proxy_login_failure(const mloom_http_exchange *ex, mloom_error *error) {
+  if (ex->client->options.proxy_login != NULL || mloom_proxy_url_login(mloom_http_proxy_of(ex)).size > 0) {
+    return set_error(error, MLOOM_E_UNAVAILABLE, 0,
+                     "correct proxy_login, or the user and password in the URL of HTTPS_PROXY or HTTP_PROXY",
+                     "the proxy refused its user or password (407)");
+  }
+  return set_error(error, MLOOM_E_UNAVAILABLE, 0,
+                   "set proxy_login to user:password, or put both into the URL of HTTPS_PROXY or HTTP_PROXY",
+                   "the proxy asks for a login (407)");
+}
+
 static int32_t connect_failure(const mloom_http_exchange *ex, mloom_error *error) {
   long proxy_status = 0;
   long reason = 0;
   curl_easy_getinfo(ex->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
   curl_easy_getinfo(ex->easy, CURLINFO_OS_ERRNO, &reason);
   if (proxy_status == 407) {
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "put the user and password of the proxy into the proxy setting",
-                     "the proxy asks for a login (407)");
+    return proxy_login_failure(ex, error);
   }
   if (proxy_status >= 300) {
     return set_error(error, MLOOM_E_UNAVAILABLE, proxy_status >= 500, "ask the proxy's operator to allow this host",
@@ -185,8 +197,7 @@ static int32_t tls_failure(const mloom_http_exchange *ex, CURLcode result, mloom
 
 static int32_t abort_failure(const mloom_http_exchange *ex, mloom_error *error) {
   if (ex->abort_code == MLOOM_E_UNAVAILABLE && ex->status == 407) {
-    return set_error(error, MLOOM_E_UNAVAILABLE, 0, "put the user and password of the proxy into the proxy setting",
-                     "the proxy asks for a login (407)");
+    return proxy_login_failure(ex, error);
   }
   if (ex->header_size > MLOOM_HTTP_HEADER_LIMIT) {
     return set_error(error, MLOOM_E_PROTOCOL, 0, "check that the URL names the right server",

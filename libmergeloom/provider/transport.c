@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/proxy.h"
 
 /* The value of a variable in a copy of an environment; empty counts as unset. */
 static const char *environment_value(const char *const *environment, const char *name) {
@@ -46,6 +47,14 @@ static int32_t open_clients(mloom_provider_instance *instance, mloom_error *erro
                                 .first_byte_timeout_ms = milliseconds(settings, "first_byte_timeout", 300),
                                 .idle_timeout_ms = milliseconds(settings, "idle_timeout", 120),
                                 .total_timeout_ms = milliseconds(settings, "total_timeout", 1800)};
+  mloom_setting login = {.size = (uint32_t)sizeof(login)};
+  if (mloom_settings_get(settings, "proxy_login", &login) == MLOOM_OK) {
+    options.proxy_login = login.secret;
+  }
+  int32_t code = mloom_proxy_redact_login(instance->services->redactor, options.proxy_login);
+  if (code != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
   const char *proxy = mloom_settings_string(settings, "proxy", NULL);
   const char *secure_proxy = proxy;
   const char *plain_proxy = proxy;
@@ -60,7 +69,7 @@ static int32_t open_clients(mloom_provider_instance *instance, mloom_error *erro
     options.no_proxy = either(environment, "no_proxy", "NO_PROXY");
   }
   options.proxy = secure_proxy;
-  int32_t code = mloom_http_client_new(&instance->secure_client, &options, instance->services->log, error);
+  code = mloom_http_client_new(&instance->secure_client, &options, instance->services->log, error);
   if (code != MLOOM_OK || same_proxy(secure_proxy, plain_proxy)) {
     instance->plain_client = instance->secure_client;
     return code;

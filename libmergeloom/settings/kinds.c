@@ -146,7 +146,7 @@ static int32_t check_url(const mloom_buffer *value, mloom_error *error) {
   }
   size_t host = strcspn(text + scheme, "/?#");
   if (memchr(text + scheme, '@', host) != NULL) {
-    return refuse(error, "take user and password out of the URL and set the field for the key or token instead",
+    return refuse(error, "take user and password out of the URL and set the field for the login, key or token instead",
                   "the URL carries a user name or password");
   }
   if (!host_is_valid(text + scheme, host)) {

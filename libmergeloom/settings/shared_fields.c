@@ -43,6 +43,10 @@ static const mloom_field proxy =
     FIELD("proxy", "Proxy",
           "http or https URL of the proxy. Unset: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment apply.",
           MLOOM_FIELD_URL, NULL, 0, 0);
+static const mloom_field proxy_login =
+    FIELD("proxy_login", "Login of the proxy",
+          "user:password for a proxy that asks for it. Unset: what stands in the URL of the environment.",
+          MLOOM_FIELD_SECRET, NULL, 0, 0);
 static const mloom_field extra_headers =
     FIELD("extra_headers", "Extra headers",
           "Headers added to each request, one \"Name: value\" a line; in the configuration file an object.",
@@ -53,7 +57,7 @@ static const mloom_field extra_headers =
 static const mloom_field *const fields[] = {&enabled,       &model_aliases,   &input_price,        &cached_input_price,
                                             &output_price,  &connect_timeout, &first_byte_timeout, &idle_timeout,
                                             &total_timeout, &max_retries,     &extra_headers,      &ca_file,
-                                            &proxy};
+                                            &proxy,         &proxy_login};
 
 const mloom_field *const *mloom_settings_shared_fields(int transport, size_t *count) {
   *count = transport ? sizeof fields / sizeof fields[0] : COMMON_COUNT;

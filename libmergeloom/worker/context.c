@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "net/proxy.h"
 #include "settings/config_file.h"
 #include "settings/worker_fields.h"
 #include "worker/strings.h"
@@ -124,12 +125,27 @@ static int32_t setting_get(const mloom_settings *settings, const char *name, mlo
   return mloom_settings_get(settings, name, out);
 }
 
+/* Whatever passes on a variable of a proxy, as a failed program may, must not pass on its password. */
+static int32_t redact_proxies(const mloom_context *context) {
+  static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY",
+                                      "all_proxy",   "ALL_PROXY",   NULL};
+  int32_t code = MLOOM_OK;
+  for (size_t i = 0; code == MLOOM_OK && names[i] != NULL; i++) {
+    code = mloom_proxy_redact_url(context->redactor, mloom_strings_variable(context->environment, names[i]));
+  }
+  return code;
+}
+
 static int32_t load_plugins(mloom_context *context, mloom_error *error) {
   mloom_http_options options = {0};
   options.user_agent = "mergeloom/" PACKAGE_VERSION;
   options.proxy = mloom_strings_proxy(context->environment);
   options.no_proxy = mloom_strings_no_proxy(context->environment);
-  int32_t code = mloom_http_client_new(&context->http, &options, &context->log, error);
+  int32_t code = redact_proxies(context);
+  if (code != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  code = mloom_http_client_new(&context->http, &options, &context->log, error);
   if (code != MLOOM_OK) {
     return code;
   }

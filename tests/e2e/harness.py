@@ -4,6 +4,7 @@
 A test script defines functions whose names begin with test_ and ends with harness.main(globals()). Each function is
 one point of the TAP output; its docstring's first line names it.
 """
+import base64
 import contextlib
 import hashlib
 import http.client
@@ -13,6 +14,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -21,6 +23,7 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.parse
 
 BUILD = pathlib.Path(os.environ.get("top_builddir", ".")).resolve()
 SOURCE = pathlib.Path(os.environ.get("top_srcdir", ".")).resolve()
@@ -286,6 +289,10 @@ class _Threaded(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
 
 
+class _ThreadedTcp(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
 class Recorder:
     """Passes requests on to upstream, or answers by itself, and keeps their heads and exact bodies.
 
@@ -341,6 +348,65 @@ class Recorder:
 
     def bodies(self, path_end="/chat/completions"):
         return [body for _, path, _, body in self.requests if path.endswith(path_end)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Proxy:
+    """A proxy of the kind that companies have: CONNECT, and requests with an absolute address.
+
+    lead_to: the port of this machine that every connection leads to. login: "user:password" that it asks for. heads are
+    the requests that it was sent, as (first line, headers).
+    """
+
+    def __init__(self, lead_to=None, login=None):
+        proxy = self
+        self.heads = []
+        wanted = login and "Basic " + base64.b64encode(login.encode()).decode()
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                line = self.rfile.readline().decode()
+                headers = http.client.parse_headers(self.rfile)
+                proxy.heads.append((line.strip(), dict(headers)))
+                if wanted and headers["Proxy-Authorization"] != wanted:
+                    self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic "
+                                     b'realm="test"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+                    return
+                method, address, _ = line.split()
+                place = urllib.parse.urlsplit(address if "://" in address else "//" + address)
+                with socket.create_connection(("127.0.0.1", int(lead_to or place.port))) as target:
+                    if method == "CONNECT":
+                        self.wfile.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+                        back = threading.Thread(target=self.copy, args=(target, self.connection), daemon=True)
+                        back.start()
+                        self.copy(self.connection, target)
+                        back.join()
+                    else:
+                        self.pass_on(target, f"{method} {place.path}{place.query and '?' + place.query}", headers)
+
+            def pass_on(self, target, start, headers):
+                kept = [f"{name}: {value}\r\n" for name, value in headers.items()
+                        if not name.lower().startswith(("proxy-", "connection"))]
+                target.sendall(f"{start} HTTP/1.1\r\nConnection: close\r\n{''.join(kept)}\r\n".encode())
+                target.sendall(self.rfile.read(int(headers["Content-Length"] or 0)))
+                self.copy(target, self.connection)
+
+            @staticmethod
+            def copy(source, target):
+                with contextlib.suppress(OSError):
+                    while data := source.recv(65536):
+                        target.sendall(data)
+                    target.shutdown(socket.SHUT_WR)
+
+        self.server = _ThreadedTcp(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def __enter__(self):
         return self

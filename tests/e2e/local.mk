@@ -76,3 +76,5 @@ if DAEMON
 TESTS += tests/e2e/test_daemon_operations.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_operations.py
+TESTS += tests/e2e/test_provider_checks.py
+EXTRA_DIST += tests/e2e/test_provider_checks.py

@@ -14,10 +14,8 @@ import json
 import os
 import pathlib
 import socket
-import socketserver
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.parse
 
@@ -84,43 +82,6 @@ class Fake(Recorder):
         return taken
 
 
-class Proxy:
-    """Leads every connection to one port of this machine."""
-
-    def __init__(self, port):
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self):
-                while self.rfile.readline().strip():
-                    pass
-                with socket.create_connection(("127.0.0.1", int(port))) as target:
-                    self.wfile.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-                    back = threading.Thread(target=self.copy, args=(target, self.connection), daemon=True)
-                    back.start()
-                    self.copy(self.connection, target)
-                    back.join()
-
-            @staticmethod
-            def copy(source, target):
-                with contextlib.suppress(OSError):
-                    while data := source.recv(65536):
-                        target.sendall(data)
-                    target.shutdown(socket.SHUT_WR)
-
-        class Server(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 _folders = []
 
 
@@ -142,7 +103,7 @@ def keys():
 @contextlib.contextmanager
 def google(refusal=None):
     """The fake as Google's hosts, and the way to it."""
-    with Fake((keys() / "tls.crt", keys() / "tls.key"), refusal) as fake, Proxy(fake.port()) as proxy:
+    with Fake((keys() / "tls.crt", keys() / "tls.key"), refusal) as fake, harness.Proxy(lead_to=fake.port()) as proxy:
         fake.proxy = proxy.url
         yield fake
 

@@ -195,8 +195,25 @@ static void test_strings(void) {
   UNIT_ASSERT_STRING(mloom_strings_variable(environment, "B"), "2=3");
 }
 
+/* Whatever passes on a variable of a proxy: its password is no text that anybody is shown. */
+static void test_proxy_passwords_are_secret(void) {
+  static const char *const environment[] = {"HTTPS_PROXY=http://worker:one%2Fpassword@proxy.example:3128/",
+                                            "http_proxy=worker:second-password@proxy.example", "ALL_PROXY=socks",
+                                            "all_proxy=http://proxy.example/?a:third-one@x", NULL};
+  mloom_context *context = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  UNIT_ASSERT_CODE(make(&context, NULL, environment, &error), MLOOM_OK, &error);
+  mloom_buffer_append_string(&text, "one%2Fpassword one/password second-password third-one "
+                                    "d29ya2VyOm9uZS9wYXNzd29yZA==");
+  mloom_redactor_apply(context->redactor, &text);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&text), "[redacted] [redacted] [redacted] third-one [redacted]");
+  mloom_context_free(context);
+}
+
 static const unit_test tests[] = {{"defaults", test_defaults},
                                   {"environment", test_environment},
+                                  {"passwords of proxies are secret", test_proxy_passwords_are_secret},
                                   {"misspelt limits", test_misspelt_limits},
                                   {"configuration file", test_config},
                                   {"options of an older program", test_old_options},

@@ -17,7 +17,7 @@ OWNERS = {
     r"ltdl\.h": ["libmergeloom/plugin/loader.c"],
     r"openssl/": ["libmergeloom/secret/"],
     r"microhttpd\.h": ["daemon/http.c"],
-    r"sqlite3\.h": ["daemon/store/sqlite.c"],
+    r"sqlite3\.h": ["daemon/store/sqlite.c", "daemon/store/snapshot.c"],
 }
 # What plugins may take from the library's inside: files that depend on libc only; of json.h the names of kinds, as
 # nothing else of it could be linked.

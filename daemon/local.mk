@@ -7,6 +7,8 @@ mergeloomd_SOURCES = \
   daemon/api/gateway.c \
   daemon/app.c \
   daemon/app.h \
+  daemon/backup_command.c \
+  daemon/backup_command.h \
   daemon/catalogue.c \
   daemon/catalogue.h \
   daemon/check_config.c \
@@ -44,10 +46,16 @@ mergeloomd_SOURCES = \
   daemon/runner.h \
   daemon/settings_change.c \
   daemon/settings_change.h \
+  daemon/store/archive.c \
+  daemon/store/archive.h \
+  daemon/store/backup.c \
+  daemon/store/backup.h \
   daemon/store/internal.h \
   daemon/store/jobs.c \
   daemon/store/keys.c \
   daemon/store/keys.h \
+  daemon/store/snapshot.c \
+  daemon/store/snapshot.h \
   daemon/store/sqlite.c \
   daemon/store/sqlite.h \
   daemon/store/store.c \

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "backup_command.h"
 #include "base/error.h"
 #include "check_config.h"
 #include "runner.h"
@@ -254,11 +255,24 @@ static int rotate_key(application *self) {
 
 static int usage(FILE *out, int status) {
   fputs("usage: mergeloomd [--check-config | --help | --version]\n"
+        "       mergeloomd backup [--with-key] [--force] FILE\n"
+        "       mergeloomd restore [--without-secrets] FILE\n"
         "       mergeloomd rotate-key\n\n"
         "Serves the provider page and the API of this worker. Everything is set by environment variables, mounted\n"
-        "secrets and the configuration file; --check-config shows what is in effect and where it comes from.\n",
+        "secrets and the configuration file; --check-config shows what is in effect and where it comes from.\n\n"
+        "backup writes settings, jobs and audit to FILE while the daemon runs, without the key of the secrets unless\n"
+        "--with-key is given; --force replaces FILE. restore puts them back: stop the daemon first. Secrets whose key "
+        "is\n"
+        "not there are given up with --without-secrets only. rotate-key seals the stored secrets under a new key; a\n"
+        "running daemon follows.\n",
         out);
   return status;
+}
+
+static int back_up_or_restore(application *self, int count, char **words) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  int32_t code = backup_command_run(&self->deployment, words[0], count - 1, words + 1, &error);
+  return code == MLOOM_OK ? 0 : code == BACKUP_USAGE ? usage(stderr, EXIT_USAGE) : complain(&error);
 }
 
 static int run(int argc, char **argv) {
@@ -267,7 +281,8 @@ static int run(int argc, char **argv) {
   application self = {.lock = PTHREAD_MUTEX_INITIALIZER,
                       .log = {.write = write_log, .level = MLOOM_LOG_INFO},
                       .started_ms = mloom_clock_system()->wall_ms(mloom_clock_system())};
-  if (argc > 2 || (argc == 2 && strcmp(word, "--check-config") != 0 && strcmp(word, "rotate-key") != 0)) {
+  if (!backup_command_is(word) &&
+      (argc > 2 || (argc == 2 && strcmp(word, "--check-config") != 0 && strcmp(word, "rotate-key") != 0))) {
     return usage(stderr, EXIT_USAGE);
   }
   self.programs =
@@ -287,6 +302,8 @@ static int run(int argc, char **argv) {
     complain(&error);
   } else if (strcmp(word, "rotate-key") == 0) {
     status = rotate_key(&self);
+  } else if (backup_command_is(word)) {
+    status = back_up_or_restore(&self, argc - 1, argv + 1);
   } else if (word[0] == '\0') {
     status = serve(&self);
   }

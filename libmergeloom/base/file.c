@@ -326,3 +326,22 @@ int32_t mloom_file_remove_tree(const char *path, mloom_error *error) {
   }
   return MLOOM_OK;
 }
+
+/* ---- Making folders ---- */
+
+int mloom_file_make_folder(const char *folder) {
+  MLOOM_AUTO(mloom_auto_free) char *path = strdup(folder);
+  if (path == NULL) {
+    return ENOMEM;
+  }
+  for (char *at = path + 1; *at != '\0'; at++) {
+    if (*at == '/') {
+      *at = '\0';
+      if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return errno;
+      }
+      *at = '/';
+    }
+  }
+  return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : errno;
+}

@@ -12,6 +12,8 @@ int32_t mloom_file_replace(const char *path, const char *data, size_t size, uint
                            mloom_error *error);
 /* MLOOM_OK, or MLOOM_E_DENIED when path or a folder above it can be changed by others than root and the caller. */
 int32_t mloom_file_check_trusted(const char *path, uint32_t domain, mloom_error *error);
+/* Makes the folder and those above it that are missing, mode 0700. 0, or an errno. */
+int mloom_file_make_folder(const char *folder);
 /* Removes a folder and all below it without following links. */
 int32_t mloom_file_remove_tree(const char *path, mloom_error *error);
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "job/events.h"
 
 #define RECORDS_OF_ONE_ID 1000u
@@ -36,24 +37,6 @@ static int32_t open_record(mloom_audit *audit, const char *folder, const char *j
   return MLOOM_OK;
 }
 
-/* Makes the folder and those above it that are missing. */
-static int make_folder(const char *folder) {
-  MLOOM_AUTO(mloom_auto_free) char *path = strdup(folder);
-  if (path == NULL) {
-    return ENOMEM;
-  }
-  for (char *at = path + 1; *at != '\0'; at++) {
-    if (*at == '/') {
-      *at = '\0';
-      if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        return errno;
-      }
-      *at = '/';
-    }
-  }
-  return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : errno;
-}
-
 int32_t mloom_audit_open(mloom_audit **out, const char *folder, const char *job_id, mloom_redactor *redactor,
                          mloom_error *error) {
   *out = NULL;
@@ -67,7 +50,7 @@ int32_t mloom_audit_open(mloom_audit **out, const char *folder, const char *job_
   audit->fd = -1;
   audit->redactor = redactor;
   audit->failure = (mloom_error)MLOOM_ERROR_INIT;
-  int failed = make_folder(folder);
+  int failed = mloom_file_make_folder(folder);
   if (failed != 0) {
     return mloom_error_set_errno(error, failed, MLOOM_DOMAIN_JOB,
                                  "let the worker's audit_path be a folder that it can write to",

@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does to a mergeloomd: new keys, backups, service managers; and that its secrets stay where they are."""
+import contextlib
+import hashlib
+import io
+import json
+import sqlite3
+import tarfile
 import threading
 
 import harness
-from daemon_server import api, daemon, environment, wait_for
+from daemon_server import api, daemon, environment, field, wait_for
 from harness import check, contains, equal, lacks
 
 KEY = harness.KEY
@@ -59,6 +65,155 @@ def test_rotation_beside_a_daemon():
         providers = exported(server)["providers"]
         equal({owner: providers[owner]["api_key"] for owner in written}, written, "what is opened after a restart")
         lacks(server.text(), "does not have", "the log")
+
+
+# ---- Backup and restore ----
+
+def told(server):
+    """What the daemon answers about everything that it keeps."""
+    def answer(path):
+        return wait_for(lambda: (lambda found: found[2] if found[0] == 200 else None)(api(server, path)), path)
+    jobs = answer("/jobs")
+    kept = {"settings": exported(server), "jobs": jobs, "details": [answer(f"/jobs/{job['id']}") for job in jobs["jobs"]]}
+    entries = [entry for entry in answer("/audit?limit=1000")["entries"] if entry["kind"] != "daemon"]
+    return {**kept, "audit": [entry for entry in entries if entry["kind"] in ("setting", "job")]}
+
+
+def filled(server, repo):
+    """Settings, a secret, and a job that has ended."""
+    equal(api(server, "/providers/claude-api/settings", "PATCH", {"fields": {"api_key": KEY, "model": "kept"}})[0], 204, "a write")
+    equal(api(server, "/providers/worker/settings", "PATCH", {"fields": {"max_turns": "7"}})[0], 204, "a runtime setting")
+    status, _, answer = api(server, "/jobs", "POST", {
+        "schema": "mergeloom.job.v1", "ticket": {"title": "Kept"}, "repository": {"path": str(repo)}})
+    equal(status, 201, f"{answer}")
+    equal(api(server, f"/jobs/{answer['id']}/cancel", "POST")[0], 202, "its end")
+
+
+VALUES = {"JCA_WORKER_CLUSTER_TOKEN": CLUSTER, "JCA_WORKER_PROVIDER": "claude-api", "JCA_WORKER_ROLE": "gateway"}
+
+
+def elsewhere(**more):
+    return {**VALUES, "XDG_STATE_HOME": harness.scratch() / "another", **more}
+
+
+def test_backup_and_restore():
+    """a backup that is made while settings are written restores, elsewhere and in place, to the same answers"""
+    file = harness.scratch() / "backup.tar"
+    with daemon(**VALUES) as server:
+        filled(server, harness.repository(harness.FILES))
+        before = told(server)
+        stop = threading.Event()
+
+        def write():
+            number = 0
+            while not stop.is_set():
+                number += 1
+                api(server, "/providers/codex-api/settings", "PATCH", {"fields": {"model": f"m{number}", "api_key": f"{KEY}-m{number}"}})
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_for(lambda: field(server, "codex-api", "model")["set"], "a write")
+        try:
+            finished = mergeloomd("backup", file)
+        finally:
+            stop.set()
+            writer.join()
+        equal(finished.status, 0, f"{finished!r}")
+        contains(finished.out, "provider_secret.key in another place", "what is said of the key")
+        equal(file.stat().st_mode & 0o777, 0o600, "its mode")
+        lacks(file.read_bytes(), KEY.encode(), "the backup")
+        finished = mergeloomd("backup", file)
+        equal(finished.status, 1, f"a second one: {finished!r}")
+        contains(finished.err, "--force", "the remedy")
+        other = harness.scratch() / "other.tar"
+        other.write_bytes(b"old")
+        equal(mergeloomd("backup", "--force", other).status, 0, "replacing one")
+        check(other.stat().st_size > 10000, "it is another one now")
+        finished = mergeloomd("restore", file)
+        equal(finished.status, 1, f"beside a daemon: {finished!r}")
+        contains(finished.err, "stop mergeloomd first", "the remedy")
+        equal(api(server, "/providers/claude-api/settings", "PATCH", {"fields": {"model": "later"}})[0], 204, "it goes on")
+        with_key = harness.scratch() / "with-key.tar"
+        equal(mergeloomd("backup", "--with-key", with_key).status, 0, "with the key")
+    with tarfile.open(file) as archive:  # a program that is not ours reads it
+        equal(sorted(archive.getnames()), ["manifest.json", "provider_config.db", "runtime_config.db", "worker_state.db"], "parts")
+    finished = mergeloomd("restore", file)
+    equal(finished.status, 0, f"{finished!r}")
+    kept = list((harness.scratch() / "state/mergeloom").glob("provider_config.db.before-*"))
+    equal(len(kept), 1, f"the former store is kept: {finished!r}")
+    equal([row[0] for row in sqlite3.connect(kept[0]).execute(
+        "SELECT value FROM setting WHERE owner = 'claude-api' AND field = 'model'")], ["later"], "what it has")
+    with daemon(**VALUES) as server:
+        after = told(server)
+        codex = after["settings"]["providers"].pop("codex-api")
+        equal(codex["api_key"], f"{KEY}-{codex['model']}", "a write is in the backup whole")
+        before["settings"]["providers"].pop("codex-api", None)
+        shorter = [entry for entry in after["audit"] if entry["subject"] != "codex-api"]
+        equal({**after, "audit": shorter}, before, "the answers")
+        contains(json.dumps(api(server, "/audit?kind=daemon")[2]), "restored from a backup", "the audit")
+    # On another machine: without the key nothing is done, unless that is what is wanted; with it, all is there.
+    finished = mergeloomd("restore", file, **elsewhere())
+    equal(finished.status, 1, f"without the key: {finished!r}")
+    contains(finished.err, "--without-secrets", "the remedy")
+    equal([path.name for path in (harness.scratch() / "another/mergeloom").iterdir()], [], "what it leaves")
+    equal(mergeloomd("restore", with_key, **elsewhere()).status, 0, "with the key")
+    with daemon(**elsewhere()) as server:
+        equal(exported(server)["providers"]["claude-api"], {"model": "later", "api_key": KEY}, "what is there")
+    finished = mergeloomd("restore", "--without-secrets", file, **elsewhere(XDG_STATE_HOME=harness.scratch() / "third"))
+    equal(finished.status, 0, f"without secrets: {finished!r}")
+    contains(finished.out, "2 secrets do not open", "what is said")
+
+
+def test_bad_backups():
+    """what is no whole backup is refused with a remedy, and what is there stays"""
+    good, bad = harness.scratch() / "good.tar", harness.scratch() / "bad.tar"
+    with daemon() as server:
+        equal(api(server, "/providers/claude-api/settings", "PATCH", {"fields": {"model": "kept"}})[0], 204, "a write")
+    equal(mergeloomd("backup", good).status, 0, "the good one")
+    whole = good.read_bytes()
+    middle = whole.index(b"setting") + 20
+    foreign = io.BytesIO()
+    with tarfile.open(fileobj=foreign, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("../escaped"), io.BytesIO())
+    newer = harness.scratch() / "newer"
+    for name, content in (("empty", b""), ("text", b"hello " * 1000), ("cut in a store", whole[:5000]),
+                          ("without its manifest", whole[:-3000]), ("without its end", whole[:-1024]),
+                          ("changed", whole[:middle] + b"?" + whole[middle + 1:]), ("another tar", foreign.getvalue()),
+                          ("a database", (harness.scratch() / "state/mergeloom/worker_state.db").read_bytes())):
+        bad.write_bytes(content)
+        finished = mergeloomd("restore", bad)
+        equal(finished.status, 1, f"{name}: {finished!r}")
+        contains(finished.err, "name another backup", f"{name}: the remedy")
+    check(not newer.exists() and not (harness.scratch() / "escaped").exists(), "nothing is written elsewhere")
+    # One of a newer daemon, with digests that fit.
+    newer.mkdir()
+    with tarfile.open(good) as archive:
+        archive.extractall(newer)
+    with contextlib.closing(sqlite3.connect(newer / "worker_state.db")) as store:
+        store.execute("PRAGMA user_version = 1000")
+    manifest = json.loads((newer / "manifest.json").read_text())
+    manifest["sha256"]["worker_state.db"] = hashlib.sha256((newer / "worker_state.db").read_bytes()).hexdigest()
+    (newer / "manifest.json").write_text(json.dumps(manifest))
+    with tarfile.open(bad, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for path in sorted(newer.iterdir(), reverse=True):
+            archive.add(path, path.name)
+    finished = mergeloomd("restore", bad)
+    equal(finished.status, 1, f"{finished!r}")
+    contains(finished.err, "newer version", "the reason")
+    for words in (("restore",), ("backup",), ("restore", "--force", good), ("backup", good, good), ("backup", "--nope", good)):
+        equal(mergeloomd(*words).status, 2, f"{words}")
+    finished = mergeloomd("backup", harness.scratch() / "nowhere/x.tar")
+    equal(finished.status, 1, f"{finished!r}")
+    finished = mergeloomd("backup", bad, **{"XDG_STATE_HOME": harness.scratch() / "empty"})
+    equal(finished.status, 1, f"{finished!r}")
+    state = harness.scratch() / "state/mergeloom"
+    equal([path.name for path in state.iterdir() if "restoring" in path.name or "before" in path.name], [], "what is left")
+    equal(sorted(path.name for path in harness.scratch().glob("*.tar*")), ["bad.tar", "good.tar"], "what is left of backups")
+    # A store that is damaged beyond reading is no reason not to restore.
+    (state / "worker_state.db").write_bytes(b"damaged" * 1000)
+    equal(mergeloomd("restore", good).status, 0, "over a damaged store")
+    with daemon() as server:
+        equal(field(server, "claude-api", "model")["value"], "kept", "the model")
 
 
 harness.main(globals())

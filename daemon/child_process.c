@@ -131,7 +131,7 @@ int32_t child_process_run(const child_programs *programs, const mloom_json *requ
                              .environment = programs->environment,
                              .working_directory = "/",
                              .input = &input,
-                             .limits = {.grace_ms = 1500}};
+                             .limits = {.grace_ms = CHILD_GRACE_MS}};
   mloom_process_sink sink = {
       .size = sizeof sink, .output = take_output, .error_output = take_stderr, .userdata = &state};
   mloom_process_report report = {0};

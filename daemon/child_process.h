@@ -9,6 +9,9 @@
 #include "base/json.h"
 #include <mergeloom/mergeloom.h>
 
+/* From the request to end to the kill. */
+#define CHILD_GRACE_MS 1500
+
 typedef struct child_programs {
   const char *worker_path; /* mergeloom-worker and mergeloom-supervise, absolute */
   const char *supervise_path;

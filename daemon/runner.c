@@ -241,12 +241,23 @@ static void *run_slot(void *userdata) {
   return NULL;
 }
 
-/* With the lock held: ends jobs whose lease runs out soon, for then somebody else may have them. A lease lasts four
- * heartbeats; one and a half are left for a renewal that hangs and for the end of the processes. */
+static int64_t round_ms(const runner *self) {
+  return heartbeat_ms(self) / 2 < POLL_SECONDS * 1000 ? heartbeat_ms(self) / 2 : POLL_SECONDS * 1000;
+}
+
+/* How long a job goes on without a renewal. A lease lasts four heartbeats; what is left must do for the round until it
+ * is noticed, a renewal that hangs (a third of a heartbeat) and the end of the processes. */
+static int64_t unrenewed_limit_ms(const runner *self) {
+  int64_t half = 5 * heartbeat_ms(self) / 2;
+  int64_t safe = 4 * heartbeat_ms(self) - round_ms(self) - heartbeat_ms(self) / 3 - CHILD_GRACE_MS - 300;
+  return half < safe ? half : safe;
+}
+
+/* With the lock held: ends jobs whose lease runs out soon, for then somebody else may have them. */
 static void end_unrenewed(runner *self) {
   for (size_t i = 0; i < self->count; i++) {
     slot *own = &self->slots[i];
-    if (own->cancel != NULL && now_ms() - own->renewed_ms > 5 * heartbeat_ms(self) / 2 &&
+    if (own->cancel != NULL && now_ms() - own->renewed_ms > unrenewed_limit_ms(self) &&
         !mloom_cancel_is_triggered(own->cancel)) {
       own->handed_back = 1;
       mloom_cancel_trigger(own->cancel);
@@ -275,7 +286,7 @@ static void renew(runner *self, slot *own) {
 /* Signs of life for what runs; hears of cancellations. */
 static void *run_heart(void *userdata) {
   runner *self = userdata;
-  int64_t interval_ms = heartbeat_ms(self) / 2 < POLL_SECONDS * 1000 ? heartbeat_ms(self) / 2 : POLL_SECONDS * 1000;
+  int64_t interval_ms = round_ms(self);
   pthread_mutex_lock(&self->lock);
   while (!self->stopping || self->busy > 0) {
     for (size_t i = 0; i < self->count; i++) {

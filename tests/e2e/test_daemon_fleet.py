@@ -1,8 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway and its executors while processes are lost: every job ends exactly once, no setting is lost."""
+"""Gateways and their executors while processes are lost: every job ends exactly once, no setting is lost.
+
+A worker holds a lock of its job for as long as it or anything that it started lives, so that two of them at the same
+time are noticed whatever the store says.
+"""
+import collections
 import json
 import random
+import shutil
 import signal
 import socket
 import time
@@ -13,15 +19,38 @@ from harness import check, equal
 KEY = harness.KEY
 TOKEN = "cluster-word-for-tests"
 EXECUTORS = ("one", "two", "three")
-JOBS = 40
-KILLS = 6
+JOBS = 200
+KILLS = 12
 ENDS = ("completed", "failed", "blocked", "not-ready", "cancelled")
+ATTEMPTS = 3
+
+WORKER = """#!/usr/bin/python3 -IS
+import fcntl, os, re, sys
+request = os.pread(0, 1 << 24, 0)
+job = re.search(rb'"id": *"(job-[0-9]+)"', request)
+if re.search(rb'"command": *"job"', request):
+    mark = os.open(os.path.join(MARKS, job.group(1).decode()), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(mark, b"begins\\n")
+    except OSError:
+        os.write(mark, b"runs already\\n")
+    os.set_inheritable(mark, True)
+os.execv(REAL, [REAL])
+"""
 
 
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + harness.GUARD
+    while not condition():
+        check(time.monotonic() < end, f"{what}: did not come")
+        time.sleep(0.1)
 
 
 class Daemon(harness.Server):
@@ -31,6 +60,7 @@ class Daemon(harness.Server):
         super().__init__([harness.BUILD / "mergeloomd"], "mergeloomd: ", harness.clean_environment(**{
             "XDG_STATE_HOME": harness.scratch() / name, "JCA_WORKER_NAME": name, "JCA_WORKER_PORT": "0",
             "JCA_WORKER_CLUSTER_TOKEN": TOKEN, **harness.worker_environment(),
+            "MERGELOOM_WORKER": harness.scratch() / "worker", "MERGELOOM_PLUGIN_PATH": harness.scratch() / "plugins",
             "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "1", **more}))
         self.url = self.url.removesuffix("/providers")
 
@@ -41,105 +71,157 @@ class Daemon(harness.Server):
 
     def api(self, path, method="GET", body=None):
         data = None if body is None else json.dumps(body)
-        status, _, answer = harness.request(self.url + "/api/v1" + path, method, data)
+        status, _, answer = harness.request(self.url + path, method, data)
         while status == 429:
             time.sleep(0.2)
-            status, _, answer = harness.request(self.url + "/api/v1" + path, method, data)
+            status, _, answer = harness.request(self.url + path, method, data)
         check(status < 300, f"{method} {path}: {status} {answer[:500]!r}")
-        return json.loads(answer) if answer else None
+        return answer.decode()
+
+    def read(self, path):
+        return json.loads(self.api("/api/v1" + path))
+
+    def write_settings(self, owner, **fields):
+        self.api(f"/api/v1/providers/{owner}/settings", "PATCH", {"fields": fields})
+
+    def settings(self, owner):
+        found = self.read("/providers") if owner == "worker" else {owner: self.read("/providers/" + owner)}
+        return {field["name"]: (field["set"], field.get("value")) for field in found[owner]["settings"]["fields"]}
 
 
-def gateway(port):
-    found = Daemon("gateway", JCA_WORKER_ROLE="gateway", JCA_WORKER_PORT=port, JCA_WORKER_PROVIDER="openai-compatible")
-    wait_for(lambda: harness.request(found.url + "/readyz")[0] == 200, "the gateway is ready")
-    return found
+class Fleet:
+    """Gateways at ports that they keep, and the executors that ask one of them each."""
+
+    def __init__(self, sim, gateways, **store):
+        self.choose = random.Random(20240229)
+        self.store = store
+        self.ports = {name: free_port() for name in gateways}
+        self.members = {}
+        self.max_turns = "9"
+        self.prepare()
+        for name in gateways:
+            self.start(name)
+        head = self.gateway()
+        head.write_settings("openai-compatible", base_url=sim.url + "/v1", model="sim-1", api_key=KEY)
+        self.change_settings()
+        for name in EXECUTORS:
+            self.start(name)
+
+    def prepare(self):
+        folder = harness.scratch()
+        (folder / "marks").mkdir()
+        (folder / "plugins/.libs").mkdir(parents=True)
+        for name in ("mergeloom-openai-compatible.la", ".libs/mergeloom-openai-compatible.so"):
+            (folder / "plugins" / name).symlink_to(harness.PLAIN_BUILD / name)
+        worker = folder / "worker"
+        worker.write_text(WORKER.replace("MARKS", repr(str(folder / "marks"))).replace(
+            "REAL", repr(str(harness.PLAIN_BUILD / "mergeloom-worker"))), encoding="utf-8")
+        worker.chmod(0o755)
+        harness.repository({"greeting.txt": "Hullo\n"})
+
+    def start(self, name):
+        if name in self.ports:
+            found = Daemon(name, JCA_WORKER_ROLE="gateway", JCA_WORKER_PORT=self.ports[name],
+                           JCA_WORKER_PROVIDER="openai-compatible", **self.store)
+            wait_for(lambda: harness.request(found.url + "/readyz")[0] == 200, f"{name} is ready")
+        else:
+            ports = list(self.ports.values())
+            found = Daemon(name, JCA_WORKER_ROLE="executor", JCA_PROVIDER_CONFIG_MODE="gateway",
+                           JCA_WORKER_RUNTIME_CONFIG_MODE="gateway", JCA_WORKER_JOB_SLOTS="2",
+                           JCA_WORKER_GATEWAY_URL=f"http://127.0.0.1:{ports[EXECUTORS.index(name) % len(ports)]}")
+        self.members[name] = found
+
+    def restart(self, name):
+        self.members[name].kill()
+        time.sleep(self.choose.uniform(0, 0.3))
+        self.start(name)
+
+    def gateway(self):
+        """Any of them: they say the same."""
+        return self.members[self.choose.choice(list(self.ports))]
+
+    def change_settings(self):
+        self.max_turns = str(int(self.max_turns) + 1)
+        self.gateway().write_settings("worker", max_turns=self.max_turns)
+
+    def submit(self, number):
+        folder = harness.scratch() / f"repository-{number}"
+        shutil.copytree(harness.scratch() / "repository", folder)
+        self.gateway().api("/api/v1/jobs", "POST", {
+            "schema": "mergeloom.job.v1", "id": f"job-{number}", "repository": {"path": str(folder)},
+            "ticket": {"key": f"T-{number}", "title": "Mend the greeting", "description": harness.MARK}})
+
+    def counts(self):
+        found = {}
+        for line in self.gateway().api("/metrics").splitlines():
+            if line.startswith("mergeloom_jobs{"):
+                found[line.split('"')[1]] = int(line.split()[1])
+        return found
+
+    def ended(self):
+        return sum(count for state, count in self.counts().items() if state in ENDS)
+
+    def jobs(self):
+        return {f"job-{number}": self.gateway().read(f"/jobs/job-{number}") for number in range(JOBS)}
+
+    def stop(self):
+        for member in self.members.values():
+            if member.process.poll() is None:
+                member.kill()
 
 
-def executor(name, port):
-    return Daemon(name, JCA_WORKER_ROLE="executor", JCA_WORKER_GATEWAY_URL=f"http://127.0.0.1:{port}",
-                  JCA_PROVIDER_CONFIG_MODE="gateway", JCA_WORKER_RUNTIME_CONFIG_MODE="gateway", JCA_WORKER_JOB_SLOTS="2")
+def check_jobs(fleet):
+    jobs = fleet.jobs()
+    ends = collections.defaultdict(list)
+    for entry in fleet.gateway().read("/audit?kind=job")["entries"]:
+        if entry["text"] in ENDS:
+            ends[entry["subject"]].append(entry["text"])
+    for name, job in jobs.items():
+        check(job["state"] == "completed" or job["attempts"] == ATTEMPTS, f"{name}: {job['state']}, {job['reason']}")
+        equal(ends[name], [job["state"]], f"the ends of {name} in the audit")
+        begins = (harness.scratch() / "marks" / name).read_text(encoding="utf-8").splitlines()
+        check(set(begins) == {"begins"}, f"{name} ran twice at the same time: {begins}")
+    equal(sorted(ends), sorted(jobs), "the jobs in the audit")
+    check(any(job["attempts"] > 1 for job in jobs.values()), "no job was lost: nothing was shown")
 
 
-def wait_for(condition, what):
-    end = time.monotonic() + harness.GUARD
-    while not condition():
-        check(time.monotonic() < end, f"{what}: did not come")
-        time.sleep(0.1)
+def check_settings(fleet, before):
+    for name in fleet.ports:
+        equal(fleet.members[name].settings("openai-compatible"), before, f"the settings of {name}")
+    check(before["api_key"][0] and before["model"] == (True, "sim-1"), f"{before}")
+    for name, member in fleet.members.items():
+        wait_for(lambda m=member: m.settings("worker")["max_turns"] == (True, fleet.max_turns),
+                 f"{name} has the last change of the settings")
+    for path in harness.scratch().rglob("server-*.log"):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        check(KEY not in text and TOKEN not in text, f"a secret in {path}")
 
 
-def submit(server, number):
-    repo = harness.repository({"greeting.txt": f"Hullo {number}\n"}, f"repository-{number}")
-    server.api("/jobs", "POST", {
-        "schema": "mergeloom.job.v1", "id": f"job-{number}", "repository": {"path": str(repo)},
-        "ticket": {"key": f"T-{number}", "title": "Mend the greeting", "description": harness.MARK}})
-
-
-def states(server):
-    found = server.api("/jobs?limit=100")["jobs"]
-    return {job["id"]: job["state"] for job in found}
-
-
-def ended(server):
-    return sum(state in ENDS for state in states(server).values())
-
-
-def settings_of(server):
-    fields = server.api("/providers/openai-compatible")["settings"]["fields"]
-    return {field["name"]: (field["set"], field.get("value")) for field in fields}
-
-
-def check_jobs(server):
-    for number in range(JOBS):
-        job = server.api(f"/jobs/job-{number}")
-        check(job["attempts"] >= 1, f"job-{number}: {job['attempts']} attempts")
-        check(job["state"] == "completed" or job["attempts"] == 3, f"job-{number}: {job['state']}, {job['reason']}")
-        entries = server.api(f"/audit?kind=job&subject=job-{number}&limit=100")["entries"]
-        ends = [entry for entry in entries if entry["subject"] == f"job-{number}" and entry["text"] in ENDS]
-        equal([entry["text"] for entry in ends], [job["state"]], f"the ends of job-{number} in the audit")
-
-
-def disturb(choose, members, port):
-    """Kills an executor and starts it again."""
-    name = choose.choice(EXECUTORS)
-    members[name].kill()
-    time.sleep(choose.uniform(0, 0.3))
-    members[name] = executor(name, port)
-
-
-def test_fleet():
-    """executors that are killed and a gateway that restarts: every job ends exactly once, no setting is lost"""
-    choose = random.Random(20240229)
-    port = free_port()
-    members = {}
+def run_fleet(gateways, upset, **store):
+    """Executors are killed at random while JOBS jobs are done; upset(fleet) is called in the middle."""
     with harness.simulator(harness.job_script([{"text": "That is it.", "tool_calls": [harness.SUBMIT]}])) as sim:
-        head = gateway(port)
+        fleet = Fleet(sim, gateways, **store)
         try:
-            head.api("/providers/openai-compatible/settings", "PATCH", {"fields": {
-                "base_url": sim.url + "/v1", "model": "sim-1", "api_key": KEY}})
-            head.api("/providers/worker/settings", "PATCH", {"fields": {"max_turns": "9"}})
-            before = settings_of(head)
+            before = fleet.gateway().settings("openai-compatible")
             for number in range(JOBS):
-                submit(head, number)
-            for name in EXECUTORS:
-                members[name] = executor(name, port)
-            for kill in range(KILLS):
-                goal = (kill + 1) * JOBS // (KILLS + 3)
-                wait_for(lambda: ended(head) >= goal, f"{goal} jobs end")
+                fleet.submit(number)
+            goals = sorted(fleet.choose.sample(range(1, JOBS * 19 // 20), KILLS))
+            for kill, goal in enumerate(goals):
+                wait_for(lambda g=goal: fleet.ended() >= g, f"{goal} jobs end")
                 if kill == KILLS // 2:
-                    head.kill()
-                    head = gateway(port)
-                disturb(choose, members, port)
-            wait_for(lambda: ended(head) == JOBS, "all jobs end")
-            check_jobs(head)
-            equal(settings_of(head), before, "the settings")
-            check(before["api_key"][0] and before["model"] == (True, "sim-1"), f"{before}")
-            for path in harness.scratch().rglob("server-*.log"):
-                text = path.read_text(encoding="utf-8", errors="replace")
-                check(KEY not in text and TOKEN not in text, f"a secret in {path}")
+                    upset(fleet)
+                    fleet.change_settings()
+                fleet.restart(fleet.choose.choice(EXECUTORS))
+            wait_for(lambda: fleet.ended() == JOBS, "all jobs end")
+            check_jobs(fleet)
+            check_settings(fleet, before)
         finally:
-            for member in [*members.values(), head]:
-                if member.process.poll() is None:
-                    member.kill()
+            fleet.stop()
+
+
+def test_one_gateway():
+    """SQLite and one gateway that is killed: every job ends exactly once, no setting is lost"""
+    run_fleet(["gateway"], lambda fleet: fleet.restart("gateway"))
 
 
 harness.main(globals())

@@ -150,6 +150,10 @@ int32_t catalogue_new_request(catalogue *self, const char *command, mloom_json *
       return code;
     }
     mloom_json_set(request, "stored_settings", stored);
+    char key[MLOOM_FINGERPRINT_KEY_SIZE];
+    store_fingerprint_key(self->options.store, key);
+    mloom_json_set_string(request, "fingerprint_key", key);
+    mloom_secret_wipe(key, sizeof key);
   }
   pthread_mutex_lock(&self->lock);
   if (self->gateway_settings != NULL) {

@@ -3,8 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "secret/secret.h"
+#include <mergeloom/seal.h>
 
 #define TIMEOUT_MS 30000
 
@@ -44,11 +47,29 @@ static void print_fact(const char *type, const mloom_json *fact, void *userdata)
   }
 }
 
+/* Nothing is made here: without a key file fingerprints are those of this process and of no other. */
+static mloom_secret *find_fingerprint_key(const deployment *where) {
+  mloom_seal *seal = NULL;
+  mloom_secret *key = NULL;
+  char text[MLOOM_FINGERPRINT_KEY_SIZE];
+  if (access(where->secret_key_path, F_OK) == 0 && mloom_seal_open(&seal, where->secret_key_path, NULL) == MLOOM_OK) {
+    mloom_seal_fingerprint_key(seal, text);
+    (void)mloom_secret_new(&key, text, strlen(text), NULL);
+    mloom_secret_wipe(text, sizeof text);
+  }
+  mloom_seal_free(seal);
+  return key;
+}
+
 int32_t check_config_print(const deployment *where, const child_programs *programs, mloom_error *error) {
   child_outcome outcome = {0};
-  deployment_print(where);
+  MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *key = find_fingerprint_key(where);
+  deployment_print(where, key);
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *request = mloom_json_new_object();
   mloom_json_set_string(request, "command", "describe");
   mloom_json_set_integer(request, "log_level", MLOOM_LOG_INFO);
+  if (key != NULL) {
+    mloom_json_set_string(request, "fingerprint_key", mloom_secret_bytes(key).data);
+  }
   return child_process_run(programs, request, NULL, TIMEOUT_MS, print_fact, NULL, &outcome, error);
 }

@@ -206,7 +206,7 @@ static const char *derived_value(const deployment *self, const char *field) {
   return "-";
 }
 
-void deployment_print(const deployment *self) {
+void deployment_print(const deployment *self, const mloom_secret *fingerprint_key) {
   for (size_t i = 0; i < mloom_settings_count(self->settings); i++) {
     const mloom_field *field = mloom_settings_field_at(self->settings, i);
     mloom_setting setting = {.size = sizeof setting};
@@ -214,7 +214,7 @@ void deployment_print(const deployment *self) {
     mloom_settings_get(self->settings, field->name, &setting);
     const char *value = setting.value;
     if (setting.secret != NULL) {
-      mloom_secret_fingerprint(setting.secret, fingerprint);
+      mloom_secret_fingerprint(setting.secret, fingerprint_key, fingerprint);
       printf("%-26s set, fingerprint %s  [%s]\n", field->name, fingerprint, setting.origin_name);
       continue;
     }

@@ -47,7 +47,8 @@ mloom_bytes deployment_secret(const deployment *deployment, const char *field);
 /* 1 when host names this machine only. */
 int deployment_is_loopback(const char *host);
 
-/* Prints the effective configuration with origins and problems; secrets as fingerprints. */
-void deployment_print(const deployment *deployment);
+/* Prints the effective configuration with origins and problems; secrets as fingerprints under
+ * fingerprint_key (mloom_secret_fingerprint). */
+void deployment_print(const deployment *deployment, const mloom_secret *fingerprint_key);
 
 #endif

@@ -95,6 +95,8 @@ static int32_t make_context(mloom_context **out, const mloom_json *request, mloo
   MLOOM_AUTO(wipe_buffer) mloom_buffer stored = MLOOM_BUFFER_INIT;
   mloom_context_options options = {.size = sizeof options, .log = tell_log};
   options.log_level = (int32_t)mloom_json_member_integer(request, "log_level", MLOOM_LOG_WARNING);
+  const char *key = mloom_json_member_string(request, "fingerprint_key", "");
+  options.fingerprint_key = (mloom_bytes){key, strlen(key)};
   int32_t code = take_settings(&gateway, &options.gateway_settings, request, "gateway_settings", error);
   code = code != MLOOM_OK ? code : take_settings(&stored, &options.stored_settings, request, "stored_settings", error);
   return code != MLOOM_OK ? code : mloom_context_new(out, &options, error);

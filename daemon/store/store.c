@@ -288,6 +288,11 @@ static int32_t reseal(void *userdata, mloom_error *error) {
   return code != MLOOM_OK ? code : reseal_part(self, self->runtime, error);
 }
 
+void store_fingerprint_key(store *self, char out[MLOOM_FINGERPRINT_KEY_SIZE]) {
+  STORE_HOLD(self);
+  mloom_seal_fingerprint_key(store_keys_seal(self->keys), out);
+}
+
 int32_t store_rotate_key(store *self, mloom_error *error) {
   STORE_HOLD(self);
   return store_keys_rotate(self->keys, reseal, self, error);

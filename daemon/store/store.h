@@ -35,6 +35,8 @@ int32_t store_read_settings(store *store, int providers, int worker, mloom_json 
                             mloom_error *error);
 /* Grows with every write. */
 int64_t store_settings_version(store *store);
+/* mloom_seal_fingerprint_key of the key file. */
+void store_fingerprint_key(store *store, char out[MLOOM_FINGERPRINT_KEY_SIZE]);
 /* Seals every secret under a new key and drops the old one. Daemons that have the store open go on and follow.
  * MLOOM_E_CONFLICT: another program does so. */
 int32_t store_rotate_key(store *store, mloom_error *error);

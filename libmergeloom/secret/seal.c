@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The key file has a first line that names its form and then one line for each key, the newest first: an id and the
- * key in base64. Sealed text is "v1:ID:" and the base64 of nonce, ciphertext and tag.
+ * key in base64. A line "fingerprint" and a key keeps the key of fingerprints once the oldest key, which it comes from,
+ * is dropped. Sealed text is "v1:ID:" and the base64 of nonce, ciphertext and tag.
  */
 #include <mergeloom/seal.h>
 
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include "base/base64.h"
@@ -25,6 +27,7 @@
 
 #define FILE_FORM "mergeloom-seal-v1"
 #define FILE_LIMIT ((size_t)64 * 1024)
+#define FINGERPRINT_FORM "fingerprint "
 #define SEALED_FORM "v1:"
 #define KEY_SIZE 32
 #define NONCE_SIZE 12
@@ -43,6 +46,7 @@ typedef struct seal_key {
 struct mloom_seal {
   seal_key keys[KEY_LIMIT];
   size_t count;
+  const mloom_secret *fingerprint;
 };
 
 MLOOM_DEFINE_AUTO(mloom_seal, mloom_seal_free)
@@ -61,6 +65,7 @@ void mloom_seal_free(mloom_seal *seal) {
   for (size_t i = 0; i < seal->count; i++) {
     mloom_secret_unref(seal->keys[i].bytes);
   }
+  mloom_secret_unref(seal->fingerprint);
   free(seal);
 }
 
@@ -94,30 +99,56 @@ static int32_t check_file(const char *path, mloom_error *error) {
   return MLOOM_OK;
 }
 
-/* One line "ID BASE64". */
-static int32_t read_key(mloom_seal *seal, mloom_bytes line, const char *path, mloom_error *error) {
+static int32_t decode_key(mloom_secret **out, const char *text, size_t size, const char *path, mloom_error *error) {
   MLOOM_AUTO(wipe_buffer) mloom_buffer bytes = MLOOM_BUFFER_INIT;
+  if (mloom_buffer_reserve(&bytes, size) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  if (mloom_base64_decode(&bytes, text, size) != MLOOM_OK || bytes.size != KEY_SIZE) {
+    return refuse_file(path, error);
+  }
+  return mloom_secret_new(out, bytes.data, bytes.size, error);
+}
+
+/* One line "ID BASE64", or that of the fingerprints. */
+static int32_t read_key(mloom_seal *seal, mloom_bytes line, const char *path, mloom_error *error) {
+  size_t start = sizeof FINGERPRINT_FORM - 1;
+  mloom_secret *secret = NULL;
+  if (line.size > start && memcmp(line.data, FINGERPRINT_FORM, start) == 0 && seal->fingerprint == NULL) {
+    int32_t code = decode_key(&secret, line.data + start, line.size - start, path, error);
+    seal->fingerprint = secret;
+    return code;
+  }
   if (seal->count == KEY_LIMIT || line.size <= ID_SIZE + 1 || line.data[ID_SIZE] != ' ') {
     return refuse_file(path, error);
   }
-  if (mloom_buffer_reserve(&bytes, line.size) != MLOOM_OK) {
-    return mloom_error_memory(error);
-  }
-  if (mloom_base64_decode(&bytes, line.data + ID_SIZE + 1, line.size - ID_SIZE - 1) != MLOOM_OK ||
-      bytes.size != KEY_SIZE) {
-    return refuse_file(path, error);
-  }
-  seal_key *key = &seal->keys[seal->count];
-  mloom_secret *secret = NULL;
-  int32_t code = mloom_secret_new(&secret, bytes.data, bytes.size, error);
+  int32_t code = decode_key(&secret, line.data + ID_SIZE + 1, line.size - ID_SIZE - 1, path, error);
   if (code != MLOOM_OK) {
     return code;
   }
+  seal_key *key = &seal->keys[seal->count++];
   memcpy(key->id, line.data, ID_SIZE);
   key->id[ID_SIZE] = '\0';
   key->bytes = secret;
-  seal->count++;
   return MLOOM_OK;
+}
+
+/* The file keeps no key of fingerprints until it has to. */
+static int32_t derive_fingerprint_key(mloom_seal *seal, mloom_error *error) {
+  static const char purpose[] = "fingerprints of mergeloom";
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  mloom_secret *derived = NULL;
+  mloom_bytes oldest = mloom_secret_bytes(seal->keys[seal->count - 1].bytes);
+  if (HMAC(EVP_sha256(), oldest.data, (int)oldest.size, (const uint8_t *)purpose, sizeof purpose - 1, digest, &size) ==
+          NULL ||
+      size != KEY_SIZE) {
+    return mloom_error_memory(error);
+  }
+  int32_t code = mloom_secret_new(&derived, (const char *)digest, size, error);
+  mloom_secret_wipe(digest, sizeof digest);
+  seal->fingerprint = derived;
+  return code;
 }
 
 static int32_t read_keys(mloom_seal *seal, const mloom_buffer *text, const char *path, mloom_error *error) {
@@ -138,7 +169,10 @@ static int32_t read_keys(mloom_seal *seal, const mloom_buffer *text, const char 
     }
     data = newline == NULL ? end : newline + 1;
   }
-  return seal->count == 0 ? refuse_file(path, error) : MLOOM_OK;
+  if (seal->count == 0) {
+    return refuse_file(path, error);
+  }
+  return seal->fingerprint == NULL ? derive_fingerprint_key(seal, error) : MLOOM_OK;
 }
 
 static int32_t read_file(mloom_seal **out, const char *path, mloom_error *error) {
@@ -158,6 +192,14 @@ static int32_t read_file(mloom_seal **out, const char *path, mloom_error *error)
 
 static int32_t append_key(mloom_buffer *text, const char *id, mloom_bytes key, mloom_error *error) {
   int ok = mloom_buffer_append_format(text, "%s ", id) == MLOOM_OK &&
+           mloom_base64_append(text, key.data, key.size) == MLOOM_OK &&
+           mloom_buffer_append_char(text, '\n') == MLOOM_OK;
+  return ok ? MLOOM_OK : mloom_error_memory(error);
+}
+
+static int32_t append_fingerprint_key(mloom_buffer *text, const mloom_seal *seal, mloom_error *error) {
+  mloom_bytes key = mloom_secret_bytes(seal->fingerprint);
+  int ok = mloom_buffer_append_string(text, FINGERPRINT_FORM) == MLOOM_OK &&
            mloom_base64_append(text, key.data, key.size) == MLOOM_OK &&
            mloom_buffer_append_char(text, '\n') == MLOOM_OK;
   return ok ? MLOOM_OK : mloom_error_memory(error);
@@ -190,7 +232,7 @@ static int32_t write_keys(mloom_buffer *text, const mloom_seal *seal, mloom_erro
   for (size_t i = 0; code == MLOOM_OK && seal != NULL && i < seal->count; i++) {
     code = append_key(text, seal->keys[i].id, mloom_secret_bytes(seal->keys[i].bytes), error);
   }
-  return code;
+  return code == MLOOM_OK && seal != NULL ? append_fingerprint_key(text, seal, error) : code;
 }
 
 /* Written whole under another name and then linked: of two that try at once, one wins and both read its key. */
@@ -258,6 +300,7 @@ int32_t mloom_seal_drop_keys(const char *path, mloom_error *error) {
     return mloom_error_memory(error);
   }
   code = append_key(&text, seal->keys[0].id, mloom_secret_bytes(seal->keys[0].bytes), error);
+  code = code != MLOOM_OK ? code : append_fingerprint_key(&text, seal, error);
   return code != MLOOM_OK
              ? code
              : mloom_file_replace(path, text.data, text.size, S_IRUSR | S_IWUSR, MLOOM_DOMAIN_SECRET, error);
@@ -392,4 +435,11 @@ void mloom_seal_release(mloom_bytes *value) {
 int32_t mloom_seal_is_newest(const mloom_seal *seal, const char *sealed) {
   char id[ID_SIZE + 1];
   return split_sealed(sealed, id) != NULL && strcmp(id, seal->keys[0].id) == 0;
+}
+
+void mloom_seal_fingerprint_key(const mloom_seal *seal, char out[MLOOM_FINGERPRINT_KEY_SIZE]) {
+  const uint8_t *key = (const uint8_t *)mloom_secret_bytes(seal->fingerprint).data;
+  for (size_t i = 0; i < KEY_SIZE; i++) {
+    snprintf(out + 2 * i, 3, "%02x", key[i]);
+  }
 }

@@ -103,13 +103,14 @@ int mloom_secret_is_locked(const mloom_secret *secret) {
   return secret->locked;
 }
 
-void mloom_secret_fingerprint(const mloom_secret *secret, char out[9]) {
+void mloom_secret_fingerprint(const mloom_secret *secret, const mloom_secret *key, char out[9]) {
   /* The kernel gives each process 16 random bytes: a key of the process that needs no variable of ours. */
-  const unsigned char *key = (const unsigned char *)getauxval(AT_RANDOM);
+  const void *data = key != NULL ? key->data : (const void *)getauxval(AT_RANDOM);
+  size_t size = key != NULL ? key->size : 16;
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int digest_size = 0;
-  if (key == NULL ||
-      HMAC(EVP_sha256(), key, 16, (const unsigned char *)secret->data, secret->size, digest, &digest_size) == NULL) {
+  if (data == NULL || HMAC(EVP_sha256(), data, (int)size, (const unsigned char *)secret->data, secret->size, digest,
+                           &digest_size) == NULL) {
     memcpy(out, "unknown", 8);
     return;
   }

@@ -73,7 +73,7 @@ static void describe_schema(mloom_json *out, const mloom_field *field) {
   }
 }
 
-static mloom_json *describe_slot(const mloom_settings_slot *slot) {
+static mloom_json *describe_slot(const mloom_settings *settings, const mloom_settings_slot *slot) {
   mloom_json *out = mloom_json_new_object();
   describe_schema(out, slot->field);
   mloom_json_set(out, "environment", describe_names(slot));
@@ -82,7 +82,7 @@ static mloom_json *describe_slot(const mloom_settings_slot *slot) {
     mloom_json_set_string(out, "value", NULL);
     if (slot->secret != NULL) {
       char fingerprint[9];
-      mloom_secret_fingerprint(slot->secret, fingerprint);
+      mloom_secret_fingerprint(slot->secret, settings->fingerprint_key, fingerprint);
       mloom_json_set_string(out, "fingerprint", fingerprint);
     }
     if (slot->secret != NULL && slot->field->kind == MLOOM_FIELD_HEADERS) {
@@ -112,7 +112,7 @@ mloom_json *mloom_settings_describe(const mloom_settings *settings) {
   mloom_json *fields = mloom_json_new_array();
   mloom_json *problems = mloom_json_new_array();
   for (size_t i = 0; i < settings->count; i++) {
-    mloom_json_add(fields, describe_slot(&settings->slots[i]));
+    mloom_json_add(fields, describe_slot(settings, &settings->slots[i]));
   }
   for (size_t i = 0; i < settings->problem_count; i++) {
     mloom_json_add(problems, describe_problem(&settings->problems[i]));

@@ -25,6 +25,7 @@ typedef struct mloom_settings_slot {
 struct mloom_settings {
   atomic_int references;
   char *owner;
+  const mloom_secret *fingerprint_key;
   mloom_settings_slot *slots;
   size_t count;
   mloom_settings_problem *problems;

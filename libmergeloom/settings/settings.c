@@ -256,6 +256,7 @@ int32_t mloom_settings_new(mloom_settings **out, const char *owner, const mloom_
     shared_count = 0;
   }
   settings->owner = strdup(owner);
+  settings->fingerprint_key = mloom_secret_ref(sources->fingerprint_key);
   settings->slots = calloc(field_count + shared_count + 1, sizeof *settings->slots);
   if (settings->owner == NULL || settings->slots == NULL || add_slots(settings, fields, field_count) != MLOOM_OK ||
       add_slots(settings, shared, shared_count) != MLOOM_OK) {
@@ -290,6 +291,7 @@ void mloom_settings_unref(mloom_settings *settings) {
   for (size_t i = 0; i < settings->problem_field_count; i++) {
     free(settings->problem_fields[i]);
   }
+  mloom_secret_unref(settings->fingerprint_key);
   free(settings->problem_fields);
   free(settings->problems);
   free(settings->slots);

@@ -12,13 +12,14 @@
 
 /* Where layers are read from. Borrowed until the settings are built. */
 typedef struct mloom_settings_sources {
-  const char *const *environment; /* NAME=value, ends with NULL */
-  const char *secrets_path;       /* "/run/secrets" */
-  const mloom_json *config;       /* the configuration file's object, or NULL */
-  const char *config_path;        /* named as origin */
-  const mloom_json *gateway;      /* what the gateway of a deployment set, in the form of the file, or NULL */
-  const mloom_json *stored;       /* what was written through a user interface, in the same form, or NULL */
-  mloom_redactor *redactor;       /* told of every secret; may be NULL */
+  const char *const *environment;      /* NAME=value, ends with NULL */
+  const char *secrets_path;            /* "/run/secrets" */
+  const mloom_json *config;            /* the configuration file's object, or NULL */
+  const char *config_path;             /* named as origin */
+  const mloom_json *gateway;           /* what the gateway of a deployment set, in the form of the file, or NULL */
+  const mloom_json *stored;            /* what was written through a user interface, in the same form, or NULL */
+  mloom_redactor *redactor;            /* told of every secret; may be NULL */
+  const mloom_secret *fingerprint_key; /* of mloom_secret_fingerprint */
 } mloom_settings_sources;
 
 /* A problem with one field. Texts are safe to show. */

@@ -62,7 +62,9 @@ static int32_t read_given_settings(mloom_context *context, const mloom_context_o
   if (code == MLOOM_OK && options->stored_settings.data != NULL) {
     code = mloom_config_parse(&context->stored_settings, options->stored_settings, "the settings store", error);
   }
-  return code;
+  mloom_bytes key = options->fingerprint_key;
+  return code == MLOOM_OK && key.size > 0 ? mloom_secret_new(&context->fingerprint_key, key.data, key.size, error)
+                                          : code;
 }
 
 /* The folders given, else those of MERGELOOM_PLUGIN_PATH and then the installed one. */
@@ -203,7 +205,8 @@ static int32_t read_settings(mloom_context *context, mloom_error *error) {
                                     .config_path = context->config_path,
                                     .gateway = context->gateway_settings,
                                     .stored = context->stored_settings,
-                                    .redactor = context->redactor};
+                                    .redactor = context->redactor,
+                                    .fingerprint_key = context->fingerprint_key};
   size_t count = 0;
   const mloom_field *const *fields = mloom_worker_fields(&count);
   int32_t code = mloom_settings_new(&context->worker_settings, "worker", fields, count, 0, &sources, error);
@@ -384,6 +387,7 @@ void mloom_context_free(mloom_context *context) {
   wipe_and_unref(context->config);
   wipe_and_unref(context->gateway_settings);
   wipe_and_unref(context->stored_settings);
+  mloom_secret_unref(context->fingerprint_key);
   free(context->config_path);
   free(context->secrets_path);
   free(context->supervise_path);

@@ -26,6 +26,7 @@ struct mloom_context {
   mloom_json *config; /* these three may hold secrets: wiped at the end */
   mloom_json *gateway_settings;
   mloom_json *stored_settings;
+  mloom_secret *fingerprint_key; /* NULL: one of the process */
   mloom_http_client *http;
   mloom_crypto_engine *crypto;
   mloom_host_services host_services;

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does to a mergeloomd: new keys, backups, service managers; and that its secrets stay where they are."""
+import base64
 import contextlib
 import hashlib
+import hmac
 import io
 import json
+import re
 import sqlite3
 import tarfile
 import threading
@@ -60,11 +63,35 @@ def test_rotation_beside_a_daemon():
         for problem in ("damaged", "does not have"):
             lacks(server.text(), problem, "the log")
     key_file = harness.scratch() / "state/mergeloom/provider_secret.key"
-    equal(len(key_file.read_text().splitlines()), 2, "old keys are dropped")
+    equal(len(key_file.read_text().splitlines()), 3, "old keys are dropped: a form, a key, that of fingerprints")
     with daemon(JCA_WORKER_CLUSTER_TOKEN=CLUSTER) as server:
         providers = exported(server)["providers"]
         equal({owner: providers[owner]["api_key"] for owner in written}, written, "what is opened after a restart")
         lacks(server.text(), "does not have", "the log")
+
+
+def test_fingerprints():
+    """the fingerprint of a secret is the same after a restart and a rotation, another elsewhere, and no plain hash"""
+    def shown(**more):
+        values = {"JCA_ANTHROPIC_API_KEY": KEY, **more}
+        with daemon(**values) as server:
+            page = harness.request(server.url + "/providers")[2].decode()
+            found = field(server, "claude-api", "api_key")["fingerprint"]
+            contains(page, f"fingerprint {found}", "the page")
+            return found
+
+    first = shown()
+    key_file = harness.scratch() / "state/mergeloom/provider_secret.key"
+    oldest = base64.b64decode(key_file.read_text().splitlines()[-1].split()[1])
+    derived = hmac.new(oldest, b"fingerprints of mergeloom", "sha256").hexdigest()
+    equal(first, hmac.new(derived.encode(), KEY.encode(), "sha256").hexdigest()[:8], "what it is")
+    equal(shown(), first, "after a restart")
+    equal(mergeloomd("rotate-key").status, 0, "a rotation")
+    equal(mergeloomd("rotate-key").status, 0, "another one")
+    equal(shown(), first, "after rotations")
+    finished = mergeloomd("--check-config", JCA_WORKER_CLUSTER_TOKEN=KEY, JCA_ANTHROPIC_API_KEY=KEY)
+    equal(re.findall(r"fingerprint (\w+)", finished.out), [first, first], f"--check-config: {finished!r}")
+    check(shown(XDG_STATE_HOME=harness.scratch() / "another") != first, "another daemon")
 
 
 # ---- Backup and restore ----

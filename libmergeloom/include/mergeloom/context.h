@@ -43,6 +43,9 @@ typedef struct mloom_context_options {
    * gateway's. {NULL, 0}: none. Read during mloom_context_new only; the caller wipes what holds secrets. */
   mloom_bytes gateway_settings;
   mloom_bytes stored_settings;
+  /* Under which descriptions show fingerprints of secrets, so that they stay the same from process to process
+   * (mloom_seal_fingerprint_key). {NULL, 0}: a random one, which lives as long as the process. */
+  mloom_bytes fingerprint_key;
 } mloom_context_options;
 
 /* Reads the configuration and loads the plugins. A plugin that fails to load is a warning in the log and in

@@ -38,6 +38,13 @@ MLOOM_API void mloom_seal_release(mloom_bytes *value);
 /* 1 when sealed was made with the newest key, so that it need not be sealed again. */
 MLOOM_API int32_t mloom_seal_is_newest(const mloom_seal *seal, const char *sealed);
 
+#define MLOOM_FINGERPRINT_KEY_SIZE 65
+
+/* A printable key for the fingerprints of secrets (mloom_context_options.fingerprint_key), ends with NUL: the same for
+ * as long as there is the key file, whatever keys are added and dropped, another for another file, and of no use for
+ * opening anything. Who has it can try out guesses: keep it as a secret. */
+MLOOM_API void mloom_seal_fingerprint_key(const mloom_seal *seal, char out[MLOOM_FINGERPRINT_KEY_SIZE]);
+
 /* Rotation, in three steps that may be interrupted between any two instants: mloom_seal_add_key puts a new random key
  * before the old ones and replaces the file; the program opens it again and seals its values anew; mloom_seal_drop_keys
  * removes all but the newest key from the file. Errors as of mloom_seal_open. */

@@ -147,14 +147,17 @@ static void test_fingerprint_tells_apart(void) {
   char a[9];
   char b[9];
   char c[9];
-  mloom_secret_fingerprint(one, a);
-  mloom_secret_fingerprint(same, b);
-  mloom_secret_fingerprint(two, c);
+  mloom_secret_fingerprint(one, NULL, a);
+  mloom_secret_fingerprint(same, NULL, b);
+  mloom_secret_fingerprint(two, NULL, c);
   UNIT_ASSERT_STRING(a, b);
   CU_ASSERT_STRING_NOT_EQUAL(a, c);
   CU_ASSERT_EQUAL(strspn(a, "0123456789abcdef"), 8);
   /* The plain hash, which anybody could search for: sha256("test-key-one"). */
   CU_ASSERT_STRING_NOT_EQUAL(a, "4e5a8f43");
+  /* printf test-key-one | openssl dgst -sha256 -hmac test-key-two */
+  mloom_secret_fingerprint(one, two, a);
+  UNIT_ASSERT_STRING(a, "3b537f3a");
   mloom_secret_unref(one);
   mloom_secret_unref(same);
   mloom_secret_unref(two);

@@ -619,7 +619,7 @@ static void check_description(const mloom_settings *settings) {
   CU_ASSERT_PTR_NULL(strstr(mloom_buffer_string(&text), "header-words"));
   CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&text), "X-Token"));
   const mloom_json *field = mloom_json_at(mloom_json_member(described, "fields"), 4);
-  mloom_secret_fingerprint(get(settings, "key").secret, fingerprint);
+  mloom_secret_fingerprint(get(settings, "key").secret, NULL, fingerprint);
   UNIT_ASSERT_STRING(mloom_json_member_string(field, "name", NULL), "key");
   UNIT_ASSERT_STRING(mloom_json_member_string(field, "fingerprint", NULL), fingerprint);
   CU_ASSERT_EQUAL(mloom_json_kind(mloom_json_member(field, "value")), MLOOM_JSON_NULL);

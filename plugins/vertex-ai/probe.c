@@ -181,8 +181,9 @@ static int32_t read_count(vertex_instance *self, int32_t http_status, const char
       sink->check("model", self->model_is_missing ? MLOOM_CHECK_FAIL : MLOOM_CHECK_WARN, reason.message, reason.remedy,
                   sink->userdata);
     }
-    return failure.html ? mloom_service_probe_result(self, MLOOM_PROBE_REACH, http_status, body, size, sink, error)
-                        : MLOOM_OK;
+    return failure.error.html
+               ? mloom_service_probe_result(self, MLOOM_PROBE_REACH, http_status, body, size, sink, error)
+               : MLOOM_OK;
   }
   mloom_error_copy(error, &reason);
   return code;

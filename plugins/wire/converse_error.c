@@ -269,11 +269,11 @@ static judgement judge(const mloom_converse_failure *failure, int32_t http_statu
 }
 
 /* Puts the names into a remedy. */
-static void write_remedy(char *out, size_t out_size, const char *remedy, const mloom_converse_failure *failure,
+static void write_remedy(mloom_verdict *out, const char *remedy, const mloom_converse_failure *failure,
                          const mloom_service_names *service) {
   size_t used = 0;
-  out[0] = '\0';
-  while (*remedy != '\0' && used + 1 < out_size) {
+  out->remedy[0] = '\0';
+  while (*remedy != '\0' && used + 1 < sizeof(out->remedy)) {
     const char *word = NULL;
     if (remedy[0] == '{' && remedy[1] != '\0' && remedy[2] == '}') {
       word = remedy[1] == 'm'   ? service->model
@@ -281,8 +281,8 @@ static void write_remedy(char *out, size_t out_size, const char *remedy, const m
              : remedy[1] == 'd' ? (failure->date[0] == '\0' ? "not told" : failure->date)
                                 : NULL;
     }
-    int written = word != NULL ? snprintf(out + used, out_size - used, "%s", word)
-                               : snprintf(out + used, out_size - used, "%c", *remedy);
+    int written = word != NULL ? snprintf(out->remedy + used, sizeof(out->remedy) - used, "%s", word)
+                               : snprintf(out->remedy + used, sizeof(out->remedy) - used, "%c", *remedy);
     used += written < 0 ? 0 : (size_t)written;
     remedy += word != NULL ? 3 : 1;
   }
@@ -290,30 +290,17 @@ static void write_remedy(char *out, size_t out_size, const char *remedy, const m
 
 int32_t mloom_converse_failure_report(const mloom_converse_failure *failure, int32_t http_status,
                                       const mloom_service_names *service, mloom_error *error) {
-  const mloom_service_error *said = &failure->error;
-  int inside = http_status < 400;
   judgement found = judge(failure, http_status);
-  if (said->html && inside) {
+  if (failure->error.html && http_status < 400) {
     found = (judgement){"", "", MLOOM_E_PROTOCOL, 0,
                         "endpoint_url ({p}ENDPOINT_URL) points at a web page: leave it unset, or set it to the address "
                         "of the service"};
   }
-  char remedy[384];
-  write_remedy(remedy, sizeof(remedy), found.remedy, failure, service);
-  const char *message = said->message[0] != '\0' ? said->message
-                        : said->html             ? "a web page instead of an answer"
-                                                 : "no explanation";
-  char where[40] = "with an error inside its answer";
-  if (!inside || said->html) {
-    snprintf(where, sizeof(where), "HTTP %d", (int)http_status);
-  }
-  mloom_error_set(error, found.code, MLOOM_DOMAIN_PROVIDER, remedy, "the service at %s answered %s: %s%s%s%s",
-                  service->base_url, where, message, said->type[0] == '\0' ? "" : " (", said->type,
-                  said->type[0] == '\0' ? "" : ")");
+  mloom_verdict verdict = {.code = found.code, .retryable = found.retryable};
+  write_remedy(&verdict, found.remedy, failure, service);
+  int32_t code = mloom_verdict_report(&verdict, &failure->error, http_status, service, error);
   if (error != NULL) {
-    error->http_status = http_status;
-    error->retryable = found.retryable;
     error->retry_after_ms = failure->retry_after_ms;
   }
-  return found.code;
+  return code;
 }

@@ -189,7 +189,7 @@ int32_t mloom_gemini_decoder_finish(mloom_gemini_decoder *decoder, const mloom_e
     decoder->sink = NULL;
   } else if (decoder->reader.form == MLOOM_ANSWER_OTHER) {
     decoder->has_failure = 1;
-    decoder->failure.html = 1;
+    decoder->failure.error.html = 1;
   }
   if (status != MLOOM_OK) {
     return failed(status, error);

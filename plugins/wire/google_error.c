@@ -81,7 +81,7 @@ static void read_details(mloom_google_failure *out, mloom_json_reader *reader, m
     }
     while (mloom_json_reader_key(reader, &key)) {
       if (mloom_text_equal(key, "reason")) {
-        read_text(reader, scratch, out->reason, sizeof(out->reason));
+        read_text(reader, scratch, out->error.code, sizeof(out->error.code));
       } else if (mloom_text_equal(key, "metadata")) {
         read_metadata(out, reader, scratch);
       } else if (mloom_text_equal(key, "retryDelay")) {
@@ -101,7 +101,7 @@ static void read_value(mloom_google_failure *out, mloom_json_reader *reader, mlo
   mloom_bytes key;
   int64_t code = 0;
   if (mloom_json_reader_peek(reader) == MLOOM_JSON_STRING) {
-    read_text(reader, scratch, out->message, sizeof(out->message));
+    read_text(reader, scratch, out->error.message, sizeof(out->error.message));
     return;
   }
   if (!mloom_json_reader_object(reader)) {
@@ -109,10 +109,10 @@ static void read_value(mloom_google_failure *out, mloom_json_reader *reader, mlo
   }
   while (mloom_json_reader_key(reader, &key)) {
     if (mloom_text_equal(key, "message")) {
-      read_text(reader, scratch, out->message, sizeof(out->message));
+      read_text(reader, scratch, out->error.message, sizeof(out->error.message));
     } else if (mloom_text_equal(key, "status")) {
-      read_text(reader, scratch, out->status, sizeof(out->status));
-      out->is_google = out->status[0] != '\0';
+      read_text(reader, scratch, out->error.type, sizeof(out->error.type));
+      out->is_google = out->error.type[0] != '\0';
     } else if (mloom_text_equal(key, "code") && mloom_json_reader_peek(reader) == MLOOM_JSON_INTEGER) {
       mloom_json_reader_integer(reader, &code);
     } else if (mloom_text_equal(key, "details")) {
@@ -152,22 +152,14 @@ void mloom_google_failure_read(mloom_google_failure *out, const char *body, size
       }
     }
   }
-  if (out->message[0] == '\0') {
+  if (out->error.message[0] == '\0') {
     mloom_service_error_read_body(&plain, body, size);
-    memcpy(out->message, plain.message, sizeof(out->message));
-    out->html = plain.html;
+    memcpy(out->error.message, plain.message, sizeof(out->error.message));
+    out->error.html = plain.html;
   }
 }
 
 /* ---- Judging ---- */
-
-typedef struct verdict {
-  int32_t code;
-  uint32_t retryable;
-  char remedy[384];
-} verdict;
-
-#define REMEDY(v, ...) snprintf((v)->remedy, sizeof((v)->remedy), __VA_ARGS__)
 
 static int has(const char *text, const char *part) {
   return strcasestr(text, part) != NULL;
@@ -177,53 +169,59 @@ static int is(const char *text, const char *word) {
   return strcmp(text, word) == 0;
 }
 
-static void judge_bad_request(verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
-  const char *message = failure->message;
+static void judge_bad_request(mloom_verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
+  const char *message = failure->error.message;
   const char *prefix = names->environment_prefix;
   v->code = MLOOM_E_INVALID;
   if (has(message, "exceeds the maximum number of tokens") || has(message, "token count exceeds") ||
       has(message, "prompt is too long")) {
     v->code = MLOOM_E_CONTEXT_FULL;
-    REMEDY(v, "use a model with a larger context, or a smaller ticket");
-  } else if (is(failure->reason, "API_KEY_INVALID")) {
+    MLOOM_REMEDY(v, "use a model with a larger context, or a smaller ticket");
+  } else if (is(failure->error.code, "API_KEY_INVALID")) {
     v->code = MLOOM_E_UNAUTHENTICATED;
-    REMEDY(v, "set auth_method (%sAUTH_METHOD) and its credential: the service wants an access token", prefix);
+    MLOOM_REMEDY(v, "set auth_method (%sAUTH_METHOD) and its credential: the service wants an access token", prefix);
   } else if (has(message, "location is not supported")) {
     v->code = MLOOM_E_DENIED;
-    REMEDY(v, "the service is not offered where this machine is: run the worker elsewhere, or choose another provider");
+    MLOOM_REMEDY(
+        v, "the service is not offered where this machine is: run the worker elsewhere, or choose another provider");
   } else if (has(message, "thought_signature") || has(message, "thoughtSignature")) {
-    REMEDY(v, "begin the job again with one model: what model %s thought must come back to it unchanged", names->model);
+    MLOOM_REMEDY(v, "begin the job again with one model: what model %s thought must come back to it unchanged",
+                 names->model);
   } else if (has(message, "thinking")) {
-    REMEDY(
+    MLOOM_REMEDY(
         v,
         "leave thinking_level (%sTHINKING_LEVEL) and thinking_budget (%sTHINKING_BUDGET) unset, or choose what model "
         "%s knows; models know one of the two",
         prefix, prefix, names->model);
   } else if (has(message, "parametersJsonSchema") || has(message, "parameters_json_schema") || has(message, "schema")) {
-    REMEDY(v, "set tool_schema (%sTOOL_SCHEMA) to the other of json-schema and openapi", prefix);
+    MLOOM_REMEDY(v, "set tool_schema (%sTOOL_SCHEMA) to the other of json-schema and openapi", prefix);
   } else if (has(message, "max_output_tokens") || has(message, "maxOutputTokens")) {
-    REMEDY(v, "set max_output_tokens (%sMAX_OUTPUT_TOKENS) to what model %s allows", prefix, names->model);
+    MLOOM_REMEDY(v, "set max_output_tokens (%sMAX_OUTPUT_TOKENS) to what model %s allows", prefix, names->model);
   } else if (has(message, "not supported") || has(message, "model")) {
-    REMEDY(v, "check that model %s is served in location %s and calls tools", names->model, names->google->location);
+    MLOOM_REMEDY(v, "check that model %s is served in location %s and calls tools", names->model,
+                 names->google->location);
   } else {
-    REMEDY(v, "the service does not accept the request: compare model, location and options of this provider with its "
-              "documentation");
+    MLOOM_REMEDY(
+        v, "the service does not accept the request: compare model, location and options of this provider with its "
+           "documentation");
   }
 }
 
-static void judge_identity(verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
+static void judge_identity(mloom_verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
   const char *prefix = names->environment_prefix;
   v->code = MLOOM_E_UNAUTHENTICATED;
-  if (is(failure->reason, "ACCESS_TOKEN_EXPIRED")) {
+  if (is(failure->error.code, "ACCESS_TOKEN_EXPIRED")) {
     v->code = MLOOM_E_EXPIRED;
-    REMEDY(v,
-           "the access token has expired: set auth_method (%sAUTH_METHOD) to adc or service_account_json, which renew "
-           "it, or set a new access_token",
-           prefix);
-  } else if (is(failure->reason, "CREDENTIALS_MISSING")) {
-    REMEDY(v, "no credential reached the service: check what a proxy on the way does with the Authorization header");
+    MLOOM_REMEDY(
+        v,
+        "the access token has expired: set auth_method (%sAUTH_METHOD) to adc or service_account_json, which renew "
+        "it, or set a new access_token",
+        prefix);
+  } else if (is(failure->error.code, "CREDENTIALS_MISSING")) {
+    MLOOM_REMEDY(v,
+                 "no credential reached the service: check what a proxy on the way does with the Authorization header");
   } else {
-    REMEDY(
+    MLOOM_REMEDY(
         v,
         "the access token was refused: renew it (one of gcloud lives an hour), or set auth_method (%sAUTH_METHOD) to "
         "adc or service_account_json",
@@ -231,54 +229,59 @@ static void judge_identity(verdict *v, const mloom_google_failure *failure, cons
   }
 }
 
-static void judge_denied(verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
-  const char *reason = failure->reason;
+static void judge_denied(mloom_verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
+  const char *reason = failure->error.code;
   const char *project = names->google->project;
   const char *prefix = names->environment_prefix;
   v->code = MLOOM_E_DENIED;
-  if (is(reason, "SERVICE_DISABLED") || has(failure->message, "has not been used in project")) {
-    REMEDY(v,
-           "enable the API: gcloud services enable aiplatform.googleapis.com --project %s; it takes a few minutes to "
-           "take effect",
-           project);
+  if (is(reason, "SERVICE_DISABLED") || has(failure->error.message, "has not been used in project")) {
+    MLOOM_REMEDY(
+        v,
+        "enable the API: gcloud services enable aiplatform.googleapis.com --project %s; it takes a few minutes to "
+        "take effect",
+        project);
   } else if (is(reason, "BILLING_DISABLED")) {
-    REMEDY(v, "link project %s to a billing account", project);
+    MLOOM_REMEDY(v, "link project %s to a billing account", project);
   } else if (is(reason, "ACCESS_TOKEN_SCOPE_INSUFFICIENT")) {
-    REMEDY(v, "give the credential the scope https://www.googleapis.com/auth/cloud-platform; of a virtual machine or "
-              "node pool it is an access scope");
+    MLOOM_REMEDY(
+        v, "give the credential the scope https://www.googleapis.com/auth/cloud-platform; of a virtual machine or "
+           "node pool it is an access scope");
   } else if (is(reason, "USER_PROJECT_DENIED") || has(failure->permission, "serviceusage")) {
-    REMEDY(v,
-           "grant the identity roles/serviceusage.serviceUsageConsumer on the quota project, or set quota_project "
-           "(%sQUOTA_PROJECT) to another",
-           prefix);
+    MLOOM_REMEDY(
+        v,
+        "grant the identity roles/serviceusage.serviceUsageConsumer on the quota project, or set quota_project "
+        "(%sQUOTA_PROJECT) to another",
+        prefix);
   } else if (is(reason, "CONSUMER_INVALID") || is(reason, "RESOURCE_PROJECT_INVALID")) {
-    REMEDY(v, "correct %s, where the project is now %s: it wants the id, neither name nor number of another project",
-           names->google->project_field, project);
-  } else if (is(reason, "SECURITY_POLICY_VIOLATED") || has(failure->message, "VPC Service Controls")) {
-    REMEDY(v, "a perimeter of VPC Service Controls forbids it: call from inside, or allow this identity in");
-  } else if (has(failure->message, "organization policy") || has(failure->message, "constraints/")) {
-    REMEDY(v, "an organization policy forbids model %s or location %s: choose another, or change the policy",
-           names->model, names->google->location);
+    MLOOM_REMEDY(v,
+                 "correct %s, where the project is now %s: it wants the id, neither name nor number of another project",
+                 names->google->project_field, project);
+  } else if (is(reason, "SECURITY_POLICY_VIOLATED") || has(failure->error.message, "VPC Service Controls")) {
+    MLOOM_REMEDY(v, "a perimeter of VPC Service Controls forbids it: call from inside, or allow this identity in");
+  } else if (has(failure->error.message, "organization policy") || has(failure->error.message, "constraints/")) {
+    MLOOM_REMEDY(v, "an organization policy forbids model %s or location %s: choose another, or change the policy",
+                 names->model, names->google->location);
   } else {
-    REMEDY(v, "grant the identity %s (roles/aiplatform.user has it) in project %s, or correct %s",
-           failure->permission[0] != '\0' ? failure->permission : "aiplatform.endpoints.predict", project,
-           names->google->project_field);
+    MLOOM_REMEDY(v, "grant the identity %s (roles/aiplatform.user has it) in project %s, or correct %s",
+                 failure->permission[0] != '\0' ? failure->permission : "aiplatform.endpoints.predict", project,
+                 names->google->project_field);
   }
 }
 
-static void judge_missing(verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
+static void judge_missing(mloom_verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
   const char *prefix = names->environment_prefix;
   const mloom_google_place *place = names->google;
   v->code = MLOOM_E_NOT_FOUND;
   if (!failure->is_google) {
-    REMEDY(v, "correct %s: %s does not serve models", mloom_service_words_of(names).address, names->base_url);
+    MLOOM_REMEDY(v, "correct %s: %s does not serve models", mloom_service_words_of(names).address, names->base_url);
   } else if (is(place->publisher, "google")) {
-    REMEDY(v,
-           "correct model (%sMODEL), now %s, or %s, which asks in %s: not every model is in every location, and global "
-           "has the most",
-           prefix, names->model, place->location_field, place->location);
+    MLOOM_REMEDY(
+        v,
+        "correct model (%sMODEL), now %s, or %s, which asks in %s: not every model is in every location, and global "
+        "has the most",
+        prefix, names->model, place->location_field, place->location);
   } else {
-    REMEDY(
+    MLOOM_REMEDY(
         v,
         "enable %s in Model Garden for project %s, or correct model (%sMODEL) or %s, which asks in %s: not every model "
         "is in every location",
@@ -286,22 +289,23 @@ static void judge_missing(verdict *v, const mloom_google_failure *failure, const
   }
 }
 
-static void judge_limited(verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
-  if (failure->no_quota || has(failure->message, "limit: 0")) {
+static void judge_limited(mloom_verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
+  if (failure->no_quota || has(failure->error.message, "limit: 0")) {
     v->code = MLOOM_E_QUOTA;
-    REMEDY(v,
-           "project %s has no quota for model %s in location %s: ask for it under IAM & Admin, Quotas, or choose "
-           "another location",
-           names->google->project, names->model, names->google->location);
+    MLOOM_REMEDY(v,
+                 "project %s has no quota for model %s in location %s: ask for it under IAM & Admin, Quotas, or choose "
+                 "another location",
+                 names->google->project, names->model, names->google->location);
     return;
   }
   v->code = MLOOM_E_RATE_LIMITED;
   v->retryable = 1;
-  REMEDY(v, "wait, run fewer jobs at once, use location global, or raise the quota of project %s%s%s",
-         names->google->project, failure->quota[0] != '\0' ? ": " : "", failure->quota);
+  MLOOM_REMEDY(v, "wait, run fewer jobs at once, use location global, or raise the quota of project %s%s%s",
+               names->google->project, failure->quota[0] != '\0' ? ": " : "", failure->quota);
 }
 
-static void judge(verdict *v, int32_t status, const mloom_google_failure *failure, const mloom_service_names *names) {
+static void judge(mloom_verdict *v, int32_t status, const mloom_google_failure *failure,
+                  const mloom_service_names *names) {
   switch (status) {
   case 401:
     judge_identity(v, failure, names);
@@ -317,16 +321,16 @@ static void judge(verdict *v, int32_t status, const mloom_google_failure *failur
   case 504:
     v->code = MLOOM_E_TIMEOUT;
     v->retryable = 1;
-    REMEDY(v, "try again, or give the model less to do at once");
+    MLOOM_REMEDY(v, "try again, or give the model less to do at once");
     break;
   case 409:
     v->code = MLOOM_E_CONFLICT;
     v->retryable = 1;
-    REMEDY(v, "try again");
+    MLOOM_REMEDY(v, "try again");
     break;
   case 413:
     v->code = MLOOM_E_LIMIT;
-    REMEDY(v, "make the ticket smaller: the request is larger than the service accepts");
+    MLOOM_REMEDY(v, "make the ticket smaller: the request is larger than the service accepts");
     break;
   case 429:
     judge_limited(v, failure, names);
@@ -335,7 +339,7 @@ static void judge(verdict *v, int32_t status, const mloom_google_failure *failur
     if (status >= 499) {
       v->code = MLOOM_E_UNAVAILABLE;
       v->retryable = 1;
-      REMEDY(v, "look at the state of the service, or try again later or in another location");
+      MLOOM_REMEDY(v, "look at the state of the service, or try again later or in another location");
     } else {
       judge_bad_request(v, failure, names);
     }
@@ -352,7 +356,7 @@ static int32_t status_of(const mloom_google_failure *failure) {
                   {"ABORTED", 409},          {"RESOURCE_EXHAUSTED", 429},  {"CANCELLED", 499},
                   {"UNAVAILABLE", 503},      {"DEADLINE_EXCEEDED", 504}};
   for (size_t i = 0; failure->code == 0 && i < sizeof(statuses) / sizeof(statuses[0]); i++) {
-    if (is(failure->status, statuses[i].name)) {
+    if (is(failure->error.type, statuses[i].name)) {
       return statuses[i].status;
     }
   }
@@ -361,28 +365,17 @@ static int32_t status_of(const mloom_google_failure *failure) {
 
 int32_t mloom_google_failure_report(const mloom_google_failure *failure, int32_t http_status,
                                     const mloom_service_names *names, mloom_error *error) {
-  verdict v = {MLOOM_E_PROTOCOL, 0, ""};
+  mloom_verdict v = {MLOOM_E_PROTOCOL, 0, ""};
   int inside = http_status < 400;
-  if (failure->html && inside) {
-    REMEDY(&v, "the address points at a web page: correct %s", mloom_service_words_of(names).address);
+  if (failure->error.html && inside) {
+    MLOOM_REMEDY(&v, "the address points at a web page: correct %s", mloom_service_words_of(names).address);
   } else {
     judge(&v, inside ? status_of(failure) : http_status, failure, names);
   }
-  const char *message = failure->message[0] != '\0' ? failure->message
-                        : failure->html             ? "a web page instead of an API answer"
-                                                    : "no explanation";
-  const char *kind = failure->reason[0] != '\0' ? failure->reason : failure->status;
-  char where[40] = "with an error inside its answer";
-  if (!inside || failure->html) {
-    snprintf(where, sizeof(where), "HTTP %d", (int)http_status);
-  }
-  mloom_error_set(error, v.code, MLOOM_DOMAIN_PROVIDER, v.remedy, "the service at %s answered %s: %s%s%s%s",
-                  names->base_url, where, message, kind[0] == '\0' ? "" : " (", kind, kind[0] == '\0' ? "" : ")");
+  int32_t code = mloom_verdict_report(&v, &failure->error, http_status, names, error);
   if (error != NULL) {
-    error->http_status = http_status;
-    error->retryable = v.retryable;
     error->retry_after_ms = v.retryable ? failure->retry_after_ms : -1;
     memcpy(error->request_id, failure->request_id, sizeof(error->request_id));
   }
-  return v.code;
+  return code;
 }

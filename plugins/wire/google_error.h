@@ -9,17 +9,14 @@
 #include "service_error.h"
 
 typedef struct mloom_google_failure {
-  char message[400];
-  char status[64];        /* "PERMISSION_DENIED", ... */
-  char reason[80];        /* ErrorInfo: "SERVICE_DISABLED", ... */
-  char permission[120];   /* ErrorInfo: the one that is missing */
-  char quota[200];        /* ErrorInfo or QuotaFailure: which quota is used up */
-  char request_id[128];   /* RequestInfo */
-  int32_t code;           /* as an HTTP status; 0 when absent */
-  int64_t retry_after_ms; /* RetryInfo; -1 when absent */
-  int no_quota;           /* the limit of the quota is 0 */
-  int html;               /* a web page came instead */
-  int is_google;          /* the body had the shape */
+  mloom_service_error error; /* type is "PERMISSION_DENIED", ..., code is ErrorInfo's "SERVICE_DISABLED", ... */
+  char permission[120];      /* ErrorInfo: the one that is missing */
+  char quota[200];           /* ErrorInfo or QuotaFailure: which quota is used up */
+  char request_id[128];      /* RequestInfo */
+  int32_t code;              /* as an HTTP status; 0 when absent */
+  int64_t retry_after_ms;    /* RetryInfo; -1 when absent */
+  int no_quota;              /* the limit of the quota is 0 */
+  int is_google;             /* the body had the shape */
 } mloom_google_failure;
 
 /* Where a service of Google is asked, for remedies: mloom_service_names.google. */

@@ -90,84 +90,57 @@ static int is_spent(const mloom_service_error *error) {
          has(error->message, "credit balance") || has(error->message, "usage limits");
 }
 
-typedef struct verdict {
-  int32_t code;
-  uint32_t retryable;
-  char remedy[384];
-} verdict;
-
-#define REMEDY(v, ...) snprintf((v)->remedy, sizeof((v)->remedy), __VA_ARGS__)
-
-static void judge_bad_request(verdict *v, const mloom_service_error *error, const mloom_service_names *names) {
+static void judge_bad_request(mloom_verdict *v, const mloom_service_error *error, const mloom_service_names *names) {
   const char *message = error->message;
   const char *prefix = names->environment_prefix;
   v->code = MLOOM_E_INVALID;
   if (is_context_full(error)) {
     v->code = MLOOM_E_CONTEXT_FULL;
-    REMEDY(v, "use a model with a larger context, or a smaller ticket");
+    MLOOM_REMEDY(v, "use a model with a larger context, or a smaller ticket");
   } else if (has(message, "anthropic-beta") || has(message, "anthropic_beta")) {
-    REMEDY(v, "leave beta_headers (%sBETA_HEADERS) unset, or name only flags that this service knows", prefix);
+    MLOOM_REMEDY(v, "leave beta_headers (%sBETA_HEADERS) unset, or name only flags that this service knows", prefix);
   } else if (has(message, "anthropic-version") || has(message, "anthropic_version")) {
-    REMEDY(v, "set anthropic_version to one that this service and model know");
+    MLOOM_REMEDY(v, "set anthropic_version to one that this service and model know");
   } else if (has(message, "max_tokens")) {
-    REMEDY(v, "set max_output_tokens (%sMAX_OUTPUT_TOKENS) to what model %s allows", prefix, names->model);
+    MLOOM_REMEDY(v, "set max_output_tokens (%sMAX_OUTPUT_TOKENS) to what model %s allows", prefix, names->model);
   } else if (has(message, "effort") || has(message, "output_config")) {
-    REMEDY(v, "leave effort (%sEFFORT) unset for model %s, or choose one that it knows", prefix, names->model);
+    MLOOM_REMEDY(v, "leave effort (%sEFFORT) unset for model %s, or choose one that it knows", prefix, names->model);
   } else if (has(message, "thinking") || has(message, "budget_tokens")) {
-    REMEDY(v, "set thinking (%sTHINKING) to omit, or to what model %s knows", prefix, names->model);
+    MLOOM_REMEDY(v, "set thinking (%sTHINKING) to omit, or to what model %s knows", prefix, names->model);
   } else if (has(message, "cache_control")) {
-    REMEDY(v, "set prompt_caching (%sPROMPT_CACHING) to false for this service", prefix);
+    MLOOM_REMEDY(v, "set prompt_caching (%sPROMPT_CACHING) to false for this service", prefix);
   } else if (has(message, "model")) {
-    REMEDY(v, "check the model name %s: %s lists what the service has", names->model, names->models_url);
+    MLOOM_REMEDY(v, "check the model name %s: %s lists what the service has", names->model, names->models_url);
   } else {
-    REMEDY(v, "the service does not accept the request: compare model and options of this provider with its "
-              "documentation");
+    MLOOM_REMEDY(v, "the service does not accept the request: compare model and options of this provider with its "
+                    "documentation");
   }
 }
 
-static void judge(verdict *v, int32_t status, const mloom_service_error *error, const mloom_service_names *names) {
-  mloom_service_words words = mloom_service_words_of(names);
+static void judge(mloom_verdict *v, int32_t status, const mloom_service_error *error,
+                  const mloom_service_names *names) {
   if (status == 402 || ((status == 400 || status == 403 || status == 429) && is_spent(error))) {
     v->code = MLOOM_E_QUOTA;
-    REMEDY(v, "the account has nothing left: add credit or raise its spend limit; waiting does not help");
-  } else if (status == 401) {
-    v->code = MLOOM_E_UNAUTHENTICATED;
-    if (names->has_key) {
-      REMEDY(v, "the key was refused: set %s to a valid one for %s", words.credential, names->base_url);
-    } else {
-      REMEDY(v, "set %s: %s wants one", words.credential, names->base_url);
-    }
-  } else if (status == 403) {
-    v->code = MLOOM_E_DENIED;
-    REMEDY(v, "allow this key the model %s, or use another key or model", names->model);
+    MLOOM_REMEDY(v, "the account has nothing left: add credit or raise its spend limit; waiting does not help");
+  } else if (mloom_verdict_of_status(v, status == 504 ? 408 : status, names)) {
+    return;
   } else if (status == 404 || status == 405) {
     v->code = MLOOM_E_NOT_FOUND;
     if (has(error->message, "model")) {
-      REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
+      MLOOM_REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
     } else {
-      REMEDY(v, "correct %s, now %s: it is the address before /v1/messages", words.address, names->base_url);
+      MLOOM_REMEDY(v, "correct %s, now %s: it is the address before /v1/messages",
+                   mloom_service_words_of(names).address, names->base_url);
     }
-  } else if (status == 408 || status == 504) {
-    v->code = MLOOM_E_TIMEOUT;
-    v->retryable = 1;
-    REMEDY(v, "try again, or look at the load of the service");
-  } else if (status == 409) {
-    v->code = MLOOM_E_CONFLICT;
-    v->retryable = 1;
-    REMEDY(v, "try again");
   } else if (status == 413) {
     v->code = MLOOM_E_LIMIT;
-    REMEDY(v, "make the ticket smaller: the request is larger than the service or a proxy before it accepts");
-  } else if (status == 429) {
-    v->code = MLOOM_E_RATE_LIMITED;
-    v->retryable = 1;
-    REMEDY(v, "wait, run fewer jobs at once, or raise the account's limits");
+    MLOOM_REMEDY(v, "make the ticket smaller: the request is larger than the service or a proxy before it accepts");
   } else if (status >= 500) {
     v->code = MLOOM_E_UNAVAILABLE;
     v->retryable = 1;
-    REMEDY(v, "%s",
-           status == 529 ? "the service has more to do than it can: try again later, or use another model"
-                         : "look at the state of the service, or try again later");
+    MLOOM_REMEDY(v, "%s",
+                 status == 529 ? "the service has more to do than it can: try again later, or use another model"
+                               : "look at the state of the service, or try again later");
   } else {
     judge_bad_request(v, error, names);
   }
@@ -176,28 +149,17 @@ static void judge(verdict *v, int32_t status, const mloom_service_error *error, 
 int32_t mloom_messages_failure_report(const mloom_messages_failure *failure, int32_t http_status,
                                       const mloom_service_names *service, mloom_error *error) {
   const mloom_service_error *said = &failure->error;
-  verdict v = {MLOOM_E_PROTOCOL, 0, ""};
+  mloom_verdict v = {MLOOM_E_PROTOCOL, 0, ""};
   int inside = http_status < 400;
   if (said->html && inside) {
-    REMEDY(&v, "%s points at a web page: set it to the address of the API, the part before /v1/messages",
-           mloom_service_words_of(service).address);
+    MLOOM_REMEDY(&v, "%s points at a web page: set it to the address of the API, the part before /v1/messages",
+                 mloom_service_words_of(service).address);
   } else {
     judge(&v, inside ? status_of(said) : http_status, said, service);
   }
-  const char *message = said->message[0] != '\0' ? said->message
-                        : said->html             ? "a web page instead of an API answer"
-                                                 : "no explanation";
-  const char *kind = said->code[0] != '\0' ? said->code : said->type;
-  char where[40] = "with an error inside its answer";
-  if (!inside || said->html) {
-    snprintf(where, sizeof(where), "HTTP %d", (int)http_status);
-  }
-  mloom_error_set(error, v.code, MLOOM_DOMAIN_PROVIDER, v.remedy, "the service at %s answered %s: %s%s%s%s",
-                  service->base_url, where, message, kind[0] == '\0' ? "" : " (", kind, kind[0] == '\0' ? "" : ")");
+  int32_t code = mloom_verdict_report(&v, said, http_status, service, error);
   if (error != NULL) {
-    error->http_status = http_status;
-    error->retryable = v.retryable;
     memcpy(error->request_id, failure->request_id, sizeof(error->request_id));
   }
-  return v.code;
+  return code;
 }

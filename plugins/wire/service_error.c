@@ -166,89 +166,119 @@ static int is_model_missing(const mloom_service_error *failure) {
   return contains(failure->code, "model_not_found") || contains(failure->message, "model");
 }
 
-typedef struct verdict {
-  int32_t code;
-  uint32_t retryable;
-  char remedy[384];
-} verdict;
+int32_t mloom_verdict_report(const mloom_verdict *verdict, const mloom_service_error *failure, int32_t http_status,
+                             const mloom_service_names *service, mloom_error *error) {
+  const char *message = failure->message[0] != '\0' ? failure->message
+                        : failure->html             ? "a web page instead of an API answer"
+                                                    : "no explanation";
+  const char *kind = failure->code[0] != '\0' ? failure->code : failure->type;
+  char where[40] = "with an error inside its answer";
+  if (http_status >= 400 || failure->html) {
+    snprintf(where, sizeof(where), "HTTP %d", (int)http_status);
+  }
+  mloom_error_set(error, verdict->code, MLOOM_DOMAIN_PROVIDER, verdict->remedy,
+                  "the service at %s answered %s: %s%s%s%s", service->base_url, where, message,
+                  kind[0] == '\0' ? "" : " (", kind, kind[0] == '\0' ? "" : ")");
+  if (error != NULL) {
+    error->http_status = http_status;
+    error->retryable = verdict->retryable;
+  }
+  return verdict->code;
+}
 
-#define REMEDY(v, ...) snprintf((v)->remedy, sizeof((v)->remedy), __VA_ARGS__)
-
-static void judge_bad_request(verdict *v, const mloom_service_error *failure, const mloom_service_names *names) {
+static void judge_bad_request(mloom_verdict *v, const mloom_service_error *failure, const mloom_service_names *names) {
   const char *message = failure->message;
   v->code = MLOOM_E_INVALID;
   if (contains(failure->code, "content_filter") || contains(failure->code, "content_policy") ||
       contains(failure->code, "cyber_policy") || contains(failure->code, "bio_policy")) {
     v->code = MLOOM_E_REFUSED;
-    REMEDY(v, "change the ticket, or ask the service to allow such content");
+    MLOOM_REMEDY(v, "change the ticket, or ask the service to allow such content");
   } else if (contains(message, "stream_options")) {
-    REMEDY(v, "set include_usage to false (%sINCLUDE_USAGE=false): this server does not know stream_options",
-           names->environment_prefix);
+    MLOOM_REMEDY(v, "set include_usage to false (%sINCLUDE_USAGE=false): this server does not know stream_options",
+                 names->environment_prefix);
   } else if (contains(message, "max_tokens") || contains(message, "max_completion_tokens")) {
-    REMEDY(v, "set max_tokens_field (%sMAX_TOKENS_FIELD) to the member this server wants, or to none",
-           names->environment_prefix);
+    MLOOM_REMEDY(v, "set max_tokens_field (%sMAX_TOKENS_FIELD) to the member this server wants, or to none",
+                 names->environment_prefix);
   } else if (contains(message, "parallel_tool_calls")) {
-    REMEDY(v, "set parallel_tool_calls to omit (%sPARALLEL_TOOL_CALLS=omit)", names->environment_prefix);
+    MLOOM_REMEDY(v, "set parallel_tool_calls to omit (%sPARALLEL_TOOL_CALLS=omit)", names->environment_prefix);
   } else if (contains(message, "temperature")) {
-    REMEDY(v, "leave temperature (%sTEMPERATURE) unset for this model", names->environment_prefix);
+    MLOOM_REMEDY(v, "leave temperature (%sTEMPERATURE) unset for this model", names->environment_prefix);
   } else if (contains(message, "reasoning_effort")) {
-    REMEDY(v, "leave reasoning_effort (%sREASONING_EFFORT) unset for this model", names->environment_prefix);
+    MLOOM_REMEDY(v, "leave reasoning_effort (%sREASONING_EFFORT) unset for this model", names->environment_prefix);
   } else if (contains(message, "tool")) {
     v->code = MLOOM_E_UNSUPPORTED;
-    REMEDY(v, "use a model with tool calling, and switch it on in the server (vLLM: --enable-auto-tool-choice and "
-              "--tool-call-parser; llama.cpp: --jinja)");
+    MLOOM_REMEDY(v,
+                 "use a model with tool calling, and switch it on in the server (vLLM: --enable-auto-tool-choice and "
+                 "--tool-call-parser; llama.cpp: --jinja)");
   } else if (is_model_missing(failure)) {
-    REMEDY(v, "check the model name %s: %s lists what the service has", names->model, names->models_url);
+    MLOOM_REMEDY(v, "check the model name %s: %s lists what the service has", names->model, names->models_url);
   } else {
-    REMEDY(v,
-           "the service does not accept the request: compare base_url, model and the options of this provider with its "
+    MLOOM_REMEDY(
+        v, "the service does not accept the request: compare base_url, model and the options of this provider with its "
            "documentation");
   }
 }
 
-static void judge_status(verdict *v, int32_t status, const mloom_service_error *failure,
-                         const mloom_service_names *names) {
-  mloom_service_words words = mloom_service_words_of(names);
-  if (status == 401) {
-    v->code = MLOOM_E_UNAUTHENTICATED;
-    if (names->has_key) {
-      REMEDY(v, "the key was refused: set %s to a valid one for %s", words.credential, names->base_url);
+int mloom_verdict_of_status(mloom_verdict *verdict, int32_t status, const mloom_service_names *service) {
+  mloom_service_words words = mloom_service_words_of(service);
+  switch (status) {
+  case 401:
+    verdict->code = MLOOM_E_UNAUTHENTICATED;
+    if (service->has_key) {
+      MLOOM_REMEDY(verdict, "the key was refused: set %s to a valid one for %s", words.credential, service->base_url);
     } else {
-      REMEDY(v, "set %s: %s wants one", words.credential, names->base_url);
+      MLOOM_REMEDY(verdict, "set %s: %s wants one", words.credential, service->base_url);
     }
-  } else if (status == 402) {
+    return 1;
+  case 403:
+    verdict->code = MLOOM_E_DENIED;
+    MLOOM_REMEDY(verdict, "allow this key the model %s, or use another key or model", service->model);
+    return 1;
+  case 408:
+    verdict->code = MLOOM_E_TIMEOUT;
+    verdict->retryable = 1;
+    MLOOM_REMEDY(verdict, "try again, or look at the load of the service");
+    return 1;
+  case 409:
+    verdict->code = MLOOM_E_CONFLICT;
+    verdict->retryable = 1;
+    MLOOM_REMEDY(verdict, "try again");
+    return 1;
+  case 429:
+    verdict->code = MLOOM_E_RATE_LIMITED;
+    verdict->retryable = 1;
+    MLOOM_REMEDY(verdict, "wait, run fewer jobs at once, or raise the account's limits");
+    return 1;
+  default:
+    return 0;
+  }
+}
+
+static void judge(mloom_verdict *v, int32_t status, const mloom_service_error *failure,
+                  const mloom_service_names *names) {
+  if (mloom_verdict_of_status(v, status, names)) {
+    return;
+  }
+  if (status == 402) {
     v->code = MLOOM_E_QUOTA;
-    REMEDY(v, "add credit to the account, or use another provider");
-  } else if (status == 403) {
-    v->code = MLOOM_E_DENIED;
-    REMEDY(v, "allow this key the model %s, or use another key or model", names->model);
+    MLOOM_REMEDY(v, "add credit to the account, or use another provider");
   } else if (status == 404 || status == 405) {
     v->code = MLOOM_E_NOT_FOUND;
     if (is_model_missing(failure) && status == 404) {
-      REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
+      MLOOM_REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
     } else {
-      REMEDY(v, "correct %s, now %s: it is the address before %s and often ends with /v1", words.address,
-             names->base_url, names->operation == NULL ? "/chat/completions" : names->operation);
+      MLOOM_REMEDY(v, "correct %s, now %s: it is the address before %s and often ends with /v1",
+                   mloom_service_words_of(names).address, names->base_url,
+                   names->operation == NULL ? "/chat/completions" : names->operation);
     }
-  } else if (status == 408) {
-    v->code = MLOOM_E_TIMEOUT;
-    v->retryable = 1;
-    REMEDY(v, "try again, or look at the load of the service");
-  } else if (status == 409) {
-    v->code = MLOOM_E_CONFLICT;
-    v->retryable = 1;
-    REMEDY(v, "try again");
   } else if (status == 413) {
     v->code = MLOOM_E_LIMIT;
-    REMEDY(v, "raise the request size that the service or the proxy before it accepts, or make the ticket smaller");
-  } else if (status == 429) {
-    v->code = MLOOM_E_RATE_LIMITED;
-    v->retryable = 1;
-    REMEDY(v, "wait, run fewer jobs at once, or raise the account's limits");
+    MLOOM_REMEDY(v,
+                 "raise the request size that the service or the proxy before it accepts, or make the ticket smaller");
   } else if (status >= 500) {
     v->code = MLOOM_E_UNAVAILABLE;
     v->retryable = 1;
-    REMEDY(v, "look at the state of the service at %s, or try again later", names->base_url);
+    MLOOM_REMEDY(v, "look at the state of the service at %s, or try again later", names->base_url);
   } else {
     judge_bad_request(v, failure, names);
   }
@@ -327,41 +357,26 @@ static int64_t wait_in_text(const char *message) {
 
 int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t http_status,
                                    const mloom_service_names *service, mloom_error *error) {
-  verdict v = {MLOOM_E_PROTOCOL, 0, ""};
+  mloom_verdict v = {MLOOM_E_PROTOCOL, 0, ""};
   int inside = http_status < 400;
   int32_t status = inside ? status_of_code(failure) : http_status;
   if (failure->html && inside) {
-    REMEDY(&v, "%s points at a web page: set it to the address of the API, often ending with /v1",
-           mloom_service_words_of(service).address);
+    MLOOM_REMEDY(&v, "%s points at a web page: set it to the address of the API, often ending with /v1",
+                 mloom_service_words_of(service).address);
   } else if (status != 401 && status != 403 && status < 500 && is_context_full(failure)) {
     v.code = MLOOM_E_CONTEXT_FULL;
-    REMEDY(&v, "use a model or server setting with a larger context, or a smaller ticket");
+    MLOOM_REMEDY(&v, "use a model or server setting with a larger context, or a smaller ticket");
   } else if ((status == 429 || status == 403) && is_quota(failure)) {
     v.code = MLOOM_E_QUOTA;
-    REMEDY(&v, "the account has nothing left: add credit or raise its budget; waiting does not help");
+    MLOOM_REMEDY(&v, "the account has nothing left: add credit or raise its budget; waiting does not help");
   } else {
-    judge_status(&v, status, failure, service);
+    judge(&v, status, failure, service);
   }
-  const char *message = failure->message[0] != '\0' ? failure->message
-                        : failure->html             ? "a web page instead of an API answer"
-                                                    : "no explanation";
-  const char *kind = failure->code[0] != '\0' ? failure->code : failure->type;
-  const char *open = kind[0] == '\0' ? "" : " (";
-  const char *close = kind[0] == '\0' ? "" : ")";
-  if (inside) {
-    mloom_error_set(error, v.code, MLOOM_DOMAIN_PROVIDER, v.remedy, "the service at %s answered with %s: %s%s%s%s",
-                    service->base_url, failure->html ? "HTTP 200" : "an error inside its answer", message, open, kind,
-                    close);
-  } else {
-    mloom_error_set(error, v.code, MLOOM_DOMAIN_PROVIDER, v.remedy, "the service at %s answered HTTP %d: %s%s%s%s",
-                    service->base_url, (int)http_status, message, open, kind, close);
+  int32_t code = mloom_verdict_report(&v, failure, http_status, service, error);
+  if (error != NULL && code == MLOOM_E_RATE_LIMITED) {
+    error->retry_after_ms = wait_in_text(failure->message);
   }
-  if (error != NULL) {
-    error->http_status = http_status;
-    error->retryable = v.retryable;
-    error->retry_after_ms = v.code == MLOOM_E_RATE_LIMITED ? wait_in_text(failure->message) : -1;
-  }
-  return v.code;
+  return code;
 }
 
 int32_t mloom_service_error_report_body(const char *body, size_t size, int32_t http_status,

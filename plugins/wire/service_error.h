@@ -30,6 +30,22 @@ typedef struct mloom_service_names {
   const struct mloom_google_place *google; /* of a service of Google (google_error.h) */
 } mloom_service_names;
 
+/* What is made of a failure. */
+typedef struct mloom_verdict {
+  int32_t code;
+  uint32_t retryable;
+  char remedy[384];
+} mloom_verdict;
+
+#define MLOOM_REMEDY(verdict, ...) snprintf((verdict)->remedy, sizeof((verdict)->remedy), __VA_ARGS__)
+
+/* Fills error and returns the verdict's code. What the service calls the failure is said: code, else type. http_status
+ * is below 400 for an error inside an answer. */
+int32_t mloom_verdict_report(const mloom_verdict *verdict, const mloom_service_error *failure, int32_t http_status,
+                             const mloom_service_names *service, mloom_error *error);
+/* Judges a status that means the same at all services asked with a key, 401 for one. Returns 0 for any other. */
+int mloom_verdict_of_status(mloom_verdict *verdict, int32_t status, const mloom_service_names *service);
+
 /* Reads a body of any shape: {"error":{...}}, {"error":"..."}, {"detail":...}, {"message":...}, {"object":"error",...},
  * an array of these, an event stream's data line, plain text, HTML, or a part of one of them. */
 void mloom_service_error_read_body(mloom_service_error *out, const char *body, size_t size);

@@ -135,6 +135,13 @@ int32_t mloom_answer_report_cut(const mloom_answer_reader *reader, const mloom_a
   return mloom_answer_broken(error, service, retry, cut->cut);
 }
 
+void mloom_answer_read_count(mloom_json_reader *reader, uint64_t *count) {
+  int64_t value;
+  if (mloom_json_reader_integer(reader, &value) && value >= 0) {
+    *count = (uint64_t)value;
+  }
+}
+
 void mloom_answer_emit(const mloom_event_sink *sink, const mloom_event *event) {
   if (sink != NULL && sink->event != NULL) {
     sink->event(event, sink->userdata);
@@ -163,6 +170,17 @@ void mloom_answer_emit_call(const mloom_event_sink *sink, const mloom_buffer *id
   event.id = bytes_of(id);
   event.name = bytes_of(name);
   event.text = bytes_of(arguments);
+  mloom_answer_emit(sink, &event);
+}
+
+void mloom_answer_emit_usage(const mloom_event_sink *sink, const mloom_answer_usage *usage) {
+  mloom_event event = {.size = (uint32_t)sizeof(event),
+                       .kind = MLOOM_EVENT_USAGE,
+                       .input_tokens = usage->input_tokens,
+                       .cached_input_tokens = usage->cached_input_tokens,
+                       .cache_write_tokens = usage->cache_write_tokens,
+                       .output_tokens = usage->output_tokens,
+                       .reasoning_tokens = usage->reasoning_tokens};
   mloom_answer_emit(sink, &event);
 }
 

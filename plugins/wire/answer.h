@@ -6,6 +6,7 @@
 #ifndef MLOOM_WIRE_ANSWER_H
 #define MLOOM_WIRE_ANSWER_H
 
+#include "base/json_reader.h"
 #include "net/sse.h"
 #include "service_error.h"
 #include <mergeloom/plugin.h>
@@ -58,6 +59,18 @@ typedef struct mloom_answer_cut {
 int32_t mloom_answer_report_cut(const mloom_answer_reader *reader, const mloom_answer_cut *cut,
                                 const mloom_service_names *service, mloom_error *error);
 
+/* What the service has counted so far. */
+typedef struct mloom_answer_usage {
+  uint64_t input_tokens;
+  uint64_t cached_input_tokens;
+  uint64_t cache_write_tokens;
+  uint64_t output_tokens;
+  uint64_t reasoning_tokens;
+} mloom_answer_usage;
+
+/* Reads a number of tokens. count stays as it is when what comes next is none. */
+void mloom_answer_read_count(mloom_json_reader *reader, uint64_t *count);
+
 /* sink may be NULL. */
 void mloom_answer_emit(const mloom_event_sink *sink, const mloom_event *event);
 void mloom_answer_emit_text(const mloom_event_sink *sink, uint32_t kind, mloom_bytes text);
@@ -65,6 +78,7 @@ void mloom_answer_emit_text(const mloom_event_sink *sink, uint32_t kind, mloom_b
 void mloom_answer_emit_delta(const mloom_event_sink *sink, const mloom_buffer *id, const mloom_buffer *name);
 void mloom_answer_emit_call(const mloom_event_sink *sink, const mloom_buffer *id, const mloom_buffer *name,
                             const mloom_buffer *arguments);
+void mloom_answer_emit_usage(const mloom_event_sink *sink, const mloom_answer_usage *usage);
 void mloom_answer_emit_notice(const mloom_event_sink *sink, const char *name, const mloom_buffer *text);
 
 /* Makes data point to storage, where malformed UTF-8 stands as U+FFFD, unless it is well-formed. MLOOM_E_MEMORY. */

@@ -69,11 +69,7 @@ struct mloom_chat_answer {
   size_t call_capacity;
   uint32_t stop; /* MLOOM_STOP_... */
   int finished;  /* a reason to stop was given */
-  uint64_t input_tokens;
-  uint64_t cached_input_tokens;
-  uint64_t cache_write_tokens;
-  uint64_t output_tokens;
-  uint64_t reasoning_tokens;
+  mloom_answer_usage usage;
 };
 
 typedef struct mloom_chat_decoder {

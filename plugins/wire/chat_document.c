@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "chat_internal.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "base/text.h"
 
@@ -13,9 +15,8 @@ static int32_t hand_on(mloom_chat_decoder *decoder, uint32_t kind, mloom_bytes t
   }
   mloom_buffer *kept = kind == MLOOM_EVENT_TEXT ? &decoder->answer.text : &decoder->answer.reasoning;
   int32_t status = mloom_buffer_append(kept, text.data, text.size);
-  if (status == MLOOM_OK && decoder->sink != NULL && decoder->sink->event != NULL) {
-    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = kind, .text = text};
-    decoder->sink->event(&event, decoder->sink->userdata);
+  if (status == MLOOM_OK) {
+    mloom_answer_emit_text(decoder->sink, kind, text);
   }
   return status;
 }
@@ -253,23 +254,18 @@ static int32_t read_choices(mloom_chat_decoder *decoder, mloom_json_reader *read
   return status;
 }
 
-static uint64_t read_count(mloom_json_reader *reader, uint64_t fallback) {
-  int64_t value;
-  return mloom_json_reader_integer(reader, &value) && value >= 0 ? (uint64_t)value : fallback;
-}
-
-static void read_details(mloom_chat_answer *answer, mloom_json_reader *reader) {
+static void read_details(mloom_answer_usage *usage, mloom_json_reader *reader) {
   mloom_bytes key;
   if (!mloom_json_reader_object(reader)) {
     return;
   }
   while (mloom_json_reader_key(reader, &key)) {
     if (mloom_text_equal(key, "cached_tokens")) {
-      answer->cached_input_tokens = read_count(reader, answer->cached_input_tokens);
+      mloom_answer_read_count(reader, &usage->cached_input_tokens);
     } else if (mloom_text_equal(key, "cache_write_tokens")) {
-      answer->cache_write_tokens = read_count(reader, answer->cache_write_tokens);
+      mloom_answer_read_count(reader, &usage->cache_write_tokens);
     } else if (mloom_text_equal(key, "reasoning_tokens")) {
-      answer->reasoning_tokens = read_count(reader, answer->reasoning_tokens);
+      mloom_answer_read_count(reader, &usage->reasoning_tokens);
     } else {
       mloom_json_reader_skip(reader);
     }
@@ -277,7 +273,7 @@ static void read_details(mloom_chat_answer *answer, mloom_json_reader *reader) {
 }
 
 static void read_usage(mloom_chat_decoder *decoder, mloom_json_reader *reader) {
-  mloom_chat_answer *answer = &decoder->answer;
+  mloom_answer_usage *usage = &decoder->answer.usage;
   mloom_bytes key;
   if (!mloom_json_reader_object(reader)) {
     return;
@@ -285,27 +281,18 @@ static void read_usage(mloom_chat_decoder *decoder, mloom_json_reader *reader) {
   decoder->pieces.said.more = 1;
   while (mloom_json_reader_key(reader, &key)) {
     if (mloom_text_equal(key, "prompt_tokens")) {
-      answer->input_tokens = read_count(reader, answer->input_tokens);
+      mloom_answer_read_count(reader, &usage->input_tokens);
     } else if (mloom_text_equal(key, "completion_tokens")) {
-      answer->output_tokens = read_count(reader, answer->output_tokens);
+      mloom_answer_read_count(reader, &usage->output_tokens);
     } else if (mloom_text_equal(key, "prompt_cache_hit_tokens")) {
-      answer->cached_input_tokens = read_count(reader, answer->cached_input_tokens);
+      mloom_answer_read_count(reader, &usage->cached_input_tokens);
     } else if (mloom_text_equal(key, "prompt_tokens_details") || mloom_text_equal(key, "completion_tokens_details")) {
-      read_details(answer, reader);
+      read_details(usage, reader);
     } else {
       mloom_json_reader_skip(reader);
     }
   }
-  if (decoder->sink != NULL && decoder->sink->event != NULL) {
-    mloom_event event = {.size = (uint32_t)sizeof(event),
-                         .kind = MLOOM_EVENT_USAGE,
-                         .input_tokens = answer->input_tokens,
-                         .cached_input_tokens = answer->cached_input_tokens,
-                         .cache_write_tokens = answer->cache_write_tokens,
-                         .output_tokens = answer->output_tokens,
-                         .reasoning_tokens = answer->reasoning_tokens};
-    decoder->sink->event(&event, decoder->sink->userdata);
-  }
+  mloom_answer_emit_usage(decoder->sink, usage);
 }
 
 /* Takes a document that fits the template: what it says stands in a hole. */
@@ -398,9 +385,5 @@ void mloom_chat_answer_clear(mloom_chat_answer *answer) {
   answer->call_count = 0;
   answer->stop = MLOOM_STOP_END;
   answer->finished = 0;
-  answer->input_tokens = 0;
-  answer->cached_input_tokens = 0;
-  answer->cache_write_tokens = 0;
-  answer->output_tokens = 0;
-  answer->reasoning_tokens = 0;
+  memset(&answer->usage, 0, sizeof(answer->usage));
 }

@@ -100,14 +100,11 @@ struct mloom_converse_answer {
   size_t block_count;
   size_t block_capacity;
   size_t call_count;
-  uint32_t stop;    /* MLOOM_STOP_... */
-  int context_full; /* the reason to stop is a full context */
-  int unusable;     /* the reason to stop is that the model's output could not be read */
-  char reason[64];  /* as the service calls it */
-  uint64_t uncached_input_tokens;
-  uint64_t cached_input_tokens;
-  uint64_t cache_write_tokens;
-  uint64_t output_tokens;
+  uint32_t stop;            /* MLOOM_STOP_... */
+  int context_full;         /* the reason to stop is a full context */
+  int unusable;             /* the reason to stop is that the model's output could not be read */
+  char reason[64];          /* as the service calls it */
+  mloom_answer_usage usage; /* input_tokens without what was read from the cache and written to it */
 };
 
 typedef struct mloom_converse_decoder {

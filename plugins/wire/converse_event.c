@@ -17,55 +17,31 @@ static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
   return mloom_buffer_append(buffer, text.data, text.size);
 }
 
-/* Makes the text repaired where its UTF-8 is malformed. */
-static int32_t repair(mloom_converse_decoder *decoder, mloom_bytes *data) {
-  if (mloom_text_is_utf8(data->data, data->size)) {
-    return MLOOM_OK;
-  }
-  mloom_buffer_clear(&decoder->repaired);
-  if (mloom_text_append_utf8(&decoder->repaired, data->data, data->size) != MLOOM_OK) {
-    return MLOOM_E_MEMORY;
-  }
-  *data = (mloom_bytes){decoder->repaired.data, decoder->repaired.size};
-  return MLOOM_OK;
-}
-
 /* ---- Usage and reasons to stop ---- */
-
-static void read_count(mloom_json_reader *reader, uint64_t *count) {
-  int64_t value;
-  if (mloom_json_reader_integer(reader, &value) && value >= 0) {
-    *count = (uint64_t)value;
-  }
-}
 
 /* What was read from the cache and written to it stands beside inputTokens, not inside. */
 static void read_usage(mloom_converse_decoder *decoder, mloom_json_reader *reader) {
-  mloom_converse_answer *answer = &decoder->answer;
+  mloom_answer_usage *usage = &decoder->answer.usage;
   mloom_bytes key;
   if (!mloom_json_reader_object(reader)) {
     return;
   }
   while (mloom_json_reader_key(reader, &key)) {
     if (mloom_text_equal(key, "inputTokens")) {
-      read_count(reader, &answer->uncached_input_tokens);
+      mloom_answer_read_count(reader, &usage->input_tokens);
     } else if (mloom_text_equal(key, "cacheReadInputTokens")) {
-      read_count(reader, &answer->cached_input_tokens);
+      mloom_answer_read_count(reader, &usage->cached_input_tokens);
     } else if (mloom_text_equal(key, "cacheWriteInputTokens")) {
-      read_count(reader, &answer->cache_write_tokens);
+      mloom_answer_read_count(reader, &usage->cache_write_tokens);
     } else if (mloom_text_equal(key, "outputTokens")) {
-      read_count(reader, &answer->output_tokens);
+      mloom_answer_read_count(reader, &usage->output_tokens);
     } else {
       mloom_json_reader_skip(reader);
     }
   }
-  mloom_event event = {.size = (uint32_t)sizeof(event),
-                       .kind = MLOOM_EVENT_USAGE,
-                       .cached_input_tokens = answer->cached_input_tokens,
-                       .cache_write_tokens = answer->cache_write_tokens,
-                       .output_tokens = answer->output_tokens};
-  event.input_tokens = answer->uncached_input_tokens + answer->cached_input_tokens + answer->cache_write_tokens;
-  mloom_answer_emit(decoder->sink, &event);
+  mloom_answer_usage whole = *usage;
+  whole.input_tokens += whole.cached_input_tokens + whole.cache_write_tokens;
+  mloom_answer_emit_usage(decoder->sink, &whole);
 }
 
 static void read_stop_reason(mloom_converse_decoder *decoder, mloom_json_reader *reader) {
@@ -367,7 +343,7 @@ int32_t mloom_converse_read_message(mloom_converse_decoder *decoder, const mloom
     return status;
   }
   mloom_pieces_begin(&decoder->pieces);
-  status = repair(decoder, &data);
+  status = mloom_answer_repair(&data, &decoder->repaired);
   status = status == MLOOM_OK ? split(decoder, data, &event) : status;
   if (status != MLOOM_OK || decoder->malformed) {
     return status;
@@ -429,7 +405,7 @@ static int32_t read_output(mloom_converse_decoder *decoder, mloom_json_reader *r
 int32_t mloom_converse_read_whole(mloom_converse_decoder *decoder, mloom_bytes data) {
   mloom_json_reader reader;
   mloom_bytes key;
-  int32_t status = repair(decoder, &data);
+  int32_t status = mloom_answer_repair(&data, &decoder->repaired);
   if (status != MLOOM_OK) {
     return status;
   }

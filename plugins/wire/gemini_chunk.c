@@ -297,14 +297,12 @@ static void take_count(uint64_t *count, mloom_bytes raw) {
 
 static void tell_usage(mloom_gemini_decoder *decoder) {
   const uint64_t *counts = decoder->answer.counts;
-  mloom_event event = {.size = (uint32_t)sizeof(event),
-                       .kind = MLOOM_EVENT_USAGE,
-                       .input_tokens = counts[MLOOM_GEMINI_PROMPT] + counts[MLOOM_GEMINI_TOOL_PROMPT],
-                       .cached_input_tokens = counts[MLOOM_GEMINI_CACHED],
-                       .output_tokens = counts[MLOOM_GEMINI_CANDIDATES] + counts[MLOOM_GEMINI_THOUGHTS],
-                       .reasoning_tokens = counts[MLOOM_GEMINI_THOUGHTS]};
+  mloom_answer_usage usage = {.input_tokens = counts[MLOOM_GEMINI_PROMPT] + counts[MLOOM_GEMINI_TOOL_PROMPT],
+                              .cached_input_tokens = counts[MLOOM_GEMINI_CACHED],
+                              .output_tokens = counts[MLOOM_GEMINI_CANDIDATES] + counts[MLOOM_GEMINI_THOUGHTS],
+                              .reasoning_tokens = counts[MLOOM_GEMINI_THOUGHTS]};
   decoder->has_usage = 1;
-  mloom_answer_emit(decoder->sink, &event);
+  mloom_answer_emit_usage(decoder->sink, &usage);
 }
 
 /* Skips what stands beside the counts; its numbers count on from event to event too. */

@@ -91,11 +91,7 @@ struct mloom_messages_answer {
   int context_full; /* the reason is a full context */
   char refusal_category[64];
   char refusal_explanation[400];
-  uint64_t uncached_input_tokens;
-  uint64_t cached_input_tokens;
-  uint64_t cache_write_tokens;
-  uint64_t output_tokens;
-  uint64_t reasoning_tokens;
+  mloom_answer_usage usage; /* input_tokens without what was read from the cache and written to it */
 };
 
 typedef struct mloom_messages_failure {

@@ -17,35 +17,28 @@ static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
 
 /* ---- Usage and reasons to stop ---- */
 
-static void read_count(mloom_json_reader *reader, uint64_t *count) {
-  int64_t value;
-  if (mloom_json_reader_integer(reader, &value) && value >= 0) {
-    *count = (uint64_t)value;
-  }
-}
-
 /* Numbers are totals: a later one takes the place of an earlier one. */
-static void read_usage(mloom_messages_decoder *decoder, mloom_bytes usage) {
-  mloom_messages_answer *answer = &decoder->answer;
+static void read_usage(mloom_messages_decoder *decoder, mloom_bytes raw) {
+  mloom_answer_usage *usage = &decoder->answer.usage;
   mloom_json_reader reader;
   mloom_bytes key;
-  mloom_json_reader_init(&reader, usage.data, usage.size);
-  if (usage.size == 0 || !mloom_json_reader_object(&reader)) {
+  mloom_json_reader_init(&reader, raw.data, raw.size);
+  if (raw.size == 0 || !mloom_json_reader_object(&reader)) {
     return;
   }
   while (mloom_json_reader_key(&reader, &key)) {
     if (mloom_text_equal(key, "input_tokens")) {
-      read_count(&reader, &answer->uncached_input_tokens);
+      mloom_answer_read_count(&reader, &usage->input_tokens);
     } else if (mloom_text_equal(key, "cache_read_input_tokens")) {
-      read_count(&reader, &answer->cached_input_tokens);
+      mloom_answer_read_count(&reader, &usage->cached_input_tokens);
     } else if (mloom_text_equal(key, "cache_creation_input_tokens")) {
-      read_count(&reader, &answer->cache_write_tokens);
+      mloom_answer_read_count(&reader, &usage->cache_write_tokens);
     } else if (mloom_text_equal(key, "output_tokens")) {
-      read_count(&reader, &answer->output_tokens);
+      mloom_answer_read_count(&reader, &usage->output_tokens);
     } else if (mloom_text_equal(key, "output_tokens_details") && mloom_json_reader_object(&reader)) {
       while (mloom_json_reader_key(&reader, &key)) {
         if (mloom_text_equal(key, "thinking_tokens") || mloom_text_equal(key, "reasoning_tokens")) {
-          read_count(&reader, &answer->reasoning_tokens);
+          mloom_answer_read_count(&reader, &usage->reasoning_tokens);
         } else {
           mloom_json_reader_skip(&reader);
         }
@@ -54,14 +47,9 @@ static void read_usage(mloom_messages_decoder *decoder, mloom_bytes usage) {
       mloom_json_reader_skip(&reader);
     }
   }
-  mloom_event event = {.size = (uint32_t)sizeof(event),
-                       .kind = MLOOM_EVENT_USAGE,
-                       .cached_input_tokens = answer->cached_input_tokens,
-                       .cache_write_tokens = answer->cache_write_tokens,
-                       .output_tokens = answer->output_tokens,
-                       .reasoning_tokens = answer->reasoning_tokens};
-  event.input_tokens = answer->uncached_input_tokens + answer->cached_input_tokens + answer->cache_write_tokens;
-  mloom_answer_emit(decoder->sink, &event);
+  mloom_answer_usage whole = *usage;
+  whole.input_tokens += whole.cached_input_tokens + whole.cache_write_tokens;
+  mloom_answer_emit_usage(decoder->sink, &whole);
 }
 
 static void read_stop_reason(mloom_messages_decoder *decoder, mloom_json_reader *reader) {

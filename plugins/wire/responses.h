@@ -73,11 +73,7 @@ struct mloom_responses_answer {
   size_t item_capacity;
   mloom_buffer refusal;
   uint32_t stop; /* MLOOM_STOP_... */
-  uint64_t input_tokens;
-  uint64_t cached_input_tokens;
-  uint64_t cache_write_tokens;
-  uint64_t output_tokens;
-  uint64_t reasoning_tokens;
+  mloom_answer_usage usage;
 };
 
 typedef struct mloom_responses_decoder {

@@ -35,11 +35,7 @@ void mloom_responses_answer_clear(mloom_responses_answer *answer) {
   answer->item_count = 0;
   mloom_buffer_clear(&answer->refusal);
   answer->stop = MLOOM_STOP_END;
-  answer->input_tokens = 0;
-  answer->cached_input_tokens = 0;
-  answer->cache_write_tokens = 0;
-  answer->output_tokens = 0;
-  answer->reasoning_tokens = 0;
+  memset(&answer->usage, 0, sizeof(answer->usage));
 }
 
 static mloom_responses_item *find_item(mloom_responses_answer *answer, int64_t index) {
@@ -210,29 +206,24 @@ static int32_t put_item(mloom_responses_decoder *decoder, int64_t index, mloom_b
 
 /* ---- Responses ---- */
 
-static uint64_t read_count(mloom_json_reader *reader, uint64_t fallback) {
-  int64_t value;
-  return mloom_json_reader_integer(reader, &value) && value >= 0 ? (uint64_t)value : fallback;
-}
-
-static void read_usage(mloom_responses_answer *answer, mloom_json_reader *reader) {
+static void read_usage(mloom_answer_usage *usage, mloom_json_reader *reader) {
   mloom_bytes key;
   if (!mloom_json_reader_object(reader)) {
     return;
   }
   while (mloom_json_reader_key(reader, &key)) {
     if (mloom_text_equal(key, "input_tokens")) {
-      answer->input_tokens = read_count(reader, answer->input_tokens);
+      mloom_answer_read_count(reader, &usage->input_tokens);
     } else if (mloom_text_equal(key, "output_tokens")) {
-      answer->output_tokens = read_count(reader, answer->output_tokens);
+      mloom_answer_read_count(reader, &usage->output_tokens);
     } else if (mloom_text_equal(key, "input_tokens_details") || mloom_text_equal(key, "output_tokens_details")) {
-      read_usage(answer, reader); /* as deep as the reader allows */
+      read_usage(usage, reader); /* as deep as the reader allows */
     } else if (mloom_text_equal(key, "cached_tokens")) {
-      answer->cached_input_tokens = read_count(reader, answer->cached_input_tokens);
+      mloom_answer_read_count(reader, &usage->cached_input_tokens);
     } else if (mloom_text_equal(key, "cache_write_tokens")) {
-      answer->cache_write_tokens = read_count(reader, answer->cache_write_tokens);
+      mloom_answer_read_count(reader, &usage->cache_write_tokens);
     } else if (mloom_text_equal(key, "reasoning_tokens")) {
-      answer->reasoning_tokens = read_count(reader, answer->reasoning_tokens);
+      mloom_answer_read_count(reader, &usage->reasoning_tokens);
     } else {
       mloom_json_reader_skip(reader);
     }
@@ -346,7 +337,7 @@ int32_t mloom_responses_read_response(mloom_responses_decoder *decoder, mloom_by
     } else if (mloom_text_equal(key, "incomplete_details")) {
       read_incomplete(decoder, &reader);
     } else if (mloom_text_equal(key, "usage")) {
-      read_usage(&decoder->answer, &reader);
+      read_usage(&decoder->answer.usage, &reader);
     } else if (mloom_text_equal(key, "output") && status == MLOOM_OK) {
       decoder->has_response |= mloom_json_reader_peek(&reader) == MLOOM_JSON_ARRAY;
       status = merge_output(decoder, &reader);
@@ -354,15 +345,9 @@ int32_t mloom_responses_read_response(mloom_responses_decoder *decoder, mloom_by
       mloom_json_reader_skip(&reader);
     }
   }
-  if (status == MLOOM_OK && decoder->answer.input_tokens + decoder->answer.output_tokens > 0) {
-    const mloom_responses_answer *answer = &decoder->answer;
-    mloom_event event = {.size = (uint32_t)sizeof(event), .kind = MLOOM_EVENT_USAGE};
-    event.input_tokens = answer->input_tokens;
-    event.cached_input_tokens = answer->cached_input_tokens;
-    event.cache_write_tokens = answer->cache_write_tokens;
-    event.output_tokens = answer->output_tokens;
-    event.reasoning_tokens = answer->reasoning_tokens;
-    mloom_answer_emit(decoder->sink, &event);
+  const mloom_answer_usage *usage = &decoder->answer.usage;
+  if (status == MLOOM_OK && usage->input_tokens + usage->output_tokens > 0) {
+    mloom_answer_emit_usage(decoder->sink, usage);
   }
   return status;
 }

@@ -16,7 +16,7 @@ static void check_body(const mloom_converse_answer *answer) {
   static const mloom_tool *const tools[] = {&tool};
   mloom_converse_request request;
   mloom_converse_options options = {.cache = 1};
-  mloom_session_args args = {.size = sizeof(args), .model = "m", .tools = tools, .tool_count = answer->block_count % 2};
+  mloom_session_args args = {.size = sizeof(args), .model = "m", .tools = tools, .tool_count = answer->blocks.count % 2};
   mloom_buffer body = MLOOM_BUFFER_INIT;
   const mloom_bytes *segments = NULL;
   size_t count = 0;

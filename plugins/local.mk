@@ -38,6 +38,8 @@ wire_chat_sources = \
   plugins/wire/service_error.c \
   plugins/wire/service_error.h
 wire_messages_sources = \
+  plugins/wire/blocks.c \
+  plugins/wire/blocks.h \
   plugins/wire/messages.h \
   plugins/wire/messages_decode.c \
   plugins/wire/messages_dialect.c \

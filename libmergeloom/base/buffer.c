@@ -45,6 +45,24 @@ int32_t mloom_buffer_append(mloom_buffer *buffer, const char *data, size_t size)
   return MLOOM_OK;
 }
 
+int32_t mloom_buffer_set(mloom_buffer *buffer, const char *data, size_t size) {
+  size_t before = buffer->size;
+  if (size == 0) {
+    mloom_buffer_clear(buffer);
+    return MLOOM_OK;
+  }
+  buffer->size = 0;
+  int32_t code = mloom_buffer_append(buffer, data, size);
+  if (code != MLOOM_OK) {
+    buffer->size = before;
+  }
+  return code;
+}
+
+int mloom_buffer_equal(const mloom_buffer *a, const mloom_buffer *b) {
+  return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
 int32_t mloom_buffer_append_string(mloom_buffer *buffer, const char *string) {
   return mloom_buffer_append(buffer, string, strlen(string));
 }

@@ -27,6 +27,9 @@ int32_t mloom_buffer_append_char(mloom_buffer *buffer, char c);
 __attribute__((format(printf, 2, 3))) int32_t mloom_buffer_append_format(mloom_buffer *buffer, const char *format, ...);
 __attribute__((format(printf, 2, 0))) int32_t mloom_buffer_append_vformat(mloom_buffer *buffer, const char *format,
                                                                           va_list arguments);
+/* Takes the place of what is there; data lies elsewhere. */
+int32_t mloom_buffer_set(mloom_buffer *buffer, const char *data, size_t size);
+int mloom_buffer_equal(const mloom_buffer *a, const mloom_buffer *b);
 /* Removes size bytes from the front. */
 void mloom_buffer_consume(mloom_buffer *buffer, size_t size);
 /* Keeps the memory. */

@@ -113,6 +113,16 @@ int32_t mloom_answer_broken(mloom_error *error, const mloom_service_names *servi
   return code;
 }
 
+int32_t mloom_answer_context_full(const mloom_service_names *service, mloom_error *error) {
+  int32_t code = mloom_error_set(error, MLOOM_E_CONTEXT_FULL, MLOOM_DOMAIN_PROVIDER,
+                                 "use a model with a larger context, or a smaller ticket",
+                                 "the conversation no longer fits the context of %s", service->model);
+  if (error != NULL) {
+    error->http_status = 200;
+  }
+  return code;
+}
+
 int32_t mloom_answer_report_cut(const mloom_answer_reader *reader, const mloom_answer_cut *cut,
                                 const mloom_service_names *service, mloom_error *error) {
   const char *retry = "try again; if it stays so, look at the service and at the proxies before it";

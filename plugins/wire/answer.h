@@ -46,6 +46,8 @@ int32_t mloom_answer_failed(int32_t status, const char *limits, mloom_error *err
 /* MLOOM_E_PROTOCOL, retryable: "the service at ... <what>". */
 int32_t mloom_answer_broken(mloom_error *error, const mloom_service_names *service, const char *remedy,
                             const char *what);
+/* MLOOM_E_CONTEXT_FULL, for an answer that says so. */
+int32_t mloom_answer_context_full(const mloom_service_names *service, mloom_error *error);
 /* An answer with a good status that lacks its end: says why. has_begun: something of the format was seen. outcome is
  * that of the exchange. */
 typedef struct mloom_answer_cut {

@@ -99,9 +99,8 @@ static int32_t check_complete(const mloom_chat_decoder *decoder, int32_t outcome
 }
 
 static int id_is_taken(const mloom_chat_answer *answer, size_t index) {
-  const mloom_buffer *id = &answer->calls[index].id;
   for (size_t i = 0; i < index; i++) {
-    if (answer->calls[i].id.size == id->size && memcmp(answer->calls[i].id.data, id->data, id->size) == 0) {
+    if (mloom_buffer_equal(&answer->calls[i].id, &answer->calls[index].id)) {
       return 1;
     }
   }
@@ -121,8 +120,7 @@ static int32_t tidy_arguments(mloom_buffer *arguments) {
       inside.size == 0 || inside.data[0] != '{') {
     return reader.status == MLOOM_E_MEMORY ? MLOOM_E_MEMORY : MLOOM_OK;
   }
-  mloom_buffer_clear(arguments);
-  return mloom_buffer_append(arguments, inside.data, inside.size);
+  return mloom_buffer_set(arguments, inside.data, inside.size);
 }
 
 static int32_t tidy_call(mloom_chat_answer *answer, size_t index, uint64_t turn) {

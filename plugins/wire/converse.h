@@ -7,6 +7,7 @@
 #define MLOOM_WIRE_CONVERSE_H
 
 #include "answer.h"
+#include "blocks.h"
 #include "event_stream.h"
 #include "pieces.h"
 #include <mergeloom/plugin.h>
@@ -74,32 +75,8 @@ int32_t mloom_converse_failure_report(const mloom_converse_failure *failure, int
 
 /* ---- Answers ---- */
 
-#define MLOOM_CONVERSE_INPUT_LIMIT ((size_t)4 * 1024 * 1024)
-#define MLOOM_CONVERSE_BLOCKS_LIMIT 512u
-#define MLOOM_CONVERSE_CALLS_LIMIT 128u
-
-#define MLOOM_CONVERSE_UNKNOWN 0u /* nothing of it has come yet that tells */
-#define MLOOM_CONVERSE_TEXT 1u
-#define MLOOM_CONVERSE_REASONING 2u
-#define MLOOM_CONVERSE_REDACTED 3u
-#define MLOOM_CONVERSE_TOOL_USE 4u
-#define MLOOM_CONVERSE_OTHER 5u
-
-typedef struct mloom_converse_block {
-  uint32_t kind; /* MLOOM_CONVERSE_TEXT, ... */
-  int64_t index;
-  mloom_buffer text;      /* of a text, or of reasoning */
-  mloom_buffer signature; /* of reasoning; base64 of a redacted one */
-  mloom_buffer input;     /* JSON text in the making; the whole block of another kind */
-  mloom_buffer id;
-  mloom_buffer name;
-} mloom_converse_block;
-
 struct mloom_converse_answer {
-  mloom_converse_block *blocks;
-  size_t block_count;
-  size_t block_capacity;
-  size_t call_count;
+  mloom_blocks blocks;
   uint32_t stop;            /* MLOOM_STOP_... */
   int context_full;         /* the reason to stop is a full context */
   int unusable;             /* the reason to stop is that the model's output could not be read */

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "converse_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
 
 #define EVENT_LIMIT ((size_t)16 * 1024 * 1024)
-#define ANSWER_LIMITS "512 blocks, 128 tool calls and 4 MB of input of a call"
 /* What the service allows. */
 #define NAME_LIMIT 64u
 #define ID_LIMIT 64u
@@ -36,8 +34,7 @@ void mloom_converse_decoder_reset(mloom_converse_decoder *decoder) {
 }
 
 void mloom_converse_decoder_free(mloom_converse_decoder *decoder) {
-  mloom_converse_answer_clear(&decoder->answer);
-  free(decoder->answer.blocks);
+  mloom_blocks_free(&decoder->answer.blocks);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->repaired);
   mloom_pieces_free(&decoder->pieces);
@@ -84,7 +81,8 @@ int32_t mloom_converse_decoder_feed(mloom_converse_decoder *decoder, const char 
                            "try again; if it stays so, look at the proxies before the service",
                            "the service sent a message that was damaged on its way: its checksum is wrong");
   }
-  return status == MLOOM_OK && decoder->complete ? MLOOM_COMPLETE : mloom_answer_failed(status, ANSWER_LIMITS, error);
+  return status == MLOOM_OK && decoder->complete ? MLOOM_COMPLETE
+                                                 : mloom_answer_failed(status, MLOOM_BLOCKS_LIMITS, error);
 }
 
 /* ---- The end of an answer ---- */
@@ -112,33 +110,20 @@ static int32_t check_complete(const mloom_converse_decoder *decoder, int32_t out
 
 static int32_t check_reason(const mloom_converse_answer *answer, const mloom_service_names *service,
                             mloom_error *error) {
-  int32_t code = MLOOM_OK;
   if (answer->context_full) {
-    code = mloom_error_set(error, MLOOM_E_CONTEXT_FULL, MLOOM_DOMAIN_PROVIDER,
-                           "use a model with a larger context, or a smaller ticket",
-                           "the conversation no longer fits the context of %s", service->model);
-  } else if (answer->unusable) {
-    code = mloom_error_set(error, MLOOM_E_PROTOCOL, MLOOM_DOMAIN_PROVIDER,
-                           "try again; if it stays so, use a model that is better at calling tools",
-                           "the service could not read what %s said (%s)", service->model, answer->reason);
+    return mloom_answer_context_full(service, error);
   }
-  if (code != MLOOM_OK && error != NULL) {
+  if (!answer->unusable) {
+    return MLOOM_OK;
+  }
+  int32_t code = mloom_error_set(error, MLOOM_E_PROTOCOL, MLOOM_DOMAIN_PROVIDER,
+                                 "try again; if it stays so, use a model that is better at calling tools",
+                                 "the service could not read what %s said (%s)", service->model, answer->reason);
+  if (error != NULL) {
     error->http_status = 200;
-    error->retryable = (uint32_t)answer->unusable;
+    error->retryable = 1;
   }
   return code;
-}
-
-static int id_is_taken(const mloom_converse_answer *answer, size_t index) {
-  const mloom_buffer *id = &answer->blocks[index].id;
-  for (size_t i = 0; i < index; i++) {
-    const mloom_converse_block *other = &answer->blocks[i];
-    if (other->kind == MLOOM_CONVERSE_TOOL_USE && other->id.size == id->size &&
-        memcmp(other->id.data, id->data, id->size) == 0) {
-      return 1;
-    }
-  }
-  return 0;
 }
 
 /* The service refuses its own model's words when they come back in a form that it does not allow; a conversation that
@@ -156,38 +141,25 @@ static void restrict_to(mloom_buffer *text, const char *others, size_t limit) {
   }
 }
 
-static int32_t tidy_call(mloom_converse_answer *answer, size_t index, uint64_t turn) {
-  mloom_converse_block *block = &answer->blocks[index];
-  restrict_to(&block->id, "_.:-", ID_LIMIT);
-  restrict_to(&block->name, "_-", NAME_LIMIT);
-  int32_t status =
-      mloom_answer_name_call(&block->id, &block->name, id_is_taken(answer, index), "tooluse", turn, index + 1);
-  return status == MLOOM_OK ? mloom_answer_complete_arguments(&block->input) : status;
-}
-
-static int32_t hand_over_calls(mloom_converse_answer *answer, uint64_t turn, const mloom_event_sink *sink) {
-  for (size_t i = 0; i < answer->block_count; i++) {
-    if (answer->blocks[i].kind == MLOOM_CONVERSE_TOOL_USE && tidy_call(answer, i, turn) != MLOOM_OK) {
-      return MLOOM_E_MEMORY;
+static void tidy_calls(mloom_blocks *blocks) {
+  for (size_t i = 0; i < blocks->count; i++) {
+    mloom_block *block = &blocks->items[i];
+    if (block->kind == MLOOM_BLOCK_CALL) {
+      restrict_to(&block->id, "_.:-", ID_LIMIT);
+      restrict_to(&block->name, "_-", NAME_LIMIT);
     }
   }
-  for (size_t i = 0; i < answer->block_count; i++) {
-    const mloom_converse_block *block = &answer->blocks[i];
-    if (block->kind == MLOOM_CONVERSE_TOOL_USE) {
-      mloom_answer_emit_call(sink, &block->id, &block->name, &block->input);
-    }
-  }
-  return MLOOM_OK;
 }
 
 static int32_t hand_over(mloom_converse_answer *answer, uint64_t turn, const mloom_event_sink *sink,
                          mloom_turn_result *out) {
   int32_t status = MLOOM_OK;
   if (answer->stop == MLOOM_STOP_LENGTH || answer->stop == MLOOM_STOP_REFUSED) {
-    answer->call_count = 0; /* the last of them may be cut */
-  } else if (answer->call_count > 0) {
+    answer->blocks.call_count = 0; /* the last of them may be cut */
+  } else if (answer->blocks.call_count > 0) {
     answer->stop = MLOOM_STOP_TOOL_CALLS;
-    status = hand_over_calls(answer, turn, sink);
+    tidy_calls(&answer->blocks);
+    status = mloom_blocks_hand_over_calls(&answer->blocks, "tooluse", turn, sink);
   }
   if (answer->stop == MLOOM_STOP_REFUSED && status == MLOOM_OK) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer notice = MLOOM_BUFFER_INIT;
@@ -195,7 +167,7 @@ static int32_t hand_over(mloom_converse_answer *answer, uint64_t turn, const mlo
     mloom_answer_emit_notice(sink, "refusal", &notice);
   }
   out->stop = answer->stop;
-  out->tool_call_count = (uint32_t)answer->call_count;
+  out->tool_call_count = (uint32_t)answer->blocks.call_count;
   return status;
 }
 
@@ -219,7 +191,7 @@ int32_t mloom_converse_decoder_finish(mloom_converse_decoder *decoder, const mlo
   }
   decoder->sink = NULL;
   if (status != MLOOM_OK) {
-    return mloom_answer_failed(status, ANSWER_LIMITS, error);
+    return mloom_answer_failed(status, MLOOM_BLOCKS_LIMITS, error);
   }
   if (decoder->reader.form == MLOOM_ANSWER_OTHER) {
     decoder->has_failure = 1;
@@ -230,6 +202,7 @@ int32_t mloom_converse_decoder_finish(mloom_converse_decoder *decoder, const mlo
   }
   status = check_complete(decoder, end->outcome, service, error);
   status = status == MLOOM_OK ? check_reason(&decoder->answer, service, error) : status;
-  return status == MLOOM_OK ? mloom_answer_failed(hand_over(&decoder->answer, turn, sink, out), ANSWER_LIMITS, error)
-                            : status;
+  return status == MLOOM_OK
+             ? mloom_answer_failed(hand_over(&decoder->answer, turn, sink, out), MLOOM_BLOCKS_LIMITS, error)
+             : status;
 }

@@ -230,9 +230,9 @@ int32_t mloom_converse_request_append(mloom_converse_request *request, const mlo
   return settle(status, request, before);
 }
 
-static void add_reasoning(int32_t *status, mloom_buffer *out, const mloom_converse_block *block) {
+static void add_reasoning(int32_t *status, mloom_buffer *out, const mloom_block *block) {
   mloom_body_add(status, out, "{\"reasoningContent\":{");
-  if (block->kind == MLOOM_CONVERSE_REDACTED) {
+  if (block->kind == MLOOM_BLOCK_REDACTED) {
     mloom_body_add_string(status, out, "redactedContent", mloom_body_bytes(&block->signature));
   } else {
     mloom_body_add_name(status, out, "reasoningText");
@@ -244,7 +244,7 @@ static void add_reasoning(int32_t *status, mloom_buffer *out, const mloom_conver
   mloom_body_add(status, out, "}}");
 }
 
-static void add_call(int32_t *status, mloom_buffer *out, const mloom_converse_block *block, int has_tools) {
+static void add_call(int32_t *status, mloom_buffer *out, const mloom_block *block, int has_tools) {
   if (!has_tools) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
     mloom_body_add(status, &text, "(called ");
@@ -264,16 +264,16 @@ static void add_call(int32_t *status, mloom_buffer *out, const mloom_converse_bl
 
 /* Blocks that would make the next request invalid are left out: empty texts, thoughts cut before their signature, and
  * calls that are not going to be run. */
-static int is_sent(const mloom_converse_answer *answer, const mloom_converse_block *block) {
+static int is_sent(const mloom_converse_answer *answer, const mloom_block *block) {
   switch (block->kind) {
-  case MLOOM_CONVERSE_TEXT:
+  case MLOOM_BLOCK_TEXT:
     return !mloom_body_is_blank(mloom_body_bytes(&block->text));
-  case MLOOM_CONVERSE_REASONING:
-  case MLOOM_CONVERSE_REDACTED:
+  case MLOOM_BLOCK_THINKING:
+  case MLOOM_BLOCK_REDACTED:
     return block->signature.size > 0;
-  case MLOOM_CONVERSE_TOOL_USE:
+  case MLOOM_BLOCK_CALL:
     return answer->stop != MLOOM_STOP_LENGTH && answer->stop != MLOOM_STOP_REFUSED;
-  case MLOOM_CONVERSE_OTHER:
+  case MLOOM_BLOCK_OTHER:
     return mloom_body_is_object(mloom_body_bytes(&block->input));
   default:
     return 0;
@@ -286,24 +286,24 @@ int32_t mloom_converse_request_append_answer(mloom_converse_request *request, co
   mloom_buffer *out = &request->messages;
   settle_texts(&status, request);
   position before = here(request);
-  for (size_t i = 0; i < answer->block_count; i++) {
-    const mloom_converse_block *block = &answer->blocks[i];
+  for (size_t i = 0; i < answer->blocks.count; i++) {
+    const mloom_block *block = &answer->blocks.items[i];
     if (!is_sent(answer, block)) {
       continue;
     }
     last = block->kind;
     begin_block(&status, request, ROLE_ASSISTANT);
-    if (last == MLOOM_CONVERSE_TEXT) {
+    if (last == MLOOM_BLOCK_TEXT) {
       add_text(&status, out, mloom_body_bytes(&block->text), "");
-    } else if (last == MLOOM_CONVERSE_TOOL_USE) {
+    } else if (last == MLOOM_BLOCK_CALL) {
       add_call(&status, out, block, request->has_tools);
-    } else if (last == MLOOM_CONVERSE_OTHER) {
+    } else if (last == MLOOM_BLOCK_OTHER) {
       mloom_body_add_bytes(&status, out, mloom_body_bytes(&block->input));
     } else {
       add_reasoning(&status, out, block);
     }
   }
-  if (last == 0 || last == MLOOM_CONVERSE_REASONING || last == MLOOM_CONVERSE_REDACTED) {
+  if (last == 0 || last == MLOOM_BLOCK_THINKING || last == MLOOM_BLOCK_REDACTED) {
     /* A message without blocks is refused, and one that ends with a thought. */
     begin_block(&status, request, ROLE_ASSISTANT);
     add_text(&status, out, (mloom_bytes){NULL, 0}, "(nothing)");

@@ -4,18 +4,12 @@
  */
 #include "converse_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "body.h"
-
-static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
-  mloom_buffer_clear(buffer);
-  return mloom_buffer_append(buffer, text.data, text.size);
-}
 
 /* ---- Usage and reasons to stop ---- */
 
@@ -67,82 +61,30 @@ static void read_stop_reason(mloom_converse_decoder *decoder, mloom_json_reader 
 
 /* ---- Blocks ---- */
 
-static int32_t say(mloom_converse_decoder *decoder, mloom_converse_block *block, mloom_bytes text) {
-  if (text.size == 0) {
-    return MLOOM_OK;
-  }
-  int32_t status = mloom_buffer_append(&block->text, text.data, text.size);
-  if (status == MLOOM_OK) {
-    uint32_t kind = block->kind == MLOOM_CONVERSE_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
-    mloom_answer_emit_text(decoder->sink, kind, text);
-  }
-  return status;
-}
-
-static int32_t add_input(mloom_converse_block *block, mloom_bytes text) {
-  if (text.size > MLOOM_CONVERSE_INPUT_LIMIT - block->input.size) {
-    return MLOOM_E_LIMIT;
-  }
-  return mloom_buffer_append(&block->input, text.data, text.size);
-}
-
-static int32_t new_block(mloom_converse_answer *answer, int64_t index, mloom_converse_block **out) {
-  if (answer->block_count >= MLOOM_CONVERSE_BLOCKS_LIMIT) {
-    return MLOOM_E_LIMIT;
-  }
-  if (answer->block_count == answer->block_capacity) {
-    size_t capacity = answer->block_capacity == 0 ? 4 : answer->block_capacity * 2;
-    mloom_converse_block *blocks = realloc(answer->blocks, capacity * sizeof(*blocks));
-    if (blocks == NULL) {
-      return MLOOM_E_MEMORY;
-    }
-    answer->blocks = blocks;
-    answer->block_capacity = capacity;
-  }
-  *out = &answer->blocks[answer->block_count++];
-  memset(*out, 0, sizeof(**out));
-  (*out)->index = index;
-  return MLOOM_OK;
-}
-
-static mloom_converse_block *find_block(mloom_converse_answer *answer, int64_t index) {
-  for (size_t i = answer->block_count; i > 0; i--) {
-    if (answer->blocks[i - 1].index == index) {
-      return &answer->blocks[i - 1];
-    }
-  }
-  return NULL;
-}
-
 /* Only calls have a start; other blocks begin with their first piece. */
-static int32_t get_block(mloom_converse_answer *answer, int64_t index, mloom_converse_block **out) {
-  *out = find_block(answer, index);
-  return *out != NULL ? MLOOM_OK : new_block(answer, index, out);
+static int32_t get_block(mloom_blocks *blocks, int64_t index, mloom_block **out) {
+  *out = mloom_blocks_find(blocks, index);
+  return *out != NULL ? MLOOM_OK : mloom_blocks_add(blocks, index, out);
 }
 
 /* A block that has no kind yet takes this one; does it have it? */
-static int is_or_becomes(mloom_converse_block *block, uint32_t kind) {
-  block->kind = block->kind == MLOOM_CONVERSE_UNKNOWN ? kind : block->kind;
+static int is_or_becomes(mloom_block *block, uint32_t kind) {
+  block->kind = block->kind == MLOOM_BLOCK_UNKNOWN ? kind : block->kind;
   return block->kind == kind;
 }
 
-static int32_t begin_call(mloom_converse_decoder *decoder, mloom_converse_block *block) {
-  block->kind = MLOOM_CONVERSE_TOOL_USE;
-  return ++decoder->answer.call_count > MLOOM_CONVERSE_CALLS_LIMIT ? MLOOM_E_LIMIT : MLOOM_OK;
-}
-
 /* The members of toolUse. As a delta its input is a piece of JSON text, in a whole answer an object. */
-static int32_t read_call(mloom_converse_decoder *decoder, mloom_bytes event, mloom_converse_block *block,
+static int32_t read_call(mloom_converse_decoder *decoder, mloom_bytes event, mloom_block *block,
                          mloom_json_reader *reader) {
   mloom_bytes key;
   mloom_bytes text = {NULL, 0};
   int32_t status = MLOOM_OK;
-  if (block->kind != MLOOM_CONVERSE_TOOL_USE) {
-    if (block->kind != MLOOM_CONVERSE_UNKNOWN) {
+  if (block->kind != MLOOM_BLOCK_CALL) {
+    if (block->kind != MLOOM_BLOCK_UNKNOWN) {
       decoder->malformed = 1;
     }
     decoder->pieces.said.more = 1;
-    status = begin_call(decoder, block);
+    status = mloom_blocks_begin_call(&decoder->answer.blocks, block);
   }
   if (!mloom_json_reader_object(reader)) {
     return status;
@@ -151,10 +93,10 @@ static int32_t read_call(mloom_converse_decoder *decoder, mloom_bytes event, mlo
     decoder->pieces.said.more |= !mloom_text_equal(key, "input");
     if (mloom_text_equal(key, "toolUseId")) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
-      status = set_buffer(&block->id, text);
+      status = mloom_buffer_set(&block->id, text.data, text.size);
     } else if (mloom_text_equal(key, "name")) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
-      status = set_buffer(&block->name, text);
+      status = mloom_buffer_set(&block->name, text.data, text.size);
     } else if (mloom_text_equal(key, "input")) {
       int is_piece = mloom_json_reader_peek(reader) == MLOOM_JSON_STRING;
       if (is_piece) {
@@ -164,10 +106,7 @@ static int32_t read_call(mloom_converse_decoder *decoder, mloom_bytes event, mlo
         decoder->pieces.said.more = 1;
         mloom_json_reader_raw(reader, &text);
       }
-      status = status == MLOOM_OK ? add_input(block, text) : status;
-      if (is_piece && status == MLOOM_OK) {
-        mloom_answer_emit_delta(decoder->sink, &block->id, &block->name);
-      }
+      status = status == MLOOM_OK ? mloom_block_add_input(block, text, is_piece ? decoder->sink : NULL) : status;
     } else {
       mloom_json_reader_skip(reader);
     }
@@ -176,7 +115,7 @@ static int32_t read_call(mloom_converse_decoder *decoder, mloom_bytes event, mlo
 }
 
 /* Pieces of bytes are encoded one by one: the base64 of the whole is another. */
-static int32_t add_redacted(mloom_converse_block *block, mloom_bytes piece) {
+static int32_t add_redacted(mloom_block *block, mloom_bytes piece) {
   if (block->signature.size == 0) {
     return mloom_buffer_append(&block->signature, piece.data, piece.size);
   }
@@ -191,7 +130,7 @@ static int32_t add_redacted(mloom_converse_block *block, mloom_bytes piece) {
 }
 
 /* reasoningContent has text and signature as a delta, and within reasoningText in a whole answer. */
-static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_bytes event, mloom_converse_block *block,
+static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_bytes event, mloom_block *block,
                               mloom_json_reader *reader, int is_inner) {
   mloom_bytes key;
   mloom_bytes text = {NULL, 0};
@@ -201,14 +140,14 @@ static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_bytes event
   }
   while (status == MLOOM_OK && mloom_json_reader_key(reader, &key)) {
     decoder->pieces.said.more |= !mloom_text_equal(key, "text");
-    if (mloom_text_equal(key, "text") && is_or_becomes(block, MLOOM_CONVERSE_REASONING)) {
+    if (mloom_text_equal(key, "text") && is_or_becomes(block, MLOOM_BLOCK_THINKING)) {
       status = mloom_pieces_read(&decoder->pieces, event, reader, MLOOM_EVENT_REASONING, block->index,
                                  &decoder->scratch, &text);
-      status = status == MLOOM_OK ? say(decoder, block, text) : status;
-    } else if (mloom_text_equal(key, "signature") && is_or_becomes(block, MLOOM_CONVERSE_REASONING)) {
+      status = status == MLOOM_OK ? mloom_block_say(block, text, decoder->sink) : status;
+    } else if (mloom_text_equal(key, "signature") && is_or_becomes(block, MLOOM_BLOCK_THINKING)) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
       status = mloom_buffer_append(&block->signature, text.data, text.size);
-    } else if (mloom_text_equal(key, "redactedContent") && is_or_becomes(block, MLOOM_CONVERSE_REDACTED)) {
+    } else if (mloom_text_equal(key, "redactedContent") && is_or_becomes(block, MLOOM_BLOCK_REDACTED)) {
       mloom_json_reader_string(reader, &decoder->scratch, &text);
       status = add_redacted(block, text);
       decoder->malformed |= status == MLOOM_E_INVALID;
@@ -223,7 +162,7 @@ static int32_t read_reasoning(mloom_converse_decoder *decoder, mloom_bytes event
 }
 
 /* The member of a block or of a delta that says what it is. content lies in event. */
-static int32_t read_content(mloom_converse_decoder *decoder, mloom_bytes event, mloom_converse_block *block,
+static int32_t read_content(mloom_converse_decoder *decoder, mloom_bytes event, mloom_block *block,
                             mloom_bytes content) {
   mloom_json_reader reader;
   mloom_bytes key;
@@ -235,10 +174,10 @@ static int32_t read_content(mloom_converse_decoder *decoder, mloom_bytes event, 
     return MLOOM_OK;
   }
   while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
-    if (mloom_text_equal(key, "text") && is_or_becomes(block, MLOOM_CONVERSE_TEXT)) {
+    if (mloom_text_equal(key, "text") && is_or_becomes(block, MLOOM_BLOCK_TEXT)) {
       status =
           mloom_pieces_read(&decoder->pieces, event, &reader, MLOOM_EVENT_TEXT, block->index, &decoder->scratch, &text);
-      status = status == MLOOM_OK ? say(decoder, block, text) : status;
+      status = status == MLOOM_OK ? mloom_block_say(block, text, decoder->sink) : status;
     } else if (mloom_text_equal(key, "toolUse")) {
       status = read_call(decoder, event, block, &reader);
     } else if (mloom_text_equal(key, "reasoningContent")) {
@@ -289,33 +228,29 @@ static int32_t split(mloom_converse_decoder *decoder, mloom_bytes data, event_pa
 /* Takes a delta that is as the kept one but for the piece; 0 when the block it is for has changed since. */
 static int take_piece(mloom_converse_decoder *decoder, mloom_bytes raw, int32_t *status) {
   const mloom_piece *kept = &decoder->pieces.kept;
-  mloom_converse_block *block = find_block(&decoder->answer, kept->index);
-  uint32_t kind = kept->kind == MLOOM_EVENT_TEXT        ? MLOOM_CONVERSE_TEXT
-                  : kept->kind == MLOOM_EVENT_REASONING ? MLOOM_CONVERSE_REASONING
-                                                        : MLOOM_CONVERSE_TOOL_USE;
+  mloom_block *block = mloom_blocks_find(&decoder->answer.blocks, kept->index);
+  uint32_t kind = kept->kind == MLOOM_EVENT_TEXT        ? MLOOM_BLOCK_TEXT
+                  : kept->kind == MLOOM_EVENT_REASONING ? MLOOM_BLOCK_THINKING
+                                                        : MLOOM_BLOCK_CALL;
   mloom_bytes text;
   if (block == NULL || block->kind != kind) {
     return 0;
   }
   *status = mloom_json_unquote(raw, &decoder->scratch, &text);
-  if (*status == MLOOM_OK && kept->kind != MLOOM_EVENT_TOOL_DELTA) {
-    *status = say(decoder, block, text);
-  } else if (*status == MLOOM_OK) {
-    *status = add_input(block, text);
-    if (*status == MLOOM_OK) {
-      mloom_answer_emit_delta(decoder->sink, &block->id, &block->name);
-    }
+  if (*status == MLOOM_OK) {
+    *status = kind == MLOOM_BLOCK_CALL ? mloom_block_add_input(block, text, decoder->sink)
+                                       : mloom_block_say(block, text, decoder->sink);
   }
   return 1;
 }
 
 static int32_t take_content(mloom_converse_decoder *decoder, mloom_bytes data, const event_parts *event) {
-  mloom_converse_block *block = NULL;
+  mloom_block *block = NULL;
   if (event->index < 0 || event->content.size == 0) {
     decoder->malformed = 1;
     return MLOOM_OK;
   }
-  int32_t status = get_block(&decoder->answer, event->index, &block);
+  int32_t status = get_block(&decoder->answer.blocks, event->index, &block);
   return status == MLOOM_OK ? read_content(decoder, data, block, event->content) : status;
 }
 
@@ -363,12 +298,12 @@ int32_t mloom_converse_read_message(mloom_converse_decoder *decoder, const mloom
 /* ---- Whole answers ---- */
 
 static int32_t read_block(mloom_converse_decoder *decoder, mloom_bytes raw, int64_t index) {
-  mloom_converse_block *block = NULL;
-  int32_t status = new_block(&decoder->answer, index, &block);
+  mloom_block *block = NULL;
+  int32_t status = mloom_blocks_add(&decoder->answer.blocks, index, &block);
   status = status == MLOOM_OK ? read_content(decoder, raw, block, raw) : status;
-  if (status == MLOOM_OK && block->kind == MLOOM_CONVERSE_UNKNOWN) {
-    block->kind = MLOOM_CONVERSE_OTHER;
-    status = set_buffer(&block->input, raw);
+  if (status == MLOOM_OK && block->kind == MLOOM_BLOCK_UNKNOWN) {
+    block->kind = MLOOM_BLOCK_OTHER;
+    status = mloom_buffer_set(&block->input, raw.data, raw.size);
   }
   return status;
 }
@@ -440,17 +375,8 @@ int32_t mloom_converse_read_whole(mloom_converse_decoder *decoder, mloom_bytes d
 }
 
 void mloom_converse_answer_clear(mloom_converse_answer *answer) {
-  for (size_t i = 0; i < answer->block_count; i++) {
-    mloom_converse_block *block = &answer->blocks[i];
-    mloom_buffer_free(&block->text);
-    mloom_buffer_free(&block->signature);
-    mloom_buffer_free(&block->input);
-    mloom_buffer_free(&block->id);
-    mloom_buffer_free(&block->name);
-  }
-  mloom_converse_block *blocks = answer->blocks;
-  size_t capacity = answer->block_capacity;
+  mloom_blocks blocks = answer->blocks;
+  mloom_blocks_clear(&blocks);
   memset(answer, 0, sizeof(*answer));
   answer->blocks = blocks;
-  answer->block_capacity = capacity;
 }

@@ -7,6 +7,7 @@
 #define MLOOM_WIRE_MESSAGES_H
 
 #include "answer.h"
+#include "blocks.h"
 #include "pieces.h"
 #include <mergeloom/plugin.h>
 
@@ -59,35 +60,9 @@ void mloom_messages_request_free(mloom_messages_request *request);
 
 /* ---- Answers ---- */
 
-#define MLOOM_MESSAGES_INPUT_LIMIT ((size_t)4 * 1024 * 1024)
-#define MLOOM_MESSAGES_BLOCKS_LIMIT 512u
-#define MLOOM_MESSAGES_CALLS_LIMIT 128u
-
-#define MLOOM_MESSAGES_TEXT 1u
-#define MLOOM_MESSAGES_THINKING 2u
-#define MLOOM_MESSAGES_REDACTED 3u
-#define MLOOM_MESSAGES_TOOL_USE 4u
-#define MLOOM_MESSAGES_OTHER 5u
-
-typedef struct mloom_messages_block {
-  uint32_t kind; /* MLOOM_MESSAGES_TEXT, ... */
-  int64_t index;
-  mloom_buffer start; /* the block as JSON, as it began */
-  mloom_buffer text;  /* of a text or thinking block */
-  mloom_buffer signature;
-  mloom_buffer input; /* JSON text in the making */
-  mloom_buffer citations;
-  mloom_buffer id;
-  mloom_buffer name;
-} mloom_messages_block;
-
 struct mloom_messages_answer {
-  mloom_messages_block *blocks;
-  size_t block_count;
-  size_t block_capacity;
-  size_t call_count;
+  mloom_blocks blocks;
   uint32_t stop;    /* MLOOM_STOP_... */
-  int finished;     /* a reason to stop was given */
   int context_full; /* the reason is a full context */
   char refusal_category[64];
   char refusal_explanation[400];

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "messages_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -9,7 +8,6 @@
 #include "base/text.h"
 
 #define EVENT_LIMIT ((size_t)16 * 1024 * 1024)
-#define ANSWER_LIMITS "512 blocks, 128 tool calls and 4 MB of input of a call"
 
 void mloom_messages_decoder_init(mloom_messages_decoder *decoder) {
   memset(decoder, 0, sizeof(*decoder));
@@ -28,8 +26,7 @@ void mloom_messages_decoder_reset(mloom_messages_decoder *decoder) {
 }
 
 void mloom_messages_decoder_free(mloom_messages_decoder *decoder) {
-  mloom_messages_answer_clear(&decoder->answer);
-  free(decoder->answer.blocks);
+  mloom_blocks_free(&decoder->answer.blocks);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->repaired);
   mloom_pieces_free(&decoder->pieces);
@@ -50,7 +47,7 @@ int32_t mloom_messages_decoder_feed(mloom_messages_decoder *decoder, const char 
   decoder->sink = sink;
   int32_t status = mloom_answer_reader_feed(&decoder->reader, data, size, on_event, decoder);
   decoder->sink = NULL;
-  return mloom_answer_failed(status, ANSWER_LIMITS, error);
+  return mloom_answer_failed(status, MLOOM_BLOCKS_LIMITS, error);
 }
 
 int32_t mloom_messages_decoder_feed_event(mloom_messages_decoder *decoder, const char *data, size_t size,
@@ -62,7 +59,7 @@ int32_t mloom_messages_decoder_feed_event(mloom_messages_decoder *decoder, const
     status = on_event((mloom_bytes){"", 0}, (mloom_bytes){data, size}, decoder);
     decoder->sink = NULL;
   }
-  return mloom_answer_failed(status, ANSWER_LIMITS, error);
+  return mloom_answer_failed(status, MLOOM_BLOCKS_LIMITS, error);
 }
 
 /* ---- The end of an answer ---- */
@@ -84,51 +81,15 @@ static int32_t check_complete(const mloom_messages_decoder *decoder, int32_t out
   return mloom_answer_report_cut(&decoder->reader, &cut, service, error);
 }
 
-static int32_t context_full(const mloom_service_names *service, mloom_error *error) {
-  int32_t code = mloom_error_set(error, MLOOM_E_CONTEXT_FULL, MLOOM_DOMAIN_PROVIDER,
-                                 "use a model with a larger context, or a smaller ticket",
-                                 "the conversation no longer fits the context of %s", service->model);
-  if (error != NULL) {
-    error->http_status = 200;
-  }
-  return code;
-}
-
-static int id_is_taken(const mloom_messages_answer *answer, size_t index) {
-  const mloom_buffer *id = &answer->blocks[index].id;
-  for (size_t i = 0; i < index; i++) {
-    const mloom_messages_block *other = &answer->blocks[i];
-    if (other->kind == MLOOM_MESSAGES_TOOL_USE && other->id.size == id->size &&
-        memcmp(other->id.data, id->data, id->size) == 0) {
-      return 1;
+/* Imitations of the service say what it never does. */
+static void tidy_calls(mloom_blocks *blocks) {
+  for (size_t i = 0; i < blocks->count; i++) {
+    mloom_block *block = &blocks->items[i];
+    if (block->kind == MLOOM_BLOCK_CALL) {
+      mloom_answer_hide_controls(&block->id);
+      mloom_answer_hide_controls(&block->name);
     }
   }
-  return 0;
-}
-
-/* Imitations of the service leave out what it never does. */
-static int32_t tidy_call(mloom_messages_answer *answer, size_t index, uint64_t turn) {
-  mloom_messages_block *block = &answer->blocks[index];
-  mloom_answer_hide_controls(&block->id);
-  mloom_answer_hide_controls(&block->name);
-  int32_t status =
-      mloom_answer_name_call(&block->id, &block->name, id_is_taken(answer, index), "toolu", turn, index + 1);
-  return status == MLOOM_OK ? mloom_answer_complete_arguments(&block->input) : status;
-}
-
-static int32_t hand_over_calls(mloom_messages_answer *answer, uint64_t turn, const mloom_event_sink *sink) {
-  for (size_t i = 0; i < answer->block_count; i++) {
-    if (answer->blocks[i].kind == MLOOM_MESSAGES_TOOL_USE && tidy_call(answer, i, turn) != MLOOM_OK) {
-      return MLOOM_E_MEMORY;
-    }
-  }
-  for (size_t i = 0; i < answer->block_count; i++) {
-    const mloom_messages_block *block = &answer->blocks[i];
-    if (block->kind == MLOOM_MESSAGES_TOOL_USE) {
-      mloom_answer_emit_call(sink, &block->id, &block->name, &block->input);
-    }
-  }
-  return MLOOM_OK;
 }
 
 static int32_t report_refusal(const mloom_messages_answer *answer, const mloom_event_sink *sink) {
@@ -147,16 +108,17 @@ static int32_t hand_over(mloom_messages_decoder *decoder, uint64_t turn, const m
   mloom_messages_answer *answer = &decoder->answer;
   int32_t status = MLOOM_OK;
   if (answer->stop == MLOOM_STOP_LENGTH || answer->stop == MLOOM_STOP_REFUSED) {
-    answer->call_count = 0; /* the last of them may be cut */
-  } else if (answer->call_count > 0) {
+    answer->blocks.call_count = 0; /* the last of them may be cut */
+  } else if (answer->blocks.call_count > 0) {
     answer->stop = MLOOM_STOP_TOOL_CALLS;
-    status = hand_over_calls(answer, turn, sink);
+    tidy_calls(&answer->blocks);
+    status = mloom_blocks_hand_over_calls(&answer->blocks, "toolu", turn, sink);
   }
   if (answer->stop == MLOOM_STOP_REFUSED) {
     status = report_refusal(answer, sink);
   }
   out->stop = answer->stop;
-  out->tool_call_count = (uint32_t)answer->call_count;
+  out->tool_call_count = (uint32_t)answer->blocks.call_count;
   return status;
 }
 
@@ -178,7 +140,7 @@ int32_t mloom_messages_decoder_finish(mloom_messages_decoder *decoder, const mlo
   }
   decoder->sink = NULL;
   if (status != MLOOM_OK) {
-    return mloom_answer_failed(status, ANSWER_LIMITS, error);
+    return mloom_answer_failed(status, MLOOM_BLOCKS_LIMITS, error);
   }
   if (decoder->reader.form == MLOOM_ANSWER_OTHER) {
     decoder->has_failure = 1;
@@ -192,7 +154,7 @@ int32_t mloom_messages_decoder_finish(mloom_messages_decoder *decoder, const mlo
     return status;
   }
   if (decoder->answer.context_full) {
-    return context_full(service, error);
+    return mloom_answer_context_full(service, error);
   }
-  return mloom_answer_failed(hand_over(decoder, turn, sink, out), ANSWER_LIMITS, error);
+  return mloom_answer_failed(hand_over(decoder, turn, sink, out), MLOOM_BLOCKS_LIMITS, error);
 }

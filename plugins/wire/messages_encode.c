@@ -217,15 +217,15 @@ int32_t mloom_messages_request_append(mloom_messages_request *request, const mlo
 }
 
 /* Does member name of a block come from what was decoded after its start? */
-static int is_overridden(const mloom_messages_block *block, mloom_bytes name) {
+static int is_overridden(const mloom_block *block, mloom_bytes name) {
   switch (block->kind) {
-  case MLOOM_MESSAGES_TEXT:
+  case MLOOM_BLOCK_TEXT:
     return mloom_text_equal(name, "text") || (block->citations.size > 0 && mloom_text_equal(name, "citations"));
-  case MLOOM_MESSAGES_THINKING:
+  case MLOOM_BLOCK_THINKING:
     return mloom_text_equal(name, "thinking") || mloom_text_equal(name, "signature");
-  case MLOOM_MESSAGES_TOOL_USE:
+  case MLOOM_BLOCK_CALL:
     return mloom_text_equal(name, "id") || mloom_text_equal(name, "name") || mloom_text_equal(name, "input");
-  case MLOOM_MESSAGES_OTHER:
+  case MLOOM_BLOCK_OTHER:
     return block->input.size > 0 && mloom_text_equal(name, "input");
   default:
     return 0;
@@ -233,7 +233,7 @@ static int is_overridden(const mloom_messages_block *block, mloom_bytes name) {
 }
 
 /* The block as it was said, without its last brace: members that this file does not know stay as they came. */
-static void add_block(int32_t *status, mloom_buffer *out, const mloom_messages_block *block) {
+static void add_block(int32_t *status, mloom_buffer *out, const mloom_block *block) {
   mloom_json_reader reader;
   mloom_bytes name;
   mloom_bytes value;
@@ -248,7 +248,7 @@ static void add_block(int32_t *status, mloom_buffer *out, const mloom_messages_b
       mloom_body_add_bytes(status, out, value);
     }
   }
-  if (block->kind == MLOOM_MESSAGES_TEXT) {
+  if (block->kind == MLOOM_BLOCK_TEXT) {
     mloom_body_add_string(status, out, "text", mloom_body_bytes(&block->text));
     if (block->citations.size > 0) {
       mloom_body_add_name(status, out, "citations");
@@ -256,27 +256,27 @@ static void add_block(int32_t *status, mloom_buffer *out, const mloom_messages_b
       mloom_body_add_bytes(status, out, mloom_body_bytes(&block->citations));
       mloom_body_add(status, out, "]");
     }
-  } else if (block->kind == MLOOM_MESSAGES_THINKING) {
+  } else if (block->kind == MLOOM_BLOCK_THINKING) {
     mloom_body_add_string(status, out, "thinking", mloom_body_bytes(&block->text));
     mloom_body_add_string(status, out, "signature", mloom_body_bytes(&block->signature));
-  } else if (block->kind == MLOOM_MESSAGES_TOOL_USE) {
+  } else if (block->kind == MLOOM_BLOCK_CALL) {
     mloom_body_add_string(status, out, "id", mloom_body_bytes(&block->id));
     mloom_body_add_string(status, out, "name", mloom_body_bytes(&block->name));
     mloom_body_add_object(status, out, "input", mloom_body_bytes(&block->input), "malformed_input");
-  } else if (block->kind == MLOOM_MESSAGES_OTHER && block->input.size > 0) {
+  } else if (block->kind == MLOOM_BLOCK_OTHER && block->input.size > 0) {
     mloom_body_add_object(status, out, "input", mloom_body_bytes(&block->input), "malformed_input");
   }
 }
 
 /* Blocks that would make the next request invalid are left out: empty texts, thoughts cut before their signature, and
  * calls that are not going to be run. */
-static int is_sent(const mloom_messages_answer *answer, const mloom_messages_block *block) {
+static int is_sent(const mloom_messages_answer *answer, const mloom_block *block) {
   switch (block->kind) {
-  case MLOOM_MESSAGES_TEXT:
+  case MLOOM_BLOCK_TEXT:
     return !mloom_body_is_blank(mloom_body_bytes(&block->text));
-  case MLOOM_MESSAGES_THINKING:
+  case MLOOM_BLOCK_THINKING:
     return block->signature.size > 0;
-  case MLOOM_MESSAGES_TOOL_USE:
+  case MLOOM_BLOCK_CALL:
     return answer->stop != MLOOM_STOP_LENGTH && answer->stop != MLOOM_STOP_REFUSED;
   default:
     return mloom_body_is_object(mloom_body_bytes(&block->start));
@@ -288,15 +288,15 @@ int32_t mloom_messages_request_append_answer(mloom_messages_request *request, co
   uint32_t last = 0;
   settle_texts(&status, request);
   position before = here(request);
-  for (size_t i = 0; i < answer->block_count; i++) {
-    const mloom_messages_block *block = &answer->blocks[i];
+  for (size_t i = 0; i < answer->blocks.count; i++) {
+    const mloom_block *block = &answer->blocks.items[i];
     if (is_sent(answer, block)) {
       last = block->kind;
-      begin_block(&status, request, ROLE_ASSISTANT, last == MLOOM_MESSAGES_TEXT || last == MLOOM_MESSAGES_TOOL_USE);
+      begin_block(&status, request, ROLE_ASSISTANT, last == MLOOM_BLOCK_TEXT || last == MLOOM_BLOCK_CALL);
       add_block(&status, &request->messages, block);
     }
   }
-  int thought_only = last == MLOOM_MESSAGES_THINKING || last == MLOOM_MESSAGES_REDACTED;
+  int thought_only = last == MLOOM_BLOCK_THINKING || last == MLOOM_BLOCK_REDACTED;
   if (last == 0 || (thought_only && answer->stop != MLOOM_STOP_PAUSED)) {
     /* A message without blocks is refused, and one that ends with a thought. */
     begin_block(&status, request, ROLE_ASSISTANT, 1);

@@ -4,16 +4,10 @@
  */
 #include "messages_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
-
-static int32_t set_buffer(mloom_buffer *buffer, mloom_bytes text) {
-  mloom_buffer_clear(buffer);
-  return mloom_buffer_append(buffer, text.data, text.size);
-}
 
 /* ---- Usage and reasons to stop ---- */
 
@@ -58,7 +52,6 @@ static void read_stop_reason(mloom_messages_decoder *decoder, mloom_json_reader 
   if (!mloom_json_reader_string(reader, &decoder->scratch, &reason) || reason.size == 0) {
     return;
   }
-  answer->finished = 1;
   answer->stop = MLOOM_STOP_END;
   if (mloom_text_equal(reason, "max_tokens")) {
     answer->stop = MLOOM_STOP_LENGTH;
@@ -106,51 +99,22 @@ static int read_ending(mloom_messages_decoder *decoder, mloom_json_reader *reade
 
 /* ---- Blocks ---- */
 
-static uint32_t piece_kind(const mloom_messages_block *block) {
-  return block->kind == MLOOM_MESSAGES_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
-}
-
-static int32_t say(mloom_messages_decoder *decoder, mloom_messages_block *block, mloom_bytes text) {
-  if (text.size == 0) {
-    return MLOOM_OK;
-  }
-  int32_t status = mloom_buffer_append(&block->text, text.data, text.size);
-  if (status == MLOOM_OK) {
-    mloom_answer_emit_text(decoder->sink, piece_kind(block), text);
-  }
-  return status;
+static uint32_t piece_kind(const mloom_block *block) {
+  return block->kind == MLOOM_BLOCK_TEXT ? MLOOM_EVENT_TEXT : MLOOM_EVENT_REASONING;
 }
 
 static uint32_t kind_of(mloom_bytes type) {
-  return mloom_text_equal(type, "text")                ? MLOOM_MESSAGES_TEXT
-         : mloom_text_equal(type, "thinking")          ? MLOOM_MESSAGES_THINKING
-         : mloom_text_equal(type, "redacted_thinking") ? MLOOM_MESSAGES_REDACTED
-         : mloom_text_equal(type, "tool_use")          ? MLOOM_MESSAGES_TOOL_USE
-                                                       : MLOOM_MESSAGES_OTHER;
-}
-
-static int32_t new_block(mloom_messages_answer *answer, mloom_messages_block **out) {
-  if (answer->block_count >= MLOOM_MESSAGES_BLOCKS_LIMIT) {
-    return MLOOM_E_LIMIT;
-  }
-  if (answer->block_count == answer->block_capacity) {
-    size_t capacity = answer->block_capacity == 0 ? 4 : answer->block_capacity * 2;
-    mloom_messages_block *blocks = realloc(answer->blocks, capacity * sizeof(*blocks));
-    if (blocks == NULL) {
-      return MLOOM_E_MEMORY;
-    }
-    answer->blocks = blocks;
-    answer->block_capacity = capacity;
-  }
-  *out = &answer->blocks[answer->block_count++];
-  memset(*out, 0, sizeof(**out));
-  return MLOOM_OK;
+  return mloom_text_equal(type, "text")                ? MLOOM_BLOCK_TEXT
+         : mloom_text_equal(type, "thinking")          ? MLOOM_BLOCK_THINKING
+         : mloom_text_equal(type, "redacted_thinking") ? MLOOM_BLOCK_REDACTED
+         : mloom_text_equal(type, "tool_use")          ? MLOOM_BLOCK_CALL
+                                                       : MLOOM_BLOCK_OTHER;
 }
 
 /* An object that has members stands as it is; {} is what a stream begins with. */
-static int32_t read_input(mloom_messages_block *block, mloom_json_reader *reader) {
+static int32_t read_input(mloom_block *block, mloom_json_reader *reader) {
   mloom_bytes raw = {NULL, 0};
-  if (block->kind != MLOOM_MESSAGES_TOOL_USE || mloom_json_reader_peek(reader) == MLOOM_JSON_NULL) {
+  if (block->kind != MLOOM_BLOCK_CALL || mloom_json_reader_peek(reader) == MLOOM_JSON_NULL) {
     mloom_json_reader_skip(reader);
     return MLOOM_OK;
   }
@@ -158,13 +122,13 @@ static int32_t read_input(mloom_messages_block *block, mloom_json_reader *reader
   if (raw.size >= 2 && raw.data[0] == '{' && mloom_text_trim((mloom_bytes){raw.data + 1, raw.size - 2}).size == 0) {
     raw.size = 0;
   }
-  return raw.size > MLOOM_MESSAGES_INPUT_LIMIT ? MLOOM_E_LIMIT : set_buffer(&block->input, raw);
+  return raw.size > MLOOM_BLOCK_INPUT_LIMIT ? MLOOM_E_LIMIT : mloom_buffer_set(&block->input, raw.data, raw.size);
 }
 
-static int32_t read_block_member(mloom_messages_decoder *decoder, mloom_messages_block *block,
-                                 mloom_json_reader *reader, mloom_bytes key) {
-  int says = (block->kind == MLOOM_MESSAGES_TEXT && mloom_text_equal(key, "text")) ||
-             (block->kind == MLOOM_MESSAGES_THINKING && mloom_text_equal(key, "thinking"));
+static int32_t read_block_member(mloom_messages_decoder *decoder, mloom_block *block, mloom_json_reader *reader,
+                                 mloom_bytes key) {
+  int says = (block->kind == MLOOM_BLOCK_TEXT && mloom_text_equal(key, "text")) ||
+             (block->kind == MLOOM_BLOCK_THINKING && mloom_text_equal(key, "thinking"));
   mloom_bytes text = {NULL, 0};
   if (mloom_text_equal(key, "input")) {
     return read_input(block, reader);
@@ -178,11 +142,11 @@ static int32_t read_block_member(mloom_messages_decoder *decoder, mloom_messages
     return MLOOM_OK;
   }
   mloom_json_reader_string(reader, &decoder->scratch, &text);
-  return says ? say(decoder, block, text) : set_buffer(kept, text);
+  return says ? mloom_block_say(block, text, decoder->sink) : mloom_buffer_set(kept, text.data, text.size);
 }
 
 static int32_t begin_block(mloom_messages_decoder *decoder, mloom_bytes raw, int64_t index) {
-  mloom_messages_block *block = NULL;
+  mloom_block *block = NULL;
   mloom_json_reader reader;
   mloom_bytes key;
   mloom_bytes type = {NULL, 0};
@@ -191,7 +155,7 @@ static int32_t begin_block(mloom_messages_decoder *decoder, mloom_bytes raw, int
     decoder->malformed = 1;
     return MLOOM_OK;
   }
-  int32_t status = new_block(&decoder->answer, &block);
+  int32_t status = mloom_blocks_add(&decoder->answer.blocks, index, &block);
   status = status == MLOOM_OK ? mloom_buffer_append(&block->start, raw.data, raw.size) : status;
   while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
     if (mloom_text_equal(key, "type")) {
@@ -201,12 +165,11 @@ static int32_t begin_block(mloom_messages_decoder *decoder, mloom_bytes raw, int
       mloom_json_reader_skip(&reader);
     }
   }
+  if (status == MLOOM_OK && block->kind == MLOOM_BLOCK_CALL) {
+    status = mloom_blocks_begin_call(&decoder->answer.blocks, block);
+  }
   if (status != MLOOM_OK) {
     return status;
-  }
-  block->index = index;
-  if (block->kind == MLOOM_MESSAGES_TOOL_USE && ++decoder->answer.call_count > MLOOM_MESSAGES_CALLS_LIMIT) {
-    return MLOOM_E_LIMIT;
   }
   mloom_json_reader_init(&reader, block->start.data, block->start.size);
   mloom_json_reader_object(&reader);
@@ -216,29 +179,9 @@ static int32_t begin_block(mloom_messages_decoder *decoder, mloom_bytes raw, int
   return status;
 }
 
-static mloom_messages_block *find_block(mloom_messages_answer *answer, int64_t index) {
-  for (size_t i = answer->block_count; i > 0; i--) {
-    if (answer->blocks[i - 1].index == index) {
-      return &answer->blocks[i - 1];
-    }
-  }
-  return NULL;
-}
-
-static int32_t add_input(mloom_messages_decoder *decoder, mloom_messages_block *block, mloom_bytes piece) {
-  if (piece.size > MLOOM_MESSAGES_INPUT_LIMIT - block->input.size) {
-    return MLOOM_E_LIMIT;
-  }
-  int32_t status = mloom_buffer_append(&block->input, piece.data, piece.size);
-  if (status == MLOOM_OK && block->kind == MLOOM_MESSAGES_TOOL_USE) {
-    mloom_answer_emit_delta(decoder->sink, &block->id, &block->name);
-  }
-  return status;
-}
-
 /* Each kind of delta has one member of its own, which goes by its name; what the type says more is not needed. */
 static int32_t read_delta(mloom_messages_decoder *decoder, mloom_bytes event, mloom_bytes delta, int64_t index) {
-  mloom_messages_block *block = find_block(&decoder->answer, index);
+  mloom_block *block = mloom_blocks_find(&decoder->answer.blocks, index);
   mloom_pieces *pieces = &decoder->pieces;
   mloom_json_reader reader;
   mloom_bytes key;
@@ -250,17 +193,17 @@ static int32_t read_delta(mloom_messages_decoder *decoder, mloom_bytes event, ml
     return MLOOM_OK;
   }
   while (status == MLOOM_OK && mloom_json_reader_key(&reader, &key)) {
-    if ((mloom_text_equal(key, "text") && block->kind == MLOOM_MESSAGES_TEXT) ||
-        (mloom_text_equal(key, "thinking") && block->kind == MLOOM_MESSAGES_THINKING)) {
+    if ((mloom_text_equal(key, "text") && block->kind == MLOOM_BLOCK_TEXT) ||
+        (mloom_text_equal(key, "thinking") && block->kind == MLOOM_BLOCK_THINKING)) {
       status = mloom_pieces_read(pieces, event, &reader, piece_kind(block), index, &decoder->scratch, &text);
-      status = status == MLOOM_OK ? say(decoder, block, text) : status;
+      status = status == MLOOM_OK ? mloom_block_say(block, text, decoder->sink) : status;
     } else if (mloom_text_equal(key, "partial_json")) {
       status = mloom_pieces_read(pieces, event, &reader, MLOOM_EVENT_TOOL_DELTA, index, &decoder->scratch, &text);
-      status = status == MLOOM_OK ? add_input(decoder, block, text) : status;
+      status = status == MLOOM_OK ? mloom_block_add_input(block, text, decoder->sink) : status;
     } else if (mloom_text_equal(key, "signature")) {
       pieces->said.more = 1;
       mloom_json_reader_string(&reader, &decoder->scratch, &text);
-      status = set_buffer(&block->signature, text);
+      status = mloom_buffer_set(&block->signature, text.data, text.size);
     } else if (mloom_text_equal(key, "citation") && mloom_json_reader_raw(&reader, &text)) {
       pieces->said.more = 1;
       status = block->citations.size > 0 ? mloom_buffer_append_char(&block->citations, ',') : MLOOM_OK;
@@ -371,15 +314,16 @@ static int is_type(const event_parts *event, mloom_bytes name, const char *type)
 /* Takes an event that is as the kept one but for the piece; 0 when the block it is for has changed since. */
 static int take_piece(mloom_messages_decoder *decoder, mloom_bytes raw, int32_t *status) {
   const mloom_piece *kept = &decoder->pieces.kept;
-  mloom_messages_block *block = find_block(&decoder->answer, kept->index);
+  mloom_block *block = mloom_blocks_find(&decoder->answer.blocks, kept->index);
   mloom_bytes text;
-  if (block == NULL || (kept->kind == MLOOM_EVENT_TEXT && block->kind != MLOOM_MESSAGES_TEXT) ||
-      (kept->kind == MLOOM_EVENT_REASONING && block->kind != MLOOM_MESSAGES_THINKING)) {
+  if (block == NULL || (kept->kind == MLOOM_EVENT_TEXT && block->kind != MLOOM_BLOCK_TEXT) ||
+      (kept->kind == MLOOM_EVENT_REASONING && block->kind != MLOOM_BLOCK_THINKING)) {
     return 0;
   }
   *status = mloom_json_unquote(raw, &decoder->scratch, &text);
   if (*status == MLOOM_OK) {
-    *status = kept->kind == MLOOM_EVENT_TOOL_DELTA ? add_input(decoder, block, text) : say(decoder, block, text);
+    *status = kept->kind == MLOOM_EVENT_TOOL_DELTA ? mloom_block_add_input(block, text, decoder->sink)
+                                                   : mloom_block_say(block, text, decoder->sink);
   }
   return 1;
 }
@@ -439,19 +383,8 @@ int32_t mloom_messages_read_whole(mloom_messages_decoder *decoder, mloom_bytes d
 }
 
 void mloom_messages_answer_clear(mloom_messages_answer *answer) {
-  for (size_t i = 0; i < answer->block_count; i++) {
-    mloom_messages_block *block = &answer->blocks[i];
-    mloom_buffer_free(&block->start);
-    mloom_buffer_free(&block->text);
-    mloom_buffer_free(&block->signature);
-    mloom_buffer_free(&block->input);
-    mloom_buffer_free(&block->citations);
-    mloom_buffer_free(&block->id);
-    mloom_buffer_free(&block->name);
-  }
-  mloom_messages_block *blocks = answer->blocks;
-  size_t capacity = answer->block_capacity;
+  mloom_blocks blocks = answer->blocks;
+  mloom_blocks_clear(&blocks);
   memset(answer, 0, sizeof(*answer));
   answer->blocks = blocks;
-  answer->block_capacity = capacity;
 }

@@ -116,11 +116,9 @@ static int32_t check_complete(const mloom_responses_decoder *decoder, int32_t ou
 }
 
 static int id_is_taken(const mloom_responses_answer *answer, size_t index) {
-  const mloom_buffer *id = &answer->items[index].call_id;
   for (size_t i = 0; i < index; i++) {
     const mloom_responses_item *other = &answer->items[i];
-    if (other->kind == MLOOM_RESPONSES_CALL && other->call_id.size == id->size &&
-        memcmp(other->call_id.data, id->data, id->size) == 0) {
+    if (other->kind == MLOOM_RESPONSES_CALL && mloom_buffer_equal(&other->call_id, &answer->items[index].call_id)) {
       return 1;
     }
   }

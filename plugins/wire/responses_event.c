@@ -235,8 +235,7 @@ static void read_usage(mloom_answer_usage *usage, mloom_json_reader *reader) {
 static mloom_responses_item *find_match(mloom_responses_answer *answer, int64_t place,
                                         const mloom_responses_item *last) {
   for (size_t i = 0; i < answer->item_count && last->id.size > 0; i++) {
-    const mloom_buffer *id = &answer->items[i].id;
-    if (id->size == last->id.size && memcmp(id->data, last->id.data, id->size) == 0) {
+    if (mloom_buffer_equal(&answer->items[i].id, &last->id)) {
       return &answer->items[i];
     }
   }

@@ -39,6 +39,26 @@ static void test_grows_with_its_own_bytes(void) {
   CU_ASSERT_EQUAL(memcmp(buffer.data + 39996, "9999", 4), 0);
 }
 
+static void test_set_and_equal(void) {
+  mloom_buffer buffer = MLOOM_BUFFER_INIT;
+  mloom_buffer other = MLOOM_BUFFER_INIT;
+  CU_ASSERT_TRUE(mloom_buffer_equal(&buffer, &other));
+  CU_ASSERT_EQUAL(mloom_buffer_set(&buffer, "longer", 6), MLOOM_OK);
+  CU_ASSERT_FALSE(mloom_buffer_equal(&buffer, &other));
+  CU_ASSERT_EQUAL(mloom_buffer_set(&buffer, "one", 3), MLOOM_OK);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&buffer), "one");
+  mloom_buffer_append_string(&other, "two");
+  CU_ASSERT_FALSE(mloom_buffer_equal(&buffer, &other));
+  CU_ASSERT_EQUAL(mloom_buffer_set(&buffer, "x", (size_t)-1), MLOOM_E_MEMORY);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&buffer), "one");
+  CU_ASSERT_EQUAL(mloom_buffer_set(&other, "one", 3), MLOOM_OK);
+  CU_ASSERT_TRUE(mloom_buffer_equal(&buffer, &other));
+  CU_ASSERT_EQUAL(mloom_buffer_set(&other, NULL, 0), MLOOM_OK);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&other), "");
+  mloom_buffer_free(&buffer);
+  mloom_buffer_free(&other);
+}
+
 static void test_consume_and_truncate(void) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer buffer = MLOOM_BUFFER_INIT;
   mloom_buffer_append_string(&buffer, "abcdef");
@@ -89,6 +109,7 @@ static const unit_test tests[] = {
     {"an empty buffer is a string", test_empty},
     {"bytes, strings and formats are appended", test_append},
     {"it grows", test_grows_with_its_own_bytes},
+    {"bytes take the place of others", test_set_and_equal},
     {"bytes leave at both ends", test_consume_and_truncate},
     {"impossible sizes are refused", test_impossible_sizes_are_refused},
     {"the memory is handed over", test_take},

@@ -108,8 +108,8 @@ static outcome decode(record *seen, const char *body, size_t step, int32_t statu
     end.outcome = out.fed;
   }
   out.code = mloom_converse_decoder_finish(&decoder, &end, 3, &service, &sink, &out.result, &out.error);
-  if (decoder.answer.block_count > 0) {
-    snprintf(out.signature, sizeof(out.signature), "%s", mloom_buffer_string(&decoder.answer.blocks[0].signature));
+  if (decoder.answer.blocks.count > 0) {
+    snprintf(out.signature, sizeof(out.signature), "%s", mloom_buffer_string(&decoder.answer.blocks.items[0].signature));
   }
   mloom_converse_decoder_free(&decoder);
   mloom_buffer_free(&bytes);
@@ -405,7 +405,7 @@ static void test_template_is_used(void) {
   mloom_converse_decoder_init(&decoder);
   CU_ASSERT_EQUAL(mloom_converse_decoder_feed(&decoder, bytes.data, bytes.size, NULL, NULL), MLOOM_OK);
   CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "two"));
-  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.blocks[0].text), "onetwothree");
+  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.blocks.items[0].text), "onetwothree");
   mloom_converse_decoder_free(&decoder);
   mloom_buffer_free(&bytes);
 }

@@ -87,9 +87,9 @@ static outcome decode(record *seen, mloom_buffer *signature, const char *body, s
   if (out.code == MLOOM_OK) {
     out.code = mloom_messages_decoder_finish(&decoder, &end, 3, &service, &sink, &out.result, &out.error);
   }
-  if (signature != NULL && decoder.answer.block_count > 0) {
+  if (signature != NULL && decoder.answer.blocks.count > 0) {
     mloom_buffer_clear(signature);
-    mloom_buffer_append(signature, decoder.answer.blocks[0].signature.data, decoder.answer.blocks[0].signature.size);
+    mloom_buffer_append(signature, decoder.answer.blocks.items[0].signature.data, decoder.answer.blocks.items[0].signature.size);
   }
   mloom_messages_decoder_free(&decoder);
   return out;
@@ -293,7 +293,7 @@ static void test_template_is_used(void) {
   CU_ASSERT_EQUAL(mloom_messages_decoder_feed(&decoder, first, sizeof(first) - 1, NULL, NULL), MLOOM_OK);
   CU_ASSERT_EQUAL(mloom_messages_decoder_feed(&decoder, second, sizeof(second) - 1, NULL, NULL), MLOOM_OK);
   CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&decoder.pieces.pattern.text), "one"));
-  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.blocks[0].text), "onetwo");
+  UNIT_ASSERT_STRING(mloom_buffer_string(&decoder.answer.blocks.items[0].text), "onetwo");
   mloom_messages_decoder_free(&decoder);
 }
 

@@ -62,15 +62,6 @@ static int32_t decode(mloom_buffer *seen, int32_t http_status, mloom_bytes answe
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (size == 0) {
-    return 0;
-  }
-  mloom_buffer seen = MLOOM_BUFFER_INIT;
-  mloom_buffer again = MLOOM_BUFFER_INIT;
-  int32_t http_status = (data[0] & 1) != 0 ? 200 : 400;
-  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
-  mloom_bytes answer = {(const char *)data + 1, size - 1};
-  int32_t code = decode(&seen, http_status, answer, step, 0);
-  decoded_compare(&seen, code, &again, decode(&again, http_status, answer, 1, 1));
+  decoded_input(decode, data, size);
   return 0;
 }

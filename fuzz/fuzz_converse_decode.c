@@ -4,7 +4,6 @@
  * of text made into messages with right checksums. A turn that was accepted must encode into a body that is JSON.
  * Without what it remembers of the event before, and fed byte by byte, the decoder must come to the same.
  */
-#include "base/json_reader.h"
 #include "decoded.h"
 #include "event_stream_frames.h"
 #include "wire/converse.h"
@@ -16,8 +15,8 @@ static void check_body(const mloom_converse_answer *answer) {
   static const mloom_tool *const tools[] = {&tool};
   mloom_converse_request request;
   mloom_converse_options options = {.cache = 1};
-  mloom_session_args args = {.size = sizeof(args), .model = "m", .tools = tools, .tool_count = answer->blocks.count % 2};
-  mloom_buffer body = MLOOM_BUFFER_INIT;
+  mloom_session_args args = {
+      .size = sizeof(args), .model = "m", .tools = tools, .tool_count = answer->blocks.count % 2};
   const mloom_bytes *segments = NULL;
   size_t count = 0;
   if (mloom_converse_request_init(&request, &options, &args) != MLOOM_OK ||
@@ -25,21 +24,11 @@ static void check_body(const mloom_converse_answer *answer) {
       mloom_converse_request_segments(&request, &segments, &count) != MLOOM_OK) {
     abort();
   }
-  for (size_t i = 0; i < count; i++) {
-    mloom_buffer_append(&body, segments[i].data, segments[i].size);
-  }
-  /* Not the strict parser: members that a service sends twice go back to it as they came. */
-  mloom_json_reader reader;
-  mloom_json_reader_init(&reader, body.data, body.size);
-  mloom_json_reader_skip(&reader);
-  if (mloom_json_reader_end(&reader) != MLOOM_OK) {
-    abort();
-  }
-  mloom_buffer_free(&body);
+  decoded_check_body(segments, count);
   mloom_converse_request_free(&request);
 }
 
-static int32_t decode(mloom_buffer *seen, int32_t http_status, const mloom_buffer *answer, size_t step, int forget) {
+static int32_t decode(mloom_buffer *seen, int32_t http_status, mloom_bytes answer, size_t step, int forget) {
   static const mloom_service_names service = {
       .model = "m", .base_url = "http://s", .models_url = "http://s/models", .environment_prefix = "JCA_X_"};
   mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = decoded_add};
@@ -49,12 +38,12 @@ static int32_t decode(mloom_buffer *seen, int32_t http_status, const mloom_buffe
   mloom_converse_decoder decoder;
   int32_t code = MLOOM_OK;
   mloom_converse_decoder_init(&decoder);
-  for (size_t at = 0; code >= 0 && at < answer->size; at += step) {
-    size_t piece = answer->size - at < step ? answer->size - at : step;
+  for (size_t at = 0; code >= 0 && at < answer.size; at += step) {
+    size_t piece = answer.size - at < step ? answer.size - at : step;
     if (forget) {
       mloom_pieces_forget(&decoder.pieces);
     }
-    code = mloom_converse_decoder_feed(&decoder, answer->data + at, piece, &sink, &error);
+    code = mloom_converse_decoder_feed(&decoder, answer.data + at, piece, &sink, &error);
   }
   code = code >= 0 ? mloom_converse_decoder_finish(&decoder, &end, 1, &service, &sink, &result, &error) : code;
   if (code == MLOOM_OK) {
@@ -70,17 +59,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   }
   mloom_buffer answer = MLOOM_BUFFER_INIT;
-  mloom_buffer seen = MLOOM_BUFFER_INIT;
-  mloom_buffer again = MLOOM_BUFFER_INIT;
-  int32_t http_status = (data[0] & 1) != 0 ? 200 : 400;
   size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 3) + 16;
   if ((data[0] & 4) != 0) {
     frames_from_text(&answer, (const char *)data + 1, size - 1);
   } else {
     mloom_buffer_append(&answer, (const char *)data + 1, size - 1);
   }
-  int32_t code = decode(&seen, http_status, &answer, step, 0);
-  decoded_compare(&seen, code, &again, decode(&again, http_status, &answer, 1, 1));
+  decoded_twice(decode, (data[0] & 1) != 0 ? 200 : 400, (mloom_bytes){mloom_buffer_string(&answer), answer.size}, step);
   mloom_buffer_free(&answer);
   return 0;
 }

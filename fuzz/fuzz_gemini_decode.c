@@ -4,7 +4,6 @@
  * accepted must encode into a body that is JSON. Without what it remembers of the event before, and fed byte by
  * byte, the decoder must come to the same.
  */
-#include "base/json_reader.h"
 #include "decoded.h"
 #include "wire/gemini.h"
 
@@ -14,7 +13,6 @@ static void check_body(const mloom_gemini_answer *answer) {
   mloom_gemini_request request;
   mloom_gemini_options options = {.thinking_budget = MLOOM_GEMINI_NO_BUDGET};
   mloom_session_args args = {.size = sizeof(args), .model = "m"};
-  mloom_buffer body = MLOOM_BUFFER_INIT;
   const mloom_bytes *segments = NULL;
   size_t count = 0;
   if (mloom_gemini_request_init(&request, &options, &args) != MLOOM_OK ||
@@ -22,17 +20,7 @@ static void check_body(const mloom_gemini_answer *answer) {
       mloom_gemini_request_segments(&request, &segments, &count) != MLOOM_OK) {
     abort();
   }
-  for (size_t i = 0; i < count; i++) {
-    mloom_buffer_append(&body, segments[i].data, segments[i].size);
-  }
-  /* Not the strict parser: members that a service sends twice go back to it as they came. */
-  mloom_json_reader reader;
-  mloom_json_reader_init(&reader, body.data, body.size);
-  mloom_json_reader_skip(&reader);
-  if (mloom_json_reader_end(&reader) != MLOOM_OK) {
-    abort();
-  }
-  mloom_buffer_free(&body);
+  decoded_check_body(segments, count);
   mloom_gemini_request_free(&request);
 }
 
@@ -67,15 +55,6 @@ static int32_t decode(mloom_buffer *seen, int32_t http_status, mloom_bytes answe
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (size == 0) {
-    return 0;
-  }
-  mloom_buffer seen = MLOOM_BUFFER_INIT;
-  mloom_buffer again = MLOOM_BUFFER_INIT;
-  int32_t http_status = (data[0] & 1) != 0 ? 200 : 400;
-  size_t step = (data[0] & 2) != 0 ? 1 : (size_t)(data[0] >> 2) + 16;
-  mloom_bytes answer = {(const char *)data + 1, size - 1};
-  int32_t code = decode(&seen, http_status, answer, step, 0);
-  decoded_compare(&seen, code, &again, decode(&again, http_status, answer, 1, 1));
+  decoded_input(decode, data, size);
   return 0;
 }

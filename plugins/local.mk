@@ -46,7 +46,9 @@ wire_messages_sources = \
   plugins/wire/messages_encode.c \
   plugins/wire/messages_error.c \
   plugins/wire/messages_event.c \
-  plugins/wire/messages_internal.h
+  plugins/wire/messages_internal.h \
+  plugins/wire/turns.c \
+  plugins/wire/turns.h
 noinst_LTLIBRARIES += plugins/libwire.la
 plugins_libwire_la_SOURCES = $(wire_chat_sources) $(wire_messages_sources)
 plugins_libwire_la_CPPFLAGS = $(plugin_cppflags)

@@ -10,6 +10,7 @@
 #include "blocks.h"
 #include "event_stream.h"
 #include "pieces.h"
+#include "turns.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -25,18 +26,12 @@ typedef struct mloom_converse_options {
   mloom_bytes more_fields;    /* a JSON object: further members of additionalModelRequestFields; empty: none */
 } mloom_converse_options;
 
-/* The body of turn N without its last segment is a prefix of the body of turn N + 1; each message is encoded once. What
- * moves from turn to turn, the cache point behind the newest block, stands in the last segment. */
+/* What moves from turn to turn, the cache point behind the newest block, stands in the last segment. */
 typedef struct mloom_converse_request {
-  mloom_buffer head;
-  mloom_buffer messages; /* ends behind the newest block, inside of its message, unless role is 0 */
-  mloom_buffer texts;    /* what the user says in the open turn: results of tools must stand before it */
-  mloom_buffer tail;
-  uint32_t role; /* of the open message; 0: none */
+  mloom_turns turns;
   int has_tools; /* without tools the service takes no calls and results: they become texts */
   int cache;
   const char *cache_ttl;
-  mloom_bytes segments[3];
 } mloom_converse_request;
 
 typedef struct mloom_converse_answer mloom_converse_answer;

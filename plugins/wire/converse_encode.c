@@ -7,9 +7,11 @@
 #include "base/text.h"
 #include "body.h"
 
-#define ROLE_NONE 0u
-#define ROLE_USER 1u
-#define ROLE_ASSISTANT 2u
+static const mloom_turns_form form = {
+    .user = "{\"role\":\"user\",\"content\":[",
+    .model = "{\"role\":\"assistant\",\"content\":[",
+    .block_end = "",
+};
 
 /* A block of its own, behind what is to be kept. */
 static void add_cache_point(int32_t *status, mloom_buffer *out, const char *ttl) {
@@ -112,10 +114,11 @@ static void add_member_object(int32_t *status, mloom_buffer *out, const char *na
 int32_t mloom_converse_request_init(mloom_converse_request *request, const mloom_converse_options *options,
                                     const mloom_session_args *args) {
   memset(request, 0, sizeof(*request));
+  request->turns.form = &form;
   request->cache = options->cache;
   request->cache_ttl = options->cache_ttl;
   request->has_tools = args->tool_count > 0;
-  mloom_buffer *out = &request->head;
+  mloom_buffer *out = &request->turns.head;
   int32_t status = MLOOM_OK;
   mloom_body_add(&status, out, "{");
   if (options->max_output_tokens > 0) {
@@ -141,67 +144,18 @@ int32_t mloom_converse_request_init(mloom_converse_request *request, const mloom
 
 /* ---- Messages ---- */
 
-/* What an append may change, to go back to when it fails. */
-typedef struct position {
-  size_t messages;
-  size_t texts;
-  uint32_t role;
-} position;
-
-static position here(const mloom_converse_request *request) {
-  return (position){request->messages.size, request->texts.size, request->role};
-}
-
-static int32_t settle(int32_t status, mloom_converse_request *request, position before) {
-  if (status != MLOOM_OK) {
-    mloom_buffer_truncate(&request->messages, before.messages);
-    mloom_buffer_truncate(&request->texts, before.texts);
-    request->role = before.role;
-  }
-  return status;
-}
-
-/* Begins the place of another block in a message of role; turns of one role become one message, as roles must
- * alternate and all results of a turn must stand in one message. */
-static void begin_block(int32_t *status, mloom_converse_request *request, uint32_t role) {
-  mloom_buffer *out = &request->messages;
-  if (request->role == role) {
-    mloom_body_add(status, out, ",");
-  } else {
-    mloom_body_add(status, out, request->role == ROLE_NONE ? "" : "]},");
-    mloom_body_add(status, out,
-                   role == ROLE_USER ? "{\"role\":\"user\",\"content\":[" : "{\"role\":\"assistant\",\"content\":[");
-  }
-  request->role = role;
-}
-
 static void add_text(int32_t *status, mloom_buffer *out, mloom_bytes text, const char *instead) {
   mloom_body_add(status, out, "{");
   mloom_body_add_string(status, out, "text", mloom_body_is_blank(text) ? mloom_text_bytes(instead) : text);
   mloom_body_add(status, out, "}");
 }
 
-/* What the user said in the open turn takes its place behind the results of tools. texts holds blocks, one after the
- * other, as messages wants them. */
-static void settle_texts(int32_t *status, mloom_converse_request *request) {
-  if (request->texts.size == 0) {
-    return;
-  }
-  position before = here(request);
-  begin_block(status, request, ROLE_USER);
-  mloom_body_add_bytes(status, &request->messages, mloom_body_bytes(&request->texts));
-  settle(*status, request, before);
-  if (*status == MLOOM_OK) {
-    mloom_buffer_clear(&request->texts);
-  }
-}
-
 static void add_result(int32_t *status, mloom_converse_request *request, const mloom_message *message) {
-  mloom_buffer *out = &request->messages;
+  mloom_buffer *out = &request->turns.messages;
   int failed = (message->flags & MLOOM_MESSAGE_ERROR) != 0;
   /* A result without content is refused, and with it the whole conversation from then on. */
   const char *instead = failed ? "the tool failed" : "(no output)";
-  begin_block(status, request, ROLE_USER);
+  mloom_turns_begin_block(status, &request->turns, MLOOM_TURNS_USER, 1);
   if (!request->has_tools) {
     add_text(status, out, message->text, instead);
     return;
@@ -218,16 +172,16 @@ static void add_result(int32_t *status, mloom_converse_request *request, const m
 
 int32_t mloom_converse_request_append(mloom_converse_request *request, const mloom_message *message) {
   int32_t status = MLOOM_OK;
-  position before = here(request);
+  mloom_turns_position before = mloom_turns_here(&request->turns);
   if (message->role == MLOOM_ROLE_TOOL_RESULT) {
     add_result(&status, request, message);
   } else if (message->role == MLOOM_ROLE_USER) {
-    mloom_body_add(&status, &request->texts, request->texts.size == 0 ? "" : ",");
-    add_text(&status, &request->texts, message->text, "(nothing)");
+    mloom_turns_begin_text(&status, &request->turns);
+    add_text(&status, &request->turns.texts, message->text, "(nothing)");
   } else {
     return MLOOM_E_UNSUPPORTED;
   }
-  return settle(status, request, before);
+  return mloom_turns_settle(status, &request->turns, before);
 }
 
 static void add_reasoning(int32_t *status, mloom_buffer *out, const mloom_block *block) {
@@ -283,16 +237,16 @@ static int is_sent(const mloom_converse_answer *answer, const mloom_block *block
 int32_t mloom_converse_request_append_answer(mloom_converse_request *request, const mloom_converse_answer *answer) {
   int32_t status = MLOOM_OK;
   uint32_t last = 0;
-  mloom_buffer *out = &request->messages;
-  settle_texts(&status, request);
-  position before = here(request);
+  mloom_buffer *out = &request->turns.messages;
+  mloom_turns_place_texts(&status, &request->turns);
+  mloom_turns_position before = mloom_turns_here(&request->turns);
   for (size_t i = 0; i < answer->blocks.count; i++) {
     const mloom_block *block = &answer->blocks.items[i];
     if (!is_sent(answer, block)) {
       continue;
     }
     last = block->kind;
-    begin_block(&status, request, ROLE_ASSISTANT);
+    mloom_turns_begin_block(&status, &request->turns, MLOOM_TURNS_MODEL, 1);
     if (last == MLOOM_BLOCK_TEXT) {
       add_text(&status, out, mloom_body_bytes(&block->text), "");
     } else if (last == MLOOM_BLOCK_CALL) {
@@ -305,39 +259,24 @@ int32_t mloom_converse_request_append_answer(mloom_converse_request *request, co
   }
   if (last == 0 || last == MLOOM_BLOCK_THINKING || last == MLOOM_BLOCK_REDACTED) {
     /* A message without blocks is refused, and one that ends with a thought. */
-    begin_block(&status, request, ROLE_ASSISTANT);
+    mloom_turns_begin_block(&status, &request->turns, MLOOM_TURNS_MODEL, 1);
     add_text(&status, out, (mloom_bytes){NULL, 0}, "(nothing)");
   }
-  return settle(status, request, before);
+  return mloom_turns_settle(status, &request->turns, before);
 }
 
 int32_t mloom_converse_request_segments(mloom_converse_request *request, const mloom_bytes **out, size_t *count) {
   int32_t status = MLOOM_OK;
-  settle_texts(&status, request);
-  mloom_buffer *tail = &request->tail;
+  mloom_turns_place_texts(&status, &request->turns);
+  mloom_buffer *tail = &request->turns.tail;
   mloom_buffer_clear(tail);
-  if (request->role != ROLE_NONE) {
-    if (request->cache) {
-      mloom_body_add(&status, tail, ",");
-      add_cache_point(&status, tail, request->cache_ttl);
-    }
-    mloom_body_add(&status, tail, "]}");
+  if (request->turns.role != MLOOM_TURNS_NONE && request->cache) {
+    mloom_body_add(&status, tail, ",");
+    add_cache_point(&status, tail, request->cache_ttl);
   }
-  mloom_body_add(&status, tail, "]}");
-  if (status != MLOOM_OK) {
-    return status;
-  }
-  request->segments[0] = mloom_body_bytes(&request->head);
-  request->segments[1] = mloom_body_bytes(&request->messages);
-  request->segments[2] = mloom_body_bytes(tail);
-  *out = request->segments;
-  *count = 3;
-  return MLOOM_OK;
+  return mloom_turns_close(status, &request->turns, out, count);
 }
 
 void mloom_converse_request_free(mloom_converse_request *request) {
-  mloom_buffer_free(&request->head);
-  mloom_buffer_free(&request->messages);
-  mloom_buffer_free(&request->texts);
-  mloom_buffer_free(&request->tail);
+  mloom_turns_free(&request->turns);
 }

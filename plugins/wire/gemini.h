@@ -9,6 +9,7 @@
 #include "answer.h"
 #include "google_error.h"
 #include "pieces.h"
+#include "turns.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -40,15 +41,9 @@ typedef struct mloom_gemini_calls {
   size_t capacity;
 } mloom_gemini_calls;
 
-/* The body of turn N without its last segment, the closing brackets, is a prefix of the body of turn N + 1; each
- * message is encoded once. */
 typedef struct mloom_gemini_request {
-  mloom_buffer body;        /* ends inside of the parts of the newest content unless role is 0 */
+  mloom_turns turns;        /* contents, whose blocks are parts */
   mloom_gemini_calls calls; /* of the newest answer, until their results have their place in the body */
-  mloom_buffer texts;       /* parts of the user in the open turn: results must stand before them */
-  mloom_buffer tail;
-  uint32_t role; /* of the open content; 0: none */
-  mloom_bytes segments[2];
 } mloom_gemini_request;
 
 typedef struct mloom_gemini_answer mloom_gemini_answer;

@@ -8,9 +8,11 @@
 #include "base/text.h"
 #include "body.h"
 
-#define ROLE_NONE 0u
-#define ROLE_USER 1u
-#define ROLE_MODEL 2u
+static const mloom_turns_form form = {
+    .user = "{\"role\":\"user\",\"parts\":[",
+    .model = "{\"role\":\"model\",\"parts\":[",
+    .block_end = "",
+};
 
 /* ---- Calls ---- */
 
@@ -114,7 +116,8 @@ static void add_generation(int32_t *status, mloom_buffer *out, const mloom_gemin
 int32_t mloom_gemini_request_init(mloom_gemini_request *request, const mloom_gemini_options *options,
                                   const mloom_session_args *args) {
   memset(request, 0, sizeof(*request));
-  mloom_buffer *out = &request->body;
+  request->turns.form = &form;
+  mloom_buffer *out = &request->turns.head;
   int32_t status = MLOOM_OK;
   mloom_body_add(&status, out, "{");
   if (!mloom_body_is_blank(args->instructions)) {
@@ -137,19 +140,6 @@ int32_t mloom_gemini_request_init(mloom_gemini_request *request, const mloom_gem
 
 /* ---- Contents ---- */
 
-/* Begins the place of a part in a content of role; what one side says in a row is one content. */
-static void begin_part(int32_t *status, mloom_gemini_request *request, uint32_t role) {
-  mloom_buffer *out = &request->body;
-  if (request->role == role) {
-    mloom_body_add(status, out, ",");
-  } else {
-    mloom_body_add(status, out, request->role == ROLE_NONE ? "" : "]},");
-    mloom_body_add(status, out,
-                   role == ROLE_USER ? "{\"role\":\"user\",\"parts\":[" : "{\"role\":\"model\",\"parts\":[");
-  }
-  request->role = role;
-}
-
 static void add_response(int32_t *status, mloom_buffer *out, const mloom_gemini_call *call) {
   mloom_body_add(status, out, "{\"functionResponse\":{");
   if (call->native_id.size > 0) {
@@ -168,25 +158,17 @@ static void add_response(int32_t *status, mloom_buffer *out, const mloom_gemini_
 /* Results and texts of the open turn take their places: as many results as there were calls, in their order, whatever
  * the order in which they came. */
 static int32_t settle(mloom_gemini_request *request) {
-  size_t size = request->body.size;
-  uint32_t role = request->role;
+  mloom_turns_position before = mloom_turns_here(&request->turns);
   int32_t status = MLOOM_OK;
   for (size_t i = 0; i < request->calls.count; i++) {
-    begin_part(&status, request, ROLE_USER);
-    add_response(&status, &request->body, &request->calls.items[i]);
+    mloom_turns_begin_block(&status, &request->turns, MLOOM_TURNS_USER, 1);
+    add_response(&status, &request->turns.messages, &request->calls.items[i]);
   }
-  if (request->texts.size > 0) {
-    begin_part(&status, request, ROLE_USER);
-    mloom_body_add_bytes(&status, &request->body, mloom_body_bytes(&request->texts));
+  mloom_turns_place_texts(&status, &request->turns);
+  if (mloom_turns_settle(status, &request->turns, before) == MLOOM_OK) {
+    mloom_gemini_calls_clear(&request->calls);
   }
-  if (status != MLOOM_OK) {
-    mloom_buffer_truncate(&request->body, size);
-    request->role = role;
-    return status;
-  }
-  mloom_gemini_calls_clear(&request->calls);
-  mloom_buffer_clear(&request->texts);
-  return MLOOM_OK;
+  return status;
 }
 
 static void write_result(int32_t *status, mloom_buffer *out, const mloom_message *message) {
@@ -210,15 +192,12 @@ static mloom_gemini_call *find_call(mloom_gemini_request *request, const char *i
   return NULL;
 }
 
-static void add_part_comma(int32_t *status, mloom_buffer *out) {
-  mloom_body_add(status, out, out->size == 0 ? "" : ",");
-}
-
 /* A result that answers no call of the newest answer: the service is to say what it thinks of it. */
-static void add_stray_result(int32_t *status, mloom_buffer *out, const mloom_message *message) {
+static void add_stray_result(int32_t *status, mloom_turns *turns, const mloom_message *message) {
+  mloom_buffer *out = &turns->texts;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer result = MLOOM_BUFFER_INIT;
   write_result(status, &result, message);
-  add_part_comma(status, out);
+  mloom_turns_begin_text(status, turns);
   mloom_body_add(status, out, "{\"functionResponse\":{");
   mloom_body_add_string(status, out, "name",
                         mloom_text_bytes(message->tool_name == NULL ? "unnamed" : message->tool_name));
@@ -229,7 +208,8 @@ static void add_stray_result(int32_t *status, mloom_buffer *out, const mloom_mes
 
 int32_t mloom_gemini_request_append(mloom_gemini_request *request, const mloom_message *message) {
   int32_t status = MLOOM_OK;
-  size_t size = request->texts.size;
+  mloom_turns_position before = mloom_turns_here(&request->turns);
+  mloom_buffer *texts = &request->turns.texts;
   if (message->role == MLOOM_ROLE_TOOL_RESULT) {
     mloom_gemini_call *call = find_call(request, message->tool_call_id);
     if (call != NULL) {
@@ -239,20 +219,17 @@ int32_t mloom_gemini_request_append(mloom_gemini_request *request, const mloom_m
       }
       return status;
     }
-    add_stray_result(&status, &request->texts, message);
+    add_stray_result(&status, &request->turns, message);
   } else if (message->role == MLOOM_ROLE_USER) {
-    add_part_comma(&status, &request->texts);
-    mloom_body_add(&status, &request->texts, "{");
-    mloom_body_add_string(&status, &request->texts, "text",
+    mloom_turns_begin_text(&status, &request->turns);
+    mloom_body_add(&status, texts, "{");
+    mloom_body_add_string(&status, texts, "text",
                           mloom_body_is_blank(message->text) ? mloom_text_bytes("(nothing)") : message->text);
-    mloom_body_add(&status, &request->texts, "}");
+    mloom_body_add(&status, texts, "}");
   } else {
     return MLOOM_E_UNSUPPORTED;
   }
-  if (status != MLOOM_OK) {
-    mloom_buffer_truncate(&request->texts, size);
-  }
-  return status;
+  return mloom_turns_settle(status, &request->turns, before);
 }
 
 /* ---- Answers ---- */
@@ -272,13 +249,13 @@ static int is_sent(const mloom_gemini_answer *answer, const mloom_gemini_part *p
 }
 
 static void add_part(int32_t *status, mloom_gemini_request *request, const mloom_gemini_part *part) {
-  begin_part(status, request, ROLE_MODEL);
+  mloom_turns_begin_block(status, &request->turns, MLOOM_TURNS_MODEL, 1);
   if (part->kind == MLOOM_GEMINI_TEXT) {
-    mloom_body_add(status, &request->body, "{");
-    mloom_body_add_string(status, &request->body, "text", mloom_body_bytes(&part->text));
-    mloom_body_add(status, &request->body, "}");
+    mloom_body_add(status, &request->turns.messages, "{");
+    mloom_body_add_string(status, &request->turns.messages, "text", mloom_body_bytes(&part->text));
+    mloom_body_add(status, &request->turns.messages, "}");
   } else {
-    mloom_body_add_bytes(status, &request->body, mloom_body_bytes(&part->text));
+    mloom_body_add_bytes(status, &request->turns.messages, mloom_body_bytes(&part->text));
   }
 }
 
@@ -303,8 +280,7 @@ static int32_t expect_results(mloom_gemini_request *request, const mloom_gemini_
 
 int32_t mloom_gemini_request_append_answer(mloom_gemini_request *request, const mloom_gemini_answer *answer) {
   int32_t status = settle(request);
-  size_t size = request->body.size;
-  uint32_t role = request->role;
+  mloom_turns_position before = mloom_turns_here(&request->turns);
   size_t sent = 0;
   for (size_t i = 0; i < answer->part_count; i++) {
     if (is_sent(answer, &answer->parts[i])) {
@@ -314,38 +290,24 @@ int32_t mloom_gemini_request_append_answer(mloom_gemini_request *request, const 
   }
   if (sent == 0) {
     /* A content without parts is refused. */
-    begin_part(&status, request, ROLE_MODEL);
-    mloom_body_add(&status, &request->body, "{\"text\":\"(nothing)\"}");
+    mloom_turns_begin_block(&status, &request->turns, MLOOM_TURNS_MODEL, 1);
+    mloom_body_add(&status, &request->turns.messages, "{\"text\":\"(nothing)\"}");
   }
   if (status == MLOOM_OK && answer->stop == MLOOM_STOP_TOOL_CALLS) {
     status = expect_results(request, answer);
   }
-  if (status != MLOOM_OK) {
-    mloom_buffer_truncate(&request->body, size);
-    request->role = role;
-  }
-  return status;
+  return mloom_turns_settle(status, &request->turns, before);
 }
 
 int32_t mloom_gemini_request_segments(mloom_gemini_request *request, const mloom_bytes **out, size_t *count) {
   int32_t status = settle(request);
-  mloom_buffer_clear(&request->tail);
-  mloom_body_add(&status, &request->tail, request->role == ROLE_NONE ? "]}" : "]}]}");
-  if (status != MLOOM_OK) {
-    return status;
-  }
-  request->segments[0] = mloom_body_bytes(&request->body);
-  request->segments[1] = mloom_body_bytes(&request->tail);
-  *out = request->segments;
-  *count = 2;
-  return MLOOM_OK;
+  mloom_buffer_clear(&request->turns.tail);
+  return mloom_turns_close(status, &request->turns, out, count);
 }
 
 void mloom_gemini_request_free(mloom_gemini_request *request) {
   mloom_gemini_calls_clear(&request->calls);
   free(request->calls.items);
   request->calls = (mloom_gemini_calls){NULL, 0, 0};
-  mloom_buffer_free(&request->body);
-  mloom_buffer_free(&request->texts);
-  mloom_buffer_free(&request->tail);
+  mloom_turns_free(&request->turns);
 }

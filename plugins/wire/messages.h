@@ -9,6 +9,7 @@
 #include "answer.h"
 #include "blocks.h"
 #include "pieces.h"
+#include "turns.h"
 #include <mergeloom/plugin.h>
 
 /* ---- Requests ---- */
@@ -30,19 +31,12 @@ typedef struct mloom_messages_options {
 
 #define MLOOM_MESSAGES_OUTPUT_TOKENS UINT64_C(32000)
 
-/* The body of turn N without its last segment is a prefix of the body of turn N + 1; each message is encoded once. What
- * moves from turn to turn, the cache mark on the newest block, stands in the last segment: the newest block and its
- * message stay open in the segments before it. */
+/* What moves from turn to turn, the cache mark on the newest block, stands in the last segment: the newest block and
+ * its message stay open in the segments before it. */
 typedef struct mloom_messages_request {
-  mloom_buffer head;
-  mloom_buffer messages; /* ends inside of the newest block unless role is 0 */
-  mloom_buffer texts;    /* what the user says in the open turn: results of tools must stand before it */
-  mloom_buffer tail;
-  uint32_t role;     /* of the open message; 0: none */
-  int can_be_marked; /* may the open block have a cache mark? */
+  mloom_turns turns;
   int cache;
   const char *cache_ttl;
-  mloom_bytes segments[3];
 } mloom_messages_request;
 
 typedef struct mloom_messages_answer mloom_messages_answer;

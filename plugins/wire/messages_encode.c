@@ -8,9 +8,11 @@
 #include "base/text.h"
 #include "body.h"
 
-#define ROLE_NONE 0u
-#define ROLE_USER 1u
-#define ROLE_ASSISTANT 2u
+static const mloom_turns_form form = {
+    .user = "{\"role\":\"user\",\"content\":[",
+    .model = "{\"role\":\"assistant\",\"content\":[",
+    .block_end = "}",
+};
 
 static void add_cache_mark(int32_t *status, mloom_buffer *out, const char *ttl) {
   mloom_body_add(status, out, ",\"cache_control\":{\"type\":\"ephemeral\"");
@@ -98,9 +100,10 @@ static void add_instructions(int32_t *status, mloom_buffer *out, const mloom_mes
 int32_t mloom_messages_request_init(mloom_messages_request *request, const mloom_messages_options *options,
                                     const char *model, const mloom_session_args *args) {
   memset(request, 0, sizeof(*request));
+  request->turns.form = &form;
   request->cache = options->cache;
   request->cache_ttl = options->cache_ttl;
-  mloom_buffer *out = &request->head;
+  mloom_buffer *out = &request->turns.head;
   int32_t status = MLOOM_OK;
   mloom_body_add(&status, out, "{");
   if (options->anthropic_version != NULL) {
@@ -132,66 +135,15 @@ int32_t mloom_messages_request_init(mloom_messages_request *request, const mloom
 
 /* ---- Messages ---- */
 
-/* What an append may change, to go back to when it fails. */
-typedef struct position {
-  size_t messages;
-  size_t texts;
-  uint32_t role;
-  int can_be_marked;
-} position;
-
-static position here(const mloom_messages_request *request) {
-  return (position){request->messages.size, request->texts.size, request->role, request->can_be_marked};
-}
-
-static int32_t settle(int32_t status, mloom_messages_request *request, position before) {
-  if (status != MLOOM_OK) {
-    mloom_buffer_truncate(&request->messages, before.messages);
-    mloom_buffer_truncate(&request->texts, before.texts);
-    request->role = before.role;
-    request->can_be_marked = before.can_be_marked;
-  }
-  return status;
-}
-
-/* Closes the open block and begins the place of another in a message of role; turns of one role become one message. */
-static void begin_block(int32_t *status, mloom_messages_request *request, uint32_t role, int can_be_marked) {
-  mloom_buffer *out = &request->messages;
-  if (request->role == role) {
-    mloom_body_add(status, out, "},");
-  } else {
-    mloom_body_add(status, out, request->role == ROLE_NONE ? "" : "}]},");
-    mloom_body_add(status, out,
-                   role == ROLE_USER ? "{\"role\":\"user\",\"content\":[" : "{\"role\":\"assistant\",\"content\":[");
-  }
-  request->role = role;
-  request->can_be_marked = can_be_marked;
-}
-
-/* What the user said in the open turn takes its place behind the results of tools. texts holds open blocks, one after
- * the other, as messages wants them. */
-static void settle_texts(int32_t *status, mloom_messages_request *request) {
-  if (request->texts.size == 0) {
-    return;
-  }
-  position before = here(request);
-  begin_block(status, request, ROLE_USER, 1);
-  mloom_body_add_bytes(status, &request->messages, mloom_body_bytes(&request->texts));
-  settle(*status, request, before);
-  if (*status == MLOOM_OK) {
-    mloom_buffer_clear(&request->texts);
-  }
-}
-
 static void add_result(int32_t *status, mloom_messages_request *request, const mloom_message *message) {
-  mloom_buffer *out = &request->messages;
+  mloom_buffer *out = &request->turns.messages;
   int failed = (message->flags & MLOOM_MESSAGE_ERROR) != 0;
   mloom_bytes text = message->text;
   if (mloom_body_is_blank(text)) {
     /* An error without content is refused, and with it the whole conversation from then on. */
     text = mloom_text_bytes(failed ? "the tool failed" : "(no output)");
   }
-  begin_block(status, request, ROLE_USER, 1);
+  mloom_turns_begin_block(status, &request->turns, MLOOM_TURNS_USER, 1);
   mloom_body_add(status, out, "{\"type\":\"tool_result\"");
   mloom_body_add_string(status, out, "tool_use_id",
                         mloom_text_bytes(message->tool_call_id == NULL ? "" : message->tool_call_id));
@@ -203,17 +155,18 @@ static void add_result(int32_t *status, mloom_messages_request *request, const m
 
 int32_t mloom_messages_request_append(mloom_messages_request *request, const mloom_message *message) {
   int32_t status = MLOOM_OK;
-  position before = here(request);
+  mloom_turns_position before = mloom_turns_here(&request->turns);
   if (message->role == MLOOM_ROLE_TOOL_RESULT) {
     add_result(&status, request, message);
   } else if (message->role == MLOOM_ROLE_USER) {
-    mloom_body_add(&status, &request->texts, request->texts.size == 0 ? "{\"type\":\"text\"" : "},{\"type\":\"text\"");
-    mloom_body_add_string(&status, &request->texts, "text",
+    mloom_turns_begin_text(&status, &request->turns);
+    mloom_body_add(&status, &request->turns.texts, "{\"type\":\"text\"");
+    mloom_body_add_string(&status, &request->turns.texts, "text",
                           mloom_body_is_blank(message->text) ? mloom_text_bytes("(nothing)") : message->text);
   } else {
     return MLOOM_E_UNSUPPORTED;
   }
-  return settle(status, request, before);
+  return mloom_turns_settle(status, &request->turns, before);
 }
 
 /* Does member name of a block come from what was decoded after its start? */
@@ -286,51 +239,37 @@ static int is_sent(const mloom_messages_answer *answer, const mloom_block *block
 int32_t mloom_messages_request_append_answer(mloom_messages_request *request, const mloom_messages_answer *answer) {
   int32_t status = MLOOM_OK;
   uint32_t last = 0;
-  settle_texts(&status, request);
-  position before = here(request);
+  mloom_turns_place_texts(&status, &request->turns);
+  mloom_turns_position before = mloom_turns_here(&request->turns);
   for (size_t i = 0; i < answer->blocks.count; i++) {
     const mloom_block *block = &answer->blocks.items[i];
     if (is_sent(answer, block)) {
       last = block->kind;
-      begin_block(&status, request, ROLE_ASSISTANT, last == MLOOM_BLOCK_TEXT || last == MLOOM_BLOCK_CALL);
-      add_block(&status, &request->messages, block);
+      mloom_turns_begin_block(&status, &request->turns, MLOOM_TURNS_MODEL,
+                              last == MLOOM_BLOCK_TEXT || last == MLOOM_BLOCK_CALL);
+      add_block(&status, &request->turns.messages, block);
     }
   }
   int thought_only = last == MLOOM_BLOCK_THINKING || last == MLOOM_BLOCK_REDACTED;
   if (last == 0 || (thought_only && answer->stop != MLOOM_STOP_PAUSED)) {
     /* A message without blocks is refused, and one that ends with a thought. */
-    begin_block(&status, request, ROLE_ASSISTANT, 1);
-    mloom_body_add(&status, &request->messages, "{\"type\":\"text\",\"text\":\"(nothing)\"");
+    mloom_turns_begin_block(&status, &request->turns, MLOOM_TURNS_MODEL, 1);
+    mloom_body_add(&status, &request->turns.messages, "{\"type\":\"text\",\"text\":\"(nothing)\"");
   }
-  return settle(status, request, before);
+  return mloom_turns_settle(status, &request->turns, before);
 }
 
 int32_t mloom_messages_request_segments(mloom_messages_request *request, const mloom_bytes **out, size_t *count) {
   int32_t status = MLOOM_OK;
-  settle_texts(&status, request);
-  mloom_buffer *tail = &request->tail;
+  mloom_turns_place_texts(&status, &request->turns);
+  mloom_buffer *tail = &request->turns.tail;
   mloom_buffer_clear(tail);
-  if (request->role != ROLE_NONE) {
-    if (request->cache && request->can_be_marked) {
-      add_cache_mark(&status, tail, request->cache_ttl);
-    }
-    mloom_body_add(&status, tail, "}]}");
+  if (request->turns.role != MLOOM_TURNS_NONE && request->cache && request->turns.can_be_marked) {
+    add_cache_mark(&status, tail, request->cache_ttl);
   }
-  mloom_body_add(&status, tail, "]}");
-  if (status != MLOOM_OK) {
-    return status;
-  }
-  request->segments[0] = mloom_body_bytes(&request->head);
-  request->segments[1] = mloom_body_bytes(&request->messages);
-  request->segments[2] = mloom_body_bytes(tail);
-  *out = request->segments;
-  *count = 3;
-  return MLOOM_OK;
+  return mloom_turns_close(status, &request->turns, out, count);
 }
 
 void mloom_messages_request_free(mloom_messages_request *request) {
-  mloom_buffer_free(&request->head);
-  mloom_buffer_free(&request->messages);
-  mloom_buffer_free(&request->texts);
-  mloom_buffer_free(&request->tail);
+  mloom_turns_free(&request->turns);
 }

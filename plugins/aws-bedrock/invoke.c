@@ -44,9 +44,7 @@ static void end(void *state_pointer) {
 static int32_t begin(void *state_pointer, const void *options_pointer, const mloom_session_args *args) {
   invoke_state *state = state_pointer;
   mloom_messages_options options = *(const mloom_messages_options *)options_pointer;
-  if (args->max_output_tokens > 0 && args->max_output_tokens < options.max_output_tokens) {
-    options.max_output_tokens = args->max_output_tokens;
-  }
+  options.max_output_tokens = mloom_dialect_output_tokens(options.max_output_tokens, args);
   mloom_messages_decoder_init(&state->decoder);
   mloom_event_stream_init(&state->frames, FRAME_LIMIT);
   mloom_converse_failure_init(&state->failure);

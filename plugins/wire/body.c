@@ -40,6 +40,24 @@ void mloom_body_add_number(int32_t *status, mloom_buffer *out, const char *name,
   *status = *status == MLOOM_OK ? mloom_buffer_append_format(out, "%llu", (unsigned long long)value) : *status;
 }
 
+void mloom_body_add_boolean(int32_t *status, mloom_buffer *out, const char *name, int value) {
+  mloom_body_add_name(status, out, name);
+  mloom_body_add(status, out, value ? "true" : "false");
+}
+
+void mloom_body_add_result(int32_t *status, mloom_buffer *out, const char *name, const mloom_message *message) {
+  int failed = (message->flags & MLOOM_MESSAGE_ERROR) != 0;
+  if (message->text.size == 0 || !failed) {
+    const char *instead = failed ? "the tool failed" : "(no output)";
+    mloom_body_add_string(status, out, name, message->text.size == 0 ? mloom_text_bytes(instead) : message->text);
+    return;
+  }
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer marked = MLOOM_BUFFER_INIT;
+  mloom_body_add(status, &marked, "Error: ");
+  mloom_body_add_bytes(status, &marked, message->text);
+  mloom_body_add_string(status, out, name, mloom_body_bytes(&marked));
+}
+
 void mloom_body_add_object(int32_t *status, mloom_buffer *out, const char *name, mloom_bytes value,
                            const char *instead) {
   if (mloom_body_is_object(value)) {

@@ -40,10 +40,7 @@ static int32_t copy_tool_names(chat_state *state, const mloom_session_args *args
 static int32_t begin(void *state_pointer, const void *options_pointer, const mloom_session_args *args) {
   chat_state *state = state_pointer;
   mloom_chat_options options = *(const mloom_chat_options *)options_pointer;
-  if (args->max_output_tokens > 0 &&
-      (options.max_output_tokens == 0 || args->max_output_tokens < options.max_output_tokens)) {
-    options.max_output_tokens = args->max_output_tokens;
-  }
+  options.max_output_tokens = mloom_dialect_output_tokens(options.max_output_tokens, args);
   mloom_chat_decoder_init(&state->decoder, NULL);
   int32_t status = copy_tool_names(state, args);
   state->decoder.tool_names = (const char *const *)state->tool_names;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "chat.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -32,14 +31,12 @@ int32_t mloom_chat_request_init(mloom_chat_request *request, const mloom_chat_op
   int32_t status = MLOOM_OK;
   mloom_body_add(&status, out, "{");
   mloom_body_add_string(&status, out, "model", mloom_text_bytes(model));
-  mloom_body_add_raw(&status, out, "stream", mloom_text_bytes(options->stream ? "true" : "false"));
+  mloom_body_add_boolean(&status, out, "stream", options->stream);
   if (options->stream && options->include_usage) {
     mloom_body_add_raw(&status, out, "stream_options", mloom_text_bytes("{\"include_usage\":true}"));
   }
   if (options->max_tokens_field != NULL && options->max_output_tokens > 0) {
-    char number[24];
-    snprintf(number, sizeof(number), "%llu", (unsigned long long)options->max_output_tokens);
-    mloom_body_add_raw(&status, out, options->max_tokens_field, mloom_text_bytes(number));
+    mloom_body_add_number(&status, out, options->max_tokens_field, options->max_output_tokens);
   }
   if (options->temperature != NULL) {
     mloom_body_add_raw(&status, out, "temperature", mloom_text_bytes(options->temperature));
@@ -50,8 +47,7 @@ int32_t mloom_chat_request_init(mloom_chat_request *request, const mloom_chat_op
   if (args->tool_count > 0) {
     add_tools(&status, out, args);
     if (options->parallel_tool_calls >= 0) {
-      mloom_body_add_raw(&status, out, "parallel_tool_calls",
-                         mloom_text_bytes(options->parallel_tool_calls ? "true" : "false"));
+      mloom_body_add_boolean(&status, out, "parallel_tool_calls", options->parallel_tool_calls);
     }
   }
   mloom_body_add_name(&status, out, "messages");
@@ -84,10 +80,9 @@ static int32_t end_message(int32_t status, mloom_chat_request *request, size_t s
 int32_t mloom_chat_request_append(mloom_chat_request *request, const mloom_message *message) {
   int32_t status = MLOOM_OK;
   size_t size_before = request->messages.size;
-  mloom_bytes text = message->text;
   if (message->role == MLOOM_ROLE_USER) {
     begin_message(&status, request, "user");
-    mloom_body_add_string(&status, &request->messages, "content", text);
+    mloom_body_add_string(&status, &request->messages, "content", message->text);
     return end_message(status, request, size_before);
   }
   if (message->role != MLOOM_ROLE_TOOL_RESULT) {
@@ -96,26 +91,13 @@ int32_t mloom_chat_request_append(mloom_chat_request *request, const mloom_messa
   begin_message(&status, request, "tool");
   mloom_body_add_string(&status, &request->messages, "tool_call_id",
                         mloom_text_bytes(message->tool_call_id == NULL ? "" : message->tool_call_id));
-  if (text.size == 0) {
-    /* Some servers refuse a message without content, and with it the whole conversation. */
-    text = mloom_text_bytes((message->flags & MLOOM_MESSAGE_ERROR) != 0 ? "the tool failed" : "(no output)");
-    mloom_body_add_string(&status, &request->messages, "content", text);
-  } else if ((message->flags & MLOOM_MESSAGE_ERROR) != 0) {
-    /* The format has no flag for it. */
-    MLOOM_AUTO(mloom_buffer_free) mloom_buffer marked = MLOOM_BUFFER_INIT;
-    mloom_body_add(&status, &marked, "Error: ");
-    mloom_body_add_bytes(&status, &marked, text);
-    mloom_bytes content = {marked.data, marked.size};
-    mloom_body_add_string(&status, &request->messages, "content", content);
-  } else {
-    mloom_body_add_string(&status, &request->messages, "content", text);
-  }
+  mloom_body_add_result(&status, &request->messages, "content", message);
   return end_message(status, request, size_before);
 }
 
 /* Servers parse the arguments of earlier calls again and refuse the conversation when they are no JSON object. */
 static void add_arguments(int32_t *status, mloom_buffer *out, const mloom_buffer *arguments) {
-  mloom_bytes text = {mloom_buffer_string(arguments), arguments->size};
+  mloom_bytes text = mloom_body_bytes(arguments);
   if (mloom_body_is_object(text)) {
     mloom_body_add_string(status, out, "arguments", text);
     return;
@@ -124,8 +106,7 @@ static void add_arguments(int32_t *status, mloom_buffer *out, const mloom_buffer
   mloom_body_add(status, &wrapped, "{");
   mloom_body_add_string(status, &wrapped, "malformed_arguments", text);
   mloom_body_add(status, &wrapped, "}");
-  mloom_bytes object = {wrapped.data, wrapped.size};
-  mloom_body_add_string(status, out, "arguments", object);
+  mloom_body_add_string(status, out, "arguments", mloom_body_bytes(&wrapped));
 }
 
 int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloom_chat_answer *answer) {
@@ -133,30 +114,23 @@ int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloo
   size_t size_before = request->messages.size;
   mloom_buffer *out = &request->messages;
   begin_message(&status, request, "assistant");
-  mloom_bytes text = {mloom_buffer_string(&answer->text), answer->text.size};
-  if (text.size == 0 && answer->refusal.size > 0) {
-    text.data = answer->refusal.data;
-    text.size = answer->refusal.size;
-  }
+  mloom_bytes text = mloom_body_bytes(answer->text.size > 0 ? &answer->text : &answer->refusal);
   if (text.size == 0 && answer->call_count > 0) {
     mloom_body_add(&status, out, ",\"content\":null");
   } else {
     mloom_body_add_string(&status, out, "content", text.size > 0 ? text : mloom_text_bytes("(nothing)"));
   }
   if (request->echo_reasoning != NULL && answer->reasoning.size > 0) {
-    mloom_bytes reasoning = {answer->reasoning.data, answer->reasoning.size};
-    mloom_body_add_string(&status, out, request->echo_reasoning, reasoning);
+    mloom_body_add_string(&status, out, request->echo_reasoning, mloom_body_bytes(&answer->reasoning));
   }
   if (answer->call_count > 0) {
     mloom_body_add(&status, out, ",\"tool_calls\":[");
     for (size_t i = 0; i < answer->call_count; i++) {
       const mloom_chat_call *call = &answer->calls[i];
-      mloom_bytes id = {mloom_buffer_string(&call->id), call->id.size};
-      mloom_bytes name = {mloom_buffer_string(&call->name), call->name.size};
       mloom_body_add(&status, out, i == 0 ? "{" : ",{");
-      mloom_body_add_string(&status, out, "id", id);
+      mloom_body_add_string(&status, out, "id", mloom_body_bytes(&call->id));
       mloom_body_add(&status, out, ",\"type\":\"function\",\"function\":{");
-      mloom_body_add_string(&status, out, "name", name);
+      mloom_body_add_string(&status, out, "name", mloom_body_bytes(&call->name));
       add_arguments(&status, out, &call->arguments);
       mloom_body_add(&status, out, "}}");
     }
@@ -166,8 +140,8 @@ int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloo
 }
 
 const mloom_bytes *mloom_chat_request_segments(mloom_chat_request *request, size_t *count) {
-  request->segments[0] = (mloom_bytes){request->head.data, request->head.size};
-  request->segments[1] = (mloom_bytes){mloom_buffer_string(&request->messages), request->messages.size};
+  request->segments[0] = mloom_body_bytes(&request->head);
+  request->segments[1] = mloom_body_bytes(&request->messages);
   request->segments[2] = mloom_text_bytes("]}");
   *count = 3;
   return request->segments;

@@ -32,6 +32,12 @@ typedef struct mloom_dialect {
                     mloom_error *error);
 } mloom_dialect;
 
+/* For begin: the lower of what is configured and what the session allows, of which 0 is no limit. */
+static inline uint64_t mloom_dialect_output_tokens(uint64_t configured, const mloom_session_args *args) {
+  int allows_less = args->max_output_tokens > 0 && (configured == 0 || args->max_output_tokens < configured);
+  return allows_less ? args->max_output_tokens : configured;
+}
+
 /* options: mloom_chat_options, mloom_converse_options, mloom_gemini_options, mloom_messages_options,
  * mloom_responses_options. */
 const mloom_dialect *mloom_chat_dialect(void);

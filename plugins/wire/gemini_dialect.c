@@ -18,10 +18,7 @@ static void end(void *state_pointer) {
 static int32_t begin(void *state_pointer, const void *options_pointer, const mloom_session_args *args) {
   gemini_state *state = state_pointer;
   mloom_gemini_options options = *(const mloom_gemini_options *)options_pointer;
-  if (args->max_output_tokens > 0 &&
-      (options.max_output_tokens == 0 || args->max_output_tokens < options.max_output_tokens)) {
-    options.max_output_tokens = args->max_output_tokens;
-  }
+  options.max_output_tokens = mloom_dialect_output_tokens(options.max_output_tokens, args);
   mloom_gemini_decoder_init(&state->decoder);
   return mloom_gemini_request_init(&state->request, &options, args);
 }

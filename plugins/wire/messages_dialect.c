@@ -21,9 +21,7 @@ static int32_t begin(void *state_pointer, const void *options_pointer, const mlo
   if (options.max_output_tokens == 0) {
     options.max_output_tokens = MLOOM_MESSAGES_OUTPUT_TOKENS;
   }
-  if (args->max_output_tokens > 0 && args->max_output_tokens < options.max_output_tokens) {
-    options.max_output_tokens = args->max_output_tokens;
-  }
+  options.max_output_tokens = mloom_dialect_output_tokens(options.max_output_tokens, args);
   mloom_messages_decoder_init(&state->decoder);
   return mloom_messages_request_init(&state->request, &options, args->model, args);
 }

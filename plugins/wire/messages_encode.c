@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "messages_internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -118,7 +117,7 @@ int32_t mloom_messages_request_init(mloom_messages_request *request, const mloom
   mloom_body_add_number(&status, out, "max_tokens",
                         options->max_output_tokens > 0 ? options->max_output_tokens : MLOOM_MESSAGES_OUTPUT_TOKENS);
   if (options->stream >= 0) {
-    mloom_body_add_raw(&status, out, "stream", mloom_text_bytes(options->stream ? "true" : "false"));
+    mloom_body_add_boolean(&status, out, "stream", options->stream);
   }
   add_thinking(&status, out, options);
   if (args->tool_count > 0) {

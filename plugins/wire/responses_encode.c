@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "responses.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -26,7 +25,7 @@ static void add_tools(int32_t *status, mloom_buffer *out, const mloom_session_ar
                           mloom_text_bytes(tool->description == NULL ? "" : tool->description));
     mloom_body_add_raw(status, out, "parameters", mloom_body_parameters(tool));
     /* The strict form wants every property required, which the schemas of tools do not say. */
-    mloom_body_add_raw(status, out, "strict", mloom_text_bytes("false"));
+    mloom_body_add_boolean(status, out, "strict", 0);
     mloom_body_add(status, out, "}");
   }
   mloom_body_add(status, out, "]");
@@ -55,13 +54,11 @@ int32_t mloom_responses_request_init(mloom_responses_request *request, const mlo
   int32_t status = MLOOM_OK;
   mloom_body_add(&status, out, "{");
   mloom_body_add_string(&status, out, "model", mloom_text_bytes(model));
-  mloom_body_add_raw(&status, out, "stream", mloom_text_bytes(options->stream ? "true" : "false"));
-  mloom_body_add_raw(&status, out, "store", mloom_text_bytes("false"));
+  mloom_body_add_boolean(&status, out, "stream", options->stream);
+  mloom_body_add_boolean(&status, out, "store", 0);
   mloom_body_add_raw(&status, out, "include", mloom_text_bytes("[\"reasoning.encrypted_content\"]"));
   if (options->max_output_tokens > 0) {
-    char number[24];
-    snprintf(number, sizeof(number), "%llu", (unsigned long long)options->max_output_tokens);
-    mloom_body_add_raw(&status, out, "max_output_tokens", mloom_text_bytes(number));
+    mloom_body_add_number(&status, out, "max_output_tokens", options->max_output_tokens);
   }
   add_reasoning(&status, out, options);
   add_option(&status, out, "service_tier", options->service_tier);
@@ -73,8 +70,7 @@ int32_t mloom_responses_request_init(mloom_responses_request *request, const mlo
     add_tools(&status, out, args);
     mloom_body_add_string(&status, out, "tool_choice", mloom_text_bytes("auto"));
     if (options->parallel_tool_calls >= 0) {
-      mloom_body_add_raw(&status, out, "parallel_tool_calls",
-                         mloom_text_bytes(options->parallel_tool_calls ? "true" : "false"));
+      mloom_body_add_boolean(&status, out, "parallel_tool_calls", options->parallel_tool_calls);
     }
   }
   mloom_body_add_name(&status, out, "input");
@@ -103,12 +99,11 @@ static int32_t end_item(int32_t status, mloom_responses_request *request, size_t
 int32_t mloom_responses_request_append(mloom_responses_request *request, const mloom_message *message) {
   int32_t status = MLOOM_OK;
   size_t size_before = request->items.size;
-  mloom_bytes text = message->text;
   if (message->role == MLOOM_ROLE_USER) {
     begin_item(&status, request, "message");
     mloom_body_add_string(&status, &request->items, "role", mloom_text_bytes("user"));
     mloom_body_add(&status, &request->items, ",\"content\":[{\"type\":\"input_text\"");
-    mloom_body_add_string(&status, &request->items, "text", text);
+    mloom_body_add_string(&status, &request->items, "text", message->text);
     mloom_body_add(&status, &request->items, "}]");
     return end_item(status, request, size_before);
   }
@@ -118,19 +113,7 @@ int32_t mloom_responses_request_append(mloom_responses_request *request, const m
   begin_item(&status, request, "function_call_output");
   mloom_body_add_string(&status, &request->items, "call_id",
                         mloom_text_bytes(message->tool_call_id == NULL ? "" : message->tool_call_id));
-  if (text.size == 0) {
-    text = mloom_text_bytes((message->flags & MLOOM_MESSAGE_ERROR) != 0 ? "the tool failed" : "(no output)");
-    mloom_body_add_string(&status, &request->items, "output", text);
-  } else if ((message->flags & MLOOM_MESSAGE_ERROR) != 0) {
-    /* The format has no flag for it. */
-    MLOOM_AUTO(mloom_buffer_free) mloom_buffer marked = MLOOM_BUFFER_INIT;
-    mloom_body_add(&status, &marked, "Error: ");
-    mloom_body_add_bytes(&status, &marked, text);
-    mloom_bytes output = {marked.data, marked.size};
-    mloom_body_add_string(&status, &request->items, "output", output);
-  } else {
-    mloom_body_add_string(&status, &request->items, "output", text);
-  }
+  mloom_body_add_result(&status, &request->items, "output", message);
   return end_item(status, request, size_before);
 }
 
@@ -162,8 +145,7 @@ static int32_t add_members(mloom_responses_request *request, const mloom_respons
     }
   }
   if (item->kind == MLOOM_RESPONSES_CALL && !item->has_call_id) {
-    mloom_bytes call_id = {mloom_buffer_string(&item->call_id), item->call_id.size};
-    mloom_body_add_string(&status, out, "call_id", call_id);
+    mloom_body_add_string(&status, out, "call_id", mloom_body_bytes(&item->call_id));
   }
   return end_item(status, request, size_before);
 }
@@ -215,8 +197,8 @@ int32_t mloom_responses_request_append_answer(mloom_responses_request *request, 
 }
 
 const mloom_bytes *mloom_responses_request_segments(mloom_responses_request *request, size_t *count) {
-  request->segments[0] = (mloom_bytes){request->head.data, request->head.size};
-  request->segments[1] = (mloom_bytes){mloom_buffer_string(&request->items), request->items.size};
+  request->segments[0] = mloom_body_bytes(&request->head);
+  request->segments[1] = mloom_body_bytes(&request->items);
   request->segments[2] = mloom_text_bytes("]}");
   *count = 3;
   return request->segments;

@@ -219,13 +219,9 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
              !mloom_provider_settings_has(&service->settings, "credential_command")) {
     mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "auth_method is bearer_token, and none is set",
                                   "set bearer_token (AWS_BEARER_TOKEN_BEDROCK), or another auth_method");
-  } else if (self->converse.thinking != NULL && strcmp(self->converse.thinking, "enabled") == 0 &&
-             self->converse.max_output_tokens > 0 &&
-             self->converse.thinking_budget >= self->converse.max_output_tokens) {
-    mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "thinking_budget is not less than max_output_tokens",
-                                  "lower thinking_budget (" PREFIX
-                                  "THINKING_BUDGET) or raise max_output_tokens (" PREFIX "MAX_OUTPUT_TOKENS)");
-  } else if (!(self->uses_bearer && bedrock_check_bearer_key(self, sink)) &&
+  } else if (!mloom_service_check_thinking(service, sink, self->converse.thinking, self->converse.thinking_budget,
+                                           self->converse.max_output_tokens) &&
+             !(self->uses_bearer && bedrock_check_bearer_key(self, sink)) &&
              !mloom_service_check_encryption(service, sink)) {
     mloom_service_report_plausible(service, sink);
   }
@@ -237,43 +233,23 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
 static const char *const aliases[] = {"bedrock", NULL};
 
 static const mloom_provider provider = {
-    .size = (uint32_t)sizeof(mloom_provider),
+    MLOOM_SERVICE_PROVIDER,
     .id = "aws-bedrock",
     .title = "AWS Bedrock",
     .description = "Models on Amazon Bedrock, with identities of AWS or a Bedrock API key",
-    .shape = MLOOM_SHAPE_MODEL,
-    .threads = MLOOM_THREADS_PARALLEL,
     .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING | MLOOM_CAPABILITY_MODEL_LIST |
                     MLOOM_CAPABILITY_PARALLEL_TOOLS,
     .aliases = aliases,
     .fields = bedrock_fields,
     .field_count = BEDROCK_FIELD_COUNT,
     .open = instance_open,
-    .close = mloom_service_close,
-    .session_new = mloom_service_session_new,
-    .session_free = mloom_service_session_free,
-    .append = mloom_service_append,
-    .prepare = mloom_service_prepare,
-    .header = mloom_service_header,
-    .feed = mloom_service_feed,
-    .finish = mloom_service_finish,
     .check = instance_check,
     .probe = bedrock_probe,
     .probe_result = bedrock_probe_result,
 };
 
-static const mloom_provider *const providers[] = {&provider};
-
-static const mloom_plugin plugin = {
-    .size = (uint32_t)sizeof(mloom_plugin),
-    .abi_major = MLOOM_ABI_MAJOR,
-    .abi_minor = MLOOM_ABI_MINOR,
-    .name = "aws-bedrock",
-    .version = PACKAGE_VERSION,
-    .description = "Provider for models on Amazon Bedrock",
-    .providers = providers,
-    .provider_count = 1,
-};
+static const mloom_plugin plugin =
+    MLOOM_SERVICE_PLUGIN(provider, "aws-bedrock", "Provider for models on Amazon Bedrock");
 
 const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
   if (!MLOOM_HAS(host, mloom_host, environment_get) || host->environment_get == NULL) {

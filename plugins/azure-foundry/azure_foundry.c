@@ -561,33 +561,21 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
 static const char *const aliases[] = {"foundry", NULL};
 
 static const mloom_provider provider = {
-    .size = (uint32_t)sizeof(mloom_provider),
+    MLOOM_SERVICE_PROVIDER,
     .id = "azure-foundry",
     .title = "Azure Foundry",
     .description = "Models in Microsoft Foundry and Azure OpenAI, with a key or an identity of Entra",
-    .shape = MLOOM_SHAPE_MODEL,
-    .threads = MLOOM_THREADS_PARALLEL,
     .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING | MLOOM_CAPABILITY_PARALLEL_TOOLS,
     .aliases = aliases,
     .fields = fields,
     .field_count = sizeof(fields) / sizeof(fields[0]),
     .open = instance_open,
     .check = instance_check,
-    MLOOM_SERVICE_FUNCTIONS,
+    MLOOM_SERVICE_PROBES,
 };
 
-static const mloom_provider *const providers[] = {&provider};
-
-static const mloom_plugin plugin = {
-    .size = (uint32_t)sizeof(mloom_plugin),
-    .abi_major = MLOOM_ABI_MAJOR,
-    .abi_minor = MLOOM_ABI_MINOR,
-    .name = "azure-foundry",
-    .version = PACKAGE_VERSION,
-    .description = "Provider for Microsoft Foundry and Azure OpenAI",
-    .providers = providers,
-    .provider_count = 1,
-};
+static const mloom_plugin plugin =
+    MLOOM_SERVICE_PLUGIN(provider, "azure-foundry", "Provider for Microsoft Foundry and Azure OpenAI");
 
 const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
   return mloom_service_plugin(&plugin, host, error_text, error_size);

@@ -174,13 +174,9 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
       mloom_endpoint_ends_with(service->base_url, "/models")) {
     mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "base_url holds the path of one operation",
                                   "cut /v1/messages off the end of %s");
-  } else if (options->thinking != NULL && strcmp(options->thinking, "enabled") == 0 &&
-             options->thinking_budget >= options->max_output_tokens) {
-    mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "thinking_budget is not less than max_output_tokens",
-                                  "lower thinking_budget (" ENVIRONMENT_PREFIX
-                                  "THINKING_BUDGET) or raise max_output_tokens "
-                                  "(" ENVIRONMENT_PREFIX "MAX_OUTPUT_TOKENS)");
-  } else if (!mloom_service_check_encryption(service, sink)) {
+  } else if (!mloom_service_check_thinking(service, sink, options->thinking, options->thinking_budget,
+                                           options->max_output_tokens) &&
+             !mloom_service_check_encryption(service, sink)) {
     mloom_service_report_plausible(service, sink);
   }
   return MLOOM_OK;
@@ -191,12 +187,10 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
 static const char *const aliases[] = {"anthropic", NULL};
 
 static const mloom_provider provider = {
-    .size = (uint32_t)sizeof(mloom_provider),
+    MLOOM_SERVICE_PROVIDER,
     .id = "claude-api",
     .title = "Claude API",
     .description = "Anthropic's Messages API with an API key",
-    .shape = MLOOM_SHAPE_MODEL,
-    .threads = MLOOM_THREADS_PARALLEL,
     .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING | MLOOM_CAPABILITY_MODEL_LIST |
                     MLOOM_CAPABILITY_PARALLEL_TOOLS,
     .aliases = aliases,
@@ -204,21 +198,11 @@ static const mloom_provider provider = {
     .field_count = sizeof(fields) / sizeof(fields[0]),
     .open = instance_open,
     .check = instance_check,
-    MLOOM_SERVICE_FUNCTIONS,
+    MLOOM_SERVICE_PROBES,
 };
 
-static const mloom_provider *const providers[] = {&provider};
-
-static const mloom_plugin plugin = {
-    .size = (uint32_t)sizeof(mloom_plugin),
-    .abi_major = MLOOM_ABI_MAJOR,
-    .abi_minor = MLOOM_ABI_MINOR,
-    .name = "claude-api",
-    .version = PACKAGE_VERSION,
-    .description = "Provider for Anthropic's Messages API",
-    .providers = providers,
-    .provider_count = 1,
-};
+static const mloom_plugin plugin =
+    MLOOM_SERVICE_PLUGIN(provider, "claude-api", "Provider for Anthropic's Messages API");
 
 const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
   return mloom_service_plugin(&plugin, host, error_text, error_size);

@@ -157,12 +157,10 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
 static const char *const aliases[] = {"openai", NULL};
 
 static const mloom_provider provider = {
-    .size = (uint32_t)sizeof(mloom_provider),
+    MLOOM_SERVICE_PROVIDER,
     .id = "codex-api",
     .title = "Codex API",
     .description = "OpenAI's Responses API with an API key",
-    .shape = MLOOM_SHAPE_MODEL,
-    .threads = MLOOM_THREADS_PARALLEL,
     .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING | MLOOM_CAPABILITY_MODEL_LIST |
                     MLOOM_CAPABILITY_PARALLEL_TOOLS,
     .aliases = aliases,
@@ -170,21 +168,10 @@ static const mloom_provider provider = {
     .field_count = sizeof(fields) / sizeof(fields[0]),
     .open = instance_open,
     .check = instance_check,
-    MLOOM_SERVICE_FUNCTIONS,
+    MLOOM_SERVICE_PROBES,
 };
 
-static const mloom_provider *const providers[] = {&provider};
-
-static const mloom_plugin plugin = {
-    .size = (uint32_t)sizeof(mloom_plugin),
-    .abi_major = MLOOM_ABI_MAJOR,
-    .abi_minor = MLOOM_ABI_MINOR,
-    .name = "codex-api",
-    .version = PACKAGE_VERSION,
-    .description = "Provider for OpenAI's Responses API",
-    .providers = providers,
-    .provider_count = 1,
-};
+static const mloom_plugin plugin = MLOOM_SERVICE_PLUGIN(provider, "codex-api", "Provider for OpenAI's Responses API");
 
 const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
   return mloom_service_plugin(&plugin, host, error_text, error_size);

@@ -278,11 +278,9 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
                                   "thinking_level is sent and thinking_budget is not, for models know one of them",
                                   "unset thinking_level (" VERTEX_PREFIX "THINKING_LEVEL) or thinking_budget "
                                   "(" VERTEX_PREFIX "THINKING_BUDGET)");
-  } else if (claude->thinking != NULL && strcmp(claude->thinking, "enabled") == 0 &&
-             claude->thinking_budget >= claude->max_output_tokens) {
-    mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "thinking_budget is not less than max_output_tokens",
-                                  "lower thinking_budget (" VERTEX_PREFIX "THINKING_BUDGET) or raise max_output_tokens "
-                                  "(" VERTEX_PREFIX "MAX_OUTPUT_TOKENS)");
+  } else if (mloom_service_check_thinking(service, sink, claude->thinking, claude->thinking_budget,
+                                          claude->max_output_tokens)) {
+    return MLOOM_OK;
   } else if (strcmp(self->auth_method, "access_token") == 0 &&
              !mloom_provider_settings_has(&service->settings, "credential_command")) {
     mloom_service_report_settings(service, sink, MLOOM_CHECK_WARN,
@@ -300,42 +298,23 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
 static const char *const aliases[] = {"vertex", NULL};
 
 static const mloom_provider provider = {
-    .size = (uint32_t)sizeof(mloom_provider),
+    MLOOM_SERVICE_PROVIDER,
     .id = "vertex-ai",
     .title = "Vertex AI",
     .description = "Gemini and Claude on Google Cloud, with Google's identities",
-    .shape = MLOOM_SHAPE_MODEL,
-    .threads = MLOOM_THREADS_PARALLEL,
     .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING | MLOOM_CAPABILITY_MODEL_LIST |
                     MLOOM_CAPABILITY_PARALLEL_TOOLS,
     .aliases = aliases,
     .fields = vertex_fields,
     .field_count = VERTEX_FIELD_COUNT,
     .open = instance_open,
-    .close = mloom_service_close,
-    .session_new = mloom_service_session_new,
-    .session_free = mloom_service_session_free,
-    .append = mloom_service_append,
-    .prepare = mloom_service_prepare,
-    .feed = mloom_service_feed,
-    .finish = mloom_service_finish,
     .check = instance_check,
     .probe = vertex_probe,
     .probe_result = vertex_probe_result,
 };
 
-static const mloom_provider *const providers[] = {&provider};
-
-static const mloom_plugin plugin = {
-    .size = (uint32_t)sizeof(mloom_plugin),
-    .abi_major = MLOOM_ABI_MAJOR,
-    .abi_minor = MLOOM_ABI_MINOR,
-    .name = "vertex-ai",
-    .version = PACKAGE_VERSION,
-    .description = "Provider for models on Google Cloud's Vertex AI",
-    .providers = providers,
-    .provider_count = 1,
-};
+static const mloom_plugin plugin =
+    MLOOM_SERVICE_PLUGIN(provider, "vertex-ai", "Provider for models on Google Cloud's Vertex AI");
 
 const mloom_plugin *mergeloom_plugin_init_v1(const mloom_host *host, char *error_text, size_t error_size) {
   return mloom_service_plugin(&plugin, host, error_text, error_size);

@@ -188,6 +188,21 @@ int mloom_service_check_encryption(const mloom_service *service, const mloom_pro
   return 1;
 }
 
+int mloom_service_check_thinking(const mloom_service *service, const mloom_probe_sink *sink, const char *thinking,
+                                 uint64_t budget, uint64_t limit) {
+  const char *prefix = service->type->environment_prefix;
+  char remedy[200];
+  if (thinking == NULL || strcmp(thinking, "enabled") != 0 || limit == 0 || budget < limit) {
+    return 0;
+  }
+  snprintf(remedy, sizeof(remedy),
+           "lower thinking_budget (%sTHINKING_BUDGET) or raise max_output_tokens (%sMAX_OUTPUT_TOKENS)", prefix,
+           prefix);
+  mloom_service_report_settings(service, sink, MLOOM_CHECK_FAIL, "thinking_budget is not less than max_output_tokens",
+                                remedy);
+  return 1;
+}
+
 int mloom_service_check_path(const mloom_service *service, const mloom_probe_sink *sink) {
   if (service->base_url[mloom_endpoint_origin_size(service->base_url)] != '\0') {
     return 0;

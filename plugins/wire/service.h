@@ -96,6 +96,10 @@ __attribute__((format(printf, 3, 4))) int32_t mloom_service_set_remedy(mloom_err
 
 /* Warns when the credential goes over the network unencrypted. Returns whether it did. */
 int mloom_service_check_encryption(const mloom_service *service, const mloom_probe_sink *sink);
+/* Fails when thinking is "enabled" with a budget that leaves nothing of limit, the output tokens of a turn (0: not
+ * set). Returns whether it did. */
+int mloom_service_check_thinking(const mloom_service *service, const mloom_probe_sink *sink, const char *thinking,
+                                 uint64_t budget, uint64_t limit);
 /* Warns when base_url has no path, where most servers have their API below /v1. Returns whether it did. */
 int mloom_service_check_path(const mloom_service *service, const mloom_probe_sink *sink);
 /* Tells the outcome of "settings". The remedy may have one %s for "base_url (JCA_..._BASE_URL)". */
@@ -123,12 +127,22 @@ int32_t mloom_service_probe(void *instance, uint32_t kind, mloom_exchange *out, 
 int32_t mloom_service_probe_result(void *instance, uint32_t kind, int32_t http_status, const char *body,
                                    size_t body_size, const mloom_probe_sink *sink, mloom_error *error);
 
-/* For the descriptor of a provider; open and check are its own. */
-#define MLOOM_SERVICE_FUNCTIONS                                                                                       \
+/* For the descriptor of a provider: what all that stand on this have alike. open and check are its own; so are probe
+ * and probe_result where it asks more than for the list of models. */
+#define MLOOM_SERVICE_PROVIDER                                                                                        \
+  .size = (uint32_t)sizeof(mloom_provider), .shape = MLOOM_SHAPE_MODEL, .threads = MLOOM_THREADS_PARALLEL,            \
   .close = mloom_service_close, .session_new = mloom_service_session_new, .session_free = mloom_service_session_free, \
   .append = mloom_service_append, .prepare = mloom_service_prepare, .header = mloom_service_header,                   \
-  .feed = mloom_service_feed, .finish = mloom_service_finish, .probe = mloom_service_probe,                           \
-  .probe_result = mloom_service_probe_result
+  .feed = mloom_service_feed, .finish = mloom_service_finish
+#define MLOOM_SERVICE_PROBES .probe = mloom_service_probe, .probe_result = mloom_service_probe_result
+
+/* The descriptor of a plugin that has this one provider; needs config.h. */
+#define MLOOM_SERVICE_PLUGIN(PROVIDER, NAME, DESCRIPTION)                                               \
+  {                                                                                                     \
+    .size = (uint32_t)sizeof(mloom_plugin), .abi_major = MLOOM_ABI_MAJOR, .abi_minor = MLOOM_ABI_MINOR, \
+    .name = (NAME), .version = PACKAGE_VERSION, .description = (DESCRIPTION),                           \
+    .providers = (const mloom_provider *const[]){&(PROVIDER)}, .provider_count = 1,                     \
+  }
 
 /* For mergeloom_plugin_init_v1: plugin, or NULL with the reason when the host gives no settings. */
 const mloom_plugin *mloom_service_plugin(const mloom_plugin *plugin, const mloom_host *host, char *error_text,

@@ -109,7 +109,8 @@ static outcome decode(record *seen, const char *body, size_t step, int32_t statu
   }
   out.code = mloom_converse_decoder_finish(&decoder, &end, 3, &service, &sink, &out.result, &out.error);
   if (decoder.answer.blocks.count > 0) {
-    snprintf(out.signature, sizeof(out.signature), "%s", mloom_buffer_string(&decoder.answer.blocks.items[0].signature));
+    snprintf(out.signature, sizeof(out.signature), "%s",
+             mloom_buffer_string(&decoder.answer.blocks.items[0].signature));
   }
   mloom_converse_decoder_free(&decoder);
   mloom_buffer_free(&bytes);

@@ -89,7 +89,8 @@ static outcome decode(record *seen, mloom_buffer *signature, const char *body, s
   }
   if (signature != NULL && decoder.answer.blocks.count > 0) {
     mloom_buffer_clear(signature);
-    mloom_buffer_append(signature, decoder.answer.blocks.items[0].signature.data, decoder.answer.blocks.items[0].signature.size);
+    mloom_buffer_append(signature, decoder.answer.blocks.items[0].signature.data,
+                        decoder.answer.blocks.items[0].signature.size);
   }
   mloom_messages_decoder_free(&decoder);
   return out;

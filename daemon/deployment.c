@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "deployment_fields.h"
 #include "settings/config_file.h"
+#include "store/database_url.h"
 #include "worker/strings.h"
 
 #define SECRETS_PATH "/run/secrets"
@@ -96,20 +97,35 @@ static int32_t find_name(deployment *self, mloom_error *error) {
   return self->name == NULL ? no_memory(error) : MLOOM_OK;
 }
 
-/* Stores of a server are for gateways that share them: a file of this one's own in their place would lose what the
- * others write. */
-static int32_t check_stores(const deployment *self, mloom_error *error) {
-  static const char *const urls[] = {"database_url", "config_db_url", "audit_db_url",  "code_audit_db_url",
-                                     "live_db_url",  "trace_db_url",  "gateway_db_url"};
-  for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
-    mloom_setting setting = {.size = sizeof setting};
-    if (mloom_settings_get(self->settings, urls[i], &setting) == MLOOM_OK && setting.secret != NULL) {
-      return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SETTINGS,
-                             "unset it: settings, jobs and audit are then kept in SQLite files of one gateway",
-                             "%s is set, but this mergeloomd has no store for PostgreSQL", setting.origin_name);
-    }
+static int32_t check_url(const deployment *self, const char *field, mloom_error *error) {
+  mloom_setting setting = {.size = sizeof setting};
+  mloom_buffer normalized = MLOOM_BUFFER_INIT;
+  mloom_error why = MLOOM_ERROR_INIT;
+  if (mloom_settings_get(self->settings, field, &setting) != MLOOM_OK || setting.secret == NULL) {
+    return MLOOM_OK;
   }
-  return MLOOM_OK;
+  int32_t code = database_url_normalize(&normalized, mloom_secret_bytes(setting.secret), &why);
+  mloom_buffer_wipe(&normalized);
+  return code == MLOOM_OK ? code
+                          : mloom_error_set(error, code, MLOOM_DOMAIN_SETTINGS, why.remedy, "%s: %s",
+                                            setting.origin_name, why.message);
+}
+
+/* Where settings, jobs, audit and events lie. What has no URL of its own lies in the shared database; without that, audit
+ * and events lie with the jobs. An executor keeps nothing that others would need: its files will do. */
+static int32_t find_databases(deployment *self, mloom_error *error) {
+  static const char *const own[DEPLOYMENT_STORES] = {"config_db_url", "gateway_db_url", "audit_db_url", "live_db_url"};
+  const mloom_bytes shared = deployment_secret(self, "database_url");
+  int32_t code = check_url(self, "database_url", error);
+  for (size_t i = 0; code == MLOOM_OK && i < DEPLOYMENT_STORES; i++) {
+    code = check_url(self, own[i], error);
+  }
+  for (size_t i = 0; code == MLOOM_OK && self->role != DEPLOYMENT_EXECUTOR && i < DEPLOYMENT_STORES; i++) {
+    const mloom_bytes url = deployment_secret(self, own[i]);
+    const mloom_bytes beside = i == DEPLOYMENT_STORE_SETTINGS ? shared : self->database_urls[DEPLOYMENT_STORE_JOBS];
+    self->database_urls[i] = url.size > 0 ? url : shared.size > 0 ? shared : beside;
+  }
+  return code;
 }
 
 /* Settings that a start with them would turn into something else than was meant. */
@@ -119,10 +135,6 @@ static int32_t check(const deployment *self, mloom_error *error) {
     if (problem->state == MLOOM_CHECK_FAIL) {
       return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS, problem->remedy, "%s", problem->message);
     }
-  }
-  int32_t code = check_stores(self, error);
-  if (code != MLOOM_OK) {
-    return code;
   }
   const char *host = mloom_settings_string(self->settings, "host", "127.0.0.1");
   if (!deployment_is_loopback(host) && deployment_secret(self, "access_token").size == 0 &&
@@ -170,6 +182,7 @@ int32_t deployment_read(deployment *out, const char *const *environment, mloom_e
   code = find_state_folder(out, variables, error);
   code = code != MLOOM_OK ? code : find_paths(out, error);
   code = code != MLOOM_OK ? code : find_name(out, error);
+  code = code != MLOOM_OK ? code : find_databases(out, error);
   return code != MLOOM_OK ? code : check(out, error);
 }
 

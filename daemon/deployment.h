@@ -19,6 +19,13 @@
 #define DEPLOYMENT_MODE_PROVISIONED 1
 #define DEPLOYMENT_MODE_GATEWAY 2
 
+/* What may lie in a database of a server. */
+#define DEPLOYMENT_STORE_SETTINGS 0
+#define DEPLOYMENT_STORE_JOBS 1
+#define DEPLOYMENT_STORE_AUDIT 2
+#define DEPLOYMENT_STORE_LIVE 3
+#define DEPLOYMENT_STORES 4
+
 typedef struct deployment {
   mloom_settings *settings; /* owner "daemon" */
   mloom_redactor *redactor;
@@ -30,6 +37,7 @@ typedef struct deployment {
   char *runtime_store_path;
   char *state_store_path;
   char *secret_key_path;
+  mloom_bytes database_urls[DEPLOYMENT_STORES]; /* size 0: in the files; else ends with NUL, borrowed from settings */
   int role;
   int provider_mode;
   int runtime_mode;

@@ -1,6 +1,29 @@
 if DAEMON
 bin_PROGRAMS += mergeloomd
 pkglibexec_PROGRAMS += mergeloom-worker
+daemon_store_sources = \
+  daemon/store/database.c \
+  daemon/store/database.h \
+  daemon/store/database_url.c \
+  daemon/store/database_url.h \
+  daemon/store/driver.h \
+  daemon/store/internal.h \
+  daemon/store/jobs.c \
+  daemon/store/keys.c \
+  daemon/store/keys.h \
+  daemon/store/postgresql.h \
+  daemon/store/schema.c \
+  daemon/store/schema.h \
+  daemon/store/sqlite.c \
+  daemon/store/sqlite.h \
+  daemon/store/store.c \
+  daemon/store/store.h \
+  daemon/store/watch.c
+if POSTGRESQL
+daemon_store_sources += daemon/store/postgresql.c
+else
+daemon_store_sources += daemon/store/postgresql_absent.c
+endif
 mergeloomd_SOURCES = \
   daemon/api/api.c \
   daemon/api/description.c \
@@ -50,21 +73,14 @@ mergeloomd_SOURCES = \
   daemon/store/archive.h \
   daemon/store/backup.c \
   daemon/store/backup.h \
-  daemon/store/internal.h \
-  daemon/store/jobs.c \
-  daemon/store/keys.c \
-  daemon/store/keys.h \
   daemon/store/snapshot.c \
   daemon/store/snapshot.h \
-  daemon/store/sqlite.c \
-  daemon/store/sqlite.h \
-  daemon/store/store.c \
-  daemon/store/store.h
+  $(daemon_store_sources)
 nodist_mergeloomd_SOURCES = daemon/assets_data.h daemon/openapi_data.h
 daemon_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/daemon -I$(builddir)/daemon -I$(builddir) -DMLOOM_LIBEXEC_DIR='"$(pkglibexecdir)"'
-mergeloomd_CPPFLAGS = $(daemon_cppflags) $(MICROHTTPD_CFLAGS) $(SQLITE_CFLAGS)
+mergeloomd_CPPFLAGS = $(daemon_cppflags) $(MICROHTTPD_CFLAGS) $(SQLITE_CFLAGS) $(POSTGRESQL_CFLAGS)
 mergeloomd_CFLAGS = $(AM_CFLAGS) -pthread
-mergeloomd_LDADD = libmergeloom/libcore.la $(MICROHTTPD_LIBS) $(SQLITE_LIBS)
+mergeloomd_LDADD = libmergeloom/libcore.la $(MICROHTTPD_LIBS) $(SQLITE_LIBS) $(POSTGRESQL_LIBS)
 
 mergeloom_worker_SOURCES = daemon/child/child.h daemon/child/commands.c daemon/child/facts.c daemon/child/main.c
 mergeloom_worker_CPPFLAGS = $(daemon_cppflags)

@@ -4,24 +4,35 @@
 
 #include <pthread.h>
 
+#include "store/database.h"
 #include "store/keys.h"
-#include "store/sqlite.h"
 #include "store/store.h"
 
+#define WATCH_LIMIT 4
+
+typedef struct store_watcher store_watcher;
+
+/* Several of the databases may be one. */
 struct store {
   pthread_mutex_t lock;
-  sqlite_file *providers;
-  sqlite_file *runtime;
-  sqlite_file *state;
+  database *providers;
+  database *runtime;
+  database *jobs;
+  database *audit;
+  database *live;
   store_keys *keys;
+  store_watcher *watchers[WATCH_LIMIT];
 };
 
-int64_t store_now_ms(void);
 void store_unlock(store **locked);
 
 /* Holds the store's lock until the end of the scope. */
 #define STORE_HOLD(store_)                          \
   MLOOM_AUTO(store_unlock) store *held_ = (store_); \
   pthread_mutex_lock(&held_->lock)
+
+/* With the lock held: brings ends of jobs that were noted beside them into an audit that lies elsewhere. What cannot be
+ * brought now stays for the next time. */
+void store_bring_ends(store *self);
 
 #endif

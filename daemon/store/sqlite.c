@@ -11,20 +11,29 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
+#include "store/driver.h"
 
 #define BUSY_TIMEOUT_MS 10000
 
-struct sqlite_file {
+typedef struct sqlite_file {
+  database base; /* its name is the path */
   sqlite3 *handle;
-  char *path;
-  int extended;
-};
+} sqlite_file;
 
-struct sqlite_statement {
+typedef struct sqlite_rows {
+  database_rows base;
   sqlite3_stmt *handle;
-  sqlite_file *file;
-};
+} sqlite_rows;
+
+static sqlite_file *file_of(const database_rows *rows) {
+  return (sqlite_file *)rows->owner;
+}
+
+static sqlite3_stmt *statement_of(const database_rows *rows) {
+  return ((const sqlite_rows *)rows)->handle;
+}
 
 static int32_t fail(sqlite_file *file, mloom_error *error) {
   int result = sqlite3_errcode(file->handle);
@@ -33,20 +42,19 @@ static int32_t fail(sqlite_file *file, mloom_error *error) {
                        : result == SQLITE_CORRUPT || result == SQLITE_NOTADB ? "restore the file from a backup"
                        : result == SQLITE_BUSY ? "end the other program that uses the file, then try again"
                                                : "check the file and its volume";
-  file->extended = sqlite3_extended_errcode(file->handle);
   return mloom_error_set(error, result == SQLITE_NOMEM ? MLOOM_E_MEMORY : MLOOM_E_IO, MLOOM_DOMAIN_SYSTEM, remedy,
-                         "the store %s: %s", file->path, sqlite3_errmsg(file->handle));
+                         "the store %s: %s", file->base.name, sqlite3_errmsg(file->handle));
 }
 
 /* ---- Statements ---- */
 
-static int32_t bind(sqlite_statement *statement, const char *format, va_list arguments) {
+static int32_t bind(sqlite3_stmt *statement, const char *format, va_list arguments) {
   for (int i = 0; format != NULL && format[i] != '\0'; i++) {
     int result = SQLITE_OK;
     if (format[i] == 't') {
-      result = sqlite3_bind_text(statement->handle, i + 1, va_arg(arguments, const char *), -1, SQLITE_TRANSIENT);
+      result = sqlite3_bind_text(statement, i + 1, va_arg(arguments, const char *), -1, SQLITE_TRANSIENT);
     } else {
-      result = sqlite3_bind_int64(statement->handle, i + 1, va_arg(arguments, int64_t));
+      result = sqlite3_bind_int64(statement, i + 1, va_arg(arguments, int64_t));
     }
     if (result != SQLITE_OK) {
       return MLOOM_E_IO;
@@ -55,95 +63,75 @@ static int32_t bind(sqlite_statement *statement, const char *format, va_list arg
   return MLOOM_OK;
 }
 
-static int32_t prepare(sqlite_statement **out, sqlite_file *file, mloom_error *error, const char *sql,
-                       const char *format, va_list arguments) {
-  sqlite_statement *statement = calloc(1, sizeof *statement);
+static void finish(database_rows *rows) {
+  sqlite3_finalize(statement_of(rows));
+  free(rows);
+}
+
+static int32_t prepare(database_rows **out, database *self, mloom_error *error, const char *sql, const char *format,
+                       va_list arguments) {
+  sqlite_file *file = (sqlite_file *)self;
+  sqlite_rows *rows = calloc(1, sizeof *rows);
   *out = NULL;
-  if (statement == NULL) {
+  if (rows == NULL) {
     return mloom_error_memory(error);
   }
-  statement->file = file;
-  if (sqlite3_prepare_v2(file->handle, sql, -1, &statement->handle, NULL) != SQLITE_OK ||
-      bind(statement, format, arguments) != MLOOM_OK) {
+  rows->base.owner = self;
+  if (sqlite3_prepare_v2(file->handle, sql, -1, &rows->handle, NULL) != SQLITE_OK ||
+      bind(rows->handle, format, arguments) != MLOOM_OK) {
     int32_t code = fail(file, error);
-    sqlite_finish(statement);
+    finish(&rows->base);
     return code;
   }
-  *out = statement;
+  *out = &rows->base;
   return MLOOM_OK;
 }
 
-int32_t sqlite_prepare(sqlite_statement **out, sqlite_file *file, mloom_error *error, const char *sql,
-                       const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  int32_t code = prepare(out, file, error, sql, format, arguments);
-  va_end(arguments);
-  return code;
+static int32_t step(database_rows *rows, mloom_error *error) {
+  int result = sqlite3_step(statement_of(rows));
+  return result == SQLITE_ROW ? 1 : result == SQLITE_DONE ? 0 : fail(file_of(rows), error);
 }
 
-int32_t sqlite_step(sqlite_statement *statement, mloom_error *error) {
-  int result = sqlite3_step(statement->handle);
-  return result == SQLITE_ROW ? 1 : result == SQLITE_DONE ? 0 : fail(statement->file, error);
-}
-
-const char *sqlite_text(sqlite_statement *statement, int column) {
-  const unsigned char *text = sqlite3_column_text(statement->handle, column);
+static const char *text_of(database_rows *rows, int column) {
+  const unsigned char *text = sqlite3_column_text(statement_of(rows), column);
   return text == NULL ? "" : (const char *)text;
 }
 
-int64_t sqlite_integer(sqlite_statement *statement, int column) {
-  return sqlite3_column_int64(statement->handle, column);
+static int64_t integer_of(database_rows *rows, int column) {
+  return sqlite3_column_int64(statement_of(rows), column);
 }
 
-void sqlite_finish(sqlite_statement *statement) {
-  if (statement != NULL) {
-    sqlite3_finalize(statement->handle);
-    free(statement);
-  }
-}
-
-int32_t sqlite_run(sqlite_file *file, mloom_error *error, const char *sql, const char *format, ...) {
-  sqlite_statement *statement = NULL;
-  va_list arguments;
-  va_start(arguments, format);
-  int32_t code = prepare(&statement, file, error, sql, format, arguments);
-  va_end(arguments);
-  while (code == MLOOM_OK) {
-    int32_t step = sqlite_step(statement, error);
-    if (step <= 0) {
-      code = step;
-      break;
-    }
-  }
-  sqlite_finish(statement);
-  return code;
-}
-
-int64_t sqlite_changes(const sqlite_file *file) {
-  return sqlite3_changes64(file->handle);
-}
-
-int sqlite_is_duplicate(const sqlite_file *file) {
-  return file->extended == SQLITE_CONSTRAINT_PRIMARYKEY || file->extended == SQLITE_CONSTRAINT_UNIQUE;
+static int64_t changes_of(database_rows *rows) {
+  return sqlite3_changes64(file_of(rows)->handle);
 }
 
 /* ---- Transactions ---- */
 
-int32_t sqlite_begin(sqlite_file *file, mloom_error *error) {
-  return sqlite_run(file, error, "BEGIN IMMEDIATE", NULL);
+static int32_t execute(sqlite_file *file, const char *sql, mloom_error *error) {
+  return sqlite3_exec(file->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? MLOOM_OK : fail(file, error);
 }
 
-int32_t sqlite_commit(sqlite_file *file, mloom_error *error) {
-  int32_t code = sqlite_run(file, error, "COMMIT", NULL);
+/* Takes the write lock at once. */
+static int32_t begin(database *self, mloom_error *error) {
+  return execute((sqlite_file *)self, "BEGIN IMMEDIATE", error);
+}
+
+static void rollback(database *self) {
+  (void)execute((sqlite_file *)self, "ROLLBACK", NULL);
+}
+
+static int32_t commit(database *self, mloom_error *error) {
+  int32_t code = execute((sqlite_file *)self, "COMMIT", error);
   if (code != MLOOM_OK) {
-    sqlite_rollback(file);
+    rollback(self);
   }
   return code;
 }
 
-void sqlite_rollback(sqlite_file *file) {
-  (void)sqlite_run(file, NULL, "ROLLBACK", NULL);
+/* SQLite has waited for the lock itself. */
+static int may_retry(const database *self) {
+  (void)self;
+  return 0;
 }
 
 /* ---- Files ---- */
@@ -166,86 +154,97 @@ static int32_t make_folder(const char *path, mloom_error *error) {
   return MLOOM_OK;
 }
 
+static void answer_now(sqlite3_context *context, int count, sqlite3_value **values) {
+  (void)count;
+  (void)values;
+  sqlite3_result_int64(context, mloom_clock_system()->wall_ms(mloom_clock_system()));
+}
+
 static int32_t version_of(sqlite_file *file, int64_t *out, mloom_error *error) {
-  sqlite_statement *statement = NULL;
-  int32_t code = sqlite_prepare(&statement, file, error, "PRAGMA user_version", NULL);
+  database_rows *rows = NULL;
+  int32_t code = database_read(&rows, &file->base, error, "PRAGMA user_version", NULL);
   if (code == MLOOM_OK) {
-    int32_t step = sqlite_step(statement, error);
-    *out = step == 1 ? sqlite_integer(statement, 0) : 0;
-    code = step < 0 ? step : MLOOM_OK;
+    code = step(rows, error);
+    *out = code == 1 ? integer_of(rows, 0) : 0;
   }
-  sqlite_finish(statement);
-  return code;
+  database_finish(rows);
+  return code < 0 ? code : MLOOM_OK;
 }
 
-static int32_t execute(sqlite_file *file, const char *sql, mloom_error *error) {
-  return sqlite3_exec(file->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? MLOOM_OK : fail(file, error);
-}
-
-static int32_t migrate(sqlite_file *file, const char *const *migrations, mloom_error *error) {
+static int32_t migrate(database *self, void *userdata, mloom_error *error) {
+  sqlite_file *file = (sqlite_file *)self;
+  const char *const *steps = userdata;
   int64_t count = 0, version = 0;
-  while (migrations[count] != NULL) {
+  while (steps[count] != NULL) {
     count++;
   }
-  int32_t code = sqlite_begin(file, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  code = version_of(file, &version, error);
+  int32_t code = version_of(file, &version, error);
   if (code == MLOOM_OK && version > count) {
     code = mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM, "use the newer version, or another file",
-                           "the store %s was written by a newer version of this daemon", file->path);
+                           "the store %s was written by a newer version of this daemon", self->name);
   }
   for (int64_t i = version; code == MLOOM_OK && i < count; i++) {
-    code = execute(file, migrations[i], error);
+    code = execute(file, steps[i], error);
   }
   if (code == MLOOM_OK && version < count) {
     char pragma[64];
     sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA user_version = %lld", (long long)count);
     code = execute(file, pragma, error);
   }
-  if (code != MLOOM_OK) {
-    sqlite_rollback(file);
-    return code;
-  }
-  return sqlite_commit(file, error);
+  return code;
 }
 
-int32_t sqlite_open(sqlite_file **out, const char *path, const char *const *migrations, mloom_error *error) {
+static void close_file(database *self) {
+  sqlite3_close_v2(((sqlite_file *)self)->handle);
+  free(self->name);
+  free(self);
+}
+
+static const database_driver driver = {.prepare = prepare,
+                                       .step = step,
+                                       .text = text_of,
+                                       .integer = integer_of,
+                                       .changes = changes_of,
+                                       .finish = finish,
+                                       .begin = begin,
+                                       .commit = commit,
+                                       .rollback = rollback,
+                                       .may_retry = may_retry,
+                                       .close = close_file};
+
+static int32_t open_handle(sqlite_file *file, mloom_error *error) {
+  /* SQLite would make it readable for everybody whom the umask lets in. */
+  int fd = open(file->base.name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  if (fd >= 0) {
+    close(fd);
+  }
+  int result = sqlite3_open_v2(file->base.name, &file->handle,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL);
+  if (result != SQLITE_OK) {
+    return fail(file, error);
+  }
+  sqlite3_busy_timeout(file->handle, BUSY_TIMEOUT_MS);
+  result = sqlite3_create_function_v2(file->handle, "now_ms", 0, SQLITE_UTF8, NULL, answer_now, NULL, NULL, NULL);
+  return result != SQLITE_OK
+             ? fail(file, error)
+             : execute(file, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", error);
+}
+
+int32_t sqlite_open(database **out, const char *path, const char *const *migrations, mloom_error *error) {
   sqlite_file *file = calloc(1, sizeof *file);
   *out = NULL;
-  if (file == NULL || (file->path = strdup(path)) == NULL) {
-    sqlite_close(file);
+  if (file == NULL || (file->base.name = strdup(path)) == NULL) {
+    free(file);
     return mloom_error_memory(error);
   }
+  file->base.driver = &driver;
   int32_t code = make_folder(path, error);
-  if (code == MLOOM_OK) {
-    /* SQLite would make it readable for everybody whom the umask lets in. */
-    int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-      close(fd);
-    }
-    int result =
-        sqlite3_open_v2(path, &file->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL);
-    code = result == SQLITE_OK ? MLOOM_OK : fail(file, error);
-  }
-  if (code == MLOOM_OK) {
-    sqlite3_busy_timeout(file->handle, BUSY_TIMEOUT_MS);
-    code = execute(file, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", error);
-  }
-  code = code != MLOOM_OK ? code : migrate(file, migrations, error);
+  code = code != MLOOM_OK ? code : open_handle(file, error);
+  code = code != MLOOM_OK ? code : database_transact(&file->base, migrate, (void *)(uintptr_t)migrations, error);
   if (code != MLOOM_OK) {
-    sqlite_close(file);
+    close_file(&file->base);
     return code;
   }
-  *out = file;
+  *out = &file->base;
   return MLOOM_OK;
-}
-
-void sqlite_close(sqlite_file *file) {
-  if (file != NULL) {
-    sqlite3_close_v2(file->handle);
-    free(file->path);
-    free(file);
-  }
 }

@@ -1,50 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Three SQLite files, as the public chart names them: settings of providers, settings of the worker, and the state:
- * jobs, their events, the audit.
+ * Settings and audit. By default there are three SQLite files, as the public chart names them: settings of providers,
+ * settings of the worker, and the state: jobs, their events, the audit. Each of settings, jobs, audit and events may lie
+ * in a PostgreSQL database instead.
  */
 #include "store/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/error.h"
+#include "store/postgresql.h"
+#include "store/schema.h"
+#include "store/sqlite.h"
 
-static const char *const settings_migrations[] = {
-    "CREATE TABLE setting (owner TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, sealed INTEGER NOT NULL,"
-    " changed_ms INTEGER NOT NULL, PRIMARY KEY (owner, field)) WITHOUT ROWID;"
-    "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-    "INSERT INTO counter VALUES ('version', 1)",
-    NULL};
-
-static const char *const state_migrations[] = {
-    "CREATE TABLE job (id TEXT PRIMARY KEY, state TEXT NOT NULL, title TEXT NOT NULL, key TEXT NOT NULL,"
-    " provider TEXT NOT NULL, model TEXT NOT NULL, executor TEXT NOT NULL, reason TEXT NOT NULL,"
-    " document TEXT NOT NULL, result TEXT NOT NULL, diff TEXT NOT NULL, created_ms INTEGER NOT NULL,"
-    " started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, attempts INTEGER NOT NULL,"
-    " cancel_requested INTEGER NOT NULL, lease_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX job_by_state ON job (state, created_ms);"
-    "CREATE INDEX job_by_time ON job (created_ms);"
-    "CREATE TABLE event (sequence INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL REFERENCES job (id),"
-    " text TEXT NOT NULL);"
-    "CREATE INDEX event_by_job ON event (job, sequence);"
-    "CREATE TABLE audit (sequence INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
-    " subject TEXT NOT NULL, text TEXT NOT NULL)",
-    /* The end of a job and its entry in the audit are one transaction. */
-    "CREATE TRIGGER job_ended AFTER UPDATE OF state ON job WHEN old.state IN ('pending', 'running') AND new.state NOT "
-    "IN"
-    " ('pending', 'running') BEGIN INSERT INTO audit (time_ms, kind, subject, text) VALUES (new.ended_ms, 'job', "
-    "new.id,"
-    " new.state); END",
-    NULL};
-
-int64_t store_now_ms(void) {
-  return mloom_clock_system()->wall_ms(mloom_clock_system());
-}
+/* Sealed by the first daemon that opens a shared database: another key does not open it. */
+#define MARK_OWNER "store"
+#define MARK_FIELD "key"
+#define MARK_TEXT "mergeloomd"
 
 void store_unlock(store **locked) {
   pthread_mutex_unlock(&(*locked)->lock);
+}
+
+/* ---- Opening ---- */
+
+static int is_same(mloom_bytes a, mloom_bytes b) {
+  return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* Opens each server once, with all the parts that lie there. */
+static int32_t open_servers(store *self, const deployment *where, mloom_error *error) {
+  database **const places[DEPLOYMENT_STORES] = {&self->providers, &self->jobs, &self->audit, &self->live};
+  const schema_part *const needed[DEPLOYMENT_STORES] = {&schema_settings, &schema_jobs, NULL, &schema_live};
+  for (size_t i = 0; i < DEPLOYMENT_STORES; i++) {
+    const mloom_bytes url = where->database_urls[i];
+    const schema_part *parts[DEPLOYMENT_STORES + 2] = {&schema_common};
+    size_t count = 1;
+    if (url.size == 0 || *places[i] != NULL) {
+      continue;
+    }
+    if (is_same(url, where->database_urls[DEPLOYMENT_STORE_JOBS]) ||
+        is_same(url, where->database_urls[DEPLOYMENT_STORE_AUDIT])) {
+      parts[count++] = &schema_audit;
+    }
+    for (size_t j = i; j < DEPLOYMENT_STORES; j++) {
+      if (needed[j] != NULL && is_same(url, where->database_urls[j])) {
+        parts[count++] = needed[j];
+      }
+    }
+    database *opened = NULL;
+    int32_t code = postgresql_open(&opened, url.data, parts, error);
+    if (code != MLOOM_OK) {
+      return code;
+    }
+    for (size_t j = i; j < DEPLOYMENT_STORES; j++) {
+      *places[j] = is_same(url, where->database_urls[j]) ? opened : *places[j];
+    }
+  }
+  self->runtime = self->providers;
+  return MLOOM_OK;
+}
+
+/* What lies on no server. */
+static int32_t open_files(store *self, const deployment *where, mloom_error *error) {
+  int32_t code = MLOOM_OK;
+  if (self->providers == NULL) {
+    code = sqlite_open(&self->providers, where->provider_store_path, schema_file_settings, error);
+    code = code != MLOOM_OK ? code
+                            : sqlite_open(&self->runtime, where->runtime_store_path, schema_file_settings, error);
+  }
+  if (code == MLOOM_OK && self->jobs == NULL) {
+    code = sqlite_open(&self->jobs, where->state_store_path, schema_file_state, error);
+  }
+  self->audit = self->audit != NULL ? self->audit : self->jobs;
+  self->live = self->live != NULL ? self->live : self->jobs;
+  return code;
+}
+
+/* Of those who write settings in a database, one does so at a time. */
+static int32_t take_turn(database *settings, int64_t versions, mloom_error *error) {
+  return database_write(NULL, settings, error, "UPDATE counter SET value = value + ? WHERE name = 'version'", "i",
+                        versions);
+}
+
+static int32_t write_mark(store *self, mloom_error *error) {
+  char *sealed = NULL;
+  const mloom_bytes text = {MARK_TEXT, strlen(MARK_TEXT)};
+  int32_t code = mloom_seal_value(&sealed, store_keys_seal(self->keys), MARK_OWNER, MARK_FIELD, text, error);
+  code = code != MLOOM_OK ? code
+                          : database_write(NULL, self->providers, error,
+                                           "INSERT INTO mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE "
+                                           "SET value = excluded.value",
+                                           "tt", MARK_FIELD, sealed);
+  free(sealed);
+  return code;
+}
+
+static int32_t check_mark(database *settings, void *userdata, mloom_error *error) {
+  store *self = userdata;
+  database_rows *rows = NULL;
+  mloom_bytes opened = {NULL, 0};
+  int32_t code = take_turn(settings, 0, error);
+  code = code != MLOOM_OK
+             ? code
+             : database_read(&rows, settings, error, "SELECT value FROM mark WHERE name = ?", "t", MARK_FIELD);
+  int32_t step = code != MLOOM_OK ? code : database_step(rows, error);
+  if (step == 0) {
+    code = write_mark(self, error);
+  } else if (step == 1 && mloom_unseal_value(&opened, store_keys_seal(self->keys), MARK_OWNER, MARK_FIELD,
+                                             database_text(rows, 0), NULL) != MLOOM_OK) {
+    code = mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_SETTINGS,
+                           "give every gateway of this database the same key file "
+                           "(JCA_PROVIDER_SECRET_KEY_PATH)",
+                           "the key file is not the one that secrets in the database %s are sealed with",
+                           database_name(settings));
+  }
+  mloom_seal_release(&opened);
+  database_finish(rows);
+  return step < 0 ? step : code;
 }
 
 int32_t store_open(store **out, const deployment *where, mloom_error *error) {
@@ -54,10 +128,12 @@ int32_t store_open(store **out, const deployment *where, mloom_error *error) {
     return mloom_error_memory(error);
   }
   pthread_mutex_init(&self->lock, NULL);
-  int32_t code = sqlite_open(&self->providers, where->provider_store_path, settings_migrations, error);
-  code = code != MLOOM_OK ? code : sqlite_open(&self->runtime, where->runtime_store_path, settings_migrations, error);
-  code = code != MLOOM_OK ? code : sqlite_open(&self->state, where->state_store_path, state_migrations, error);
+  int32_t code = open_servers(self, where, error);
+  code = code != MLOOM_OK ? code : open_files(self, where, error);
   code = code != MLOOM_OK ? code : store_keys_open(&self->keys, where->secret_key_path, error);
+  if (code == MLOOM_OK && database_is_shared(self->providers)) {
+    code = database_transact(self->providers, check_mark, self, error);
+  }
   if (code != MLOOM_OK) {
     store_close(self);
     return code;
@@ -70,27 +146,40 @@ void store_close(store *self) {
   if (self == NULL) {
     return;
   }
-  sqlite_close(self->providers);
-  sqlite_close(self->runtime);
-  sqlite_close(self->state);
+  store_unwatch(self);
+  database *const opened[] = {self->providers, self->runtime, self->jobs, self->audit, self->live};
+  for (size_t i = 0; i < sizeof opened / sizeof opened[0]; i++) {
+    int is_new = 1;
+    for (size_t j = 0; j < i; j++) {
+      is_new &= opened[j] != opened[i];
+    }
+    if (is_new) {
+      database_close(opened[i]);
+    }
+  }
   store_keys_free(self->keys);
   pthread_mutex_destroy(&self->lock);
   free(self);
 }
 
+const char *store_place(const store *self, int part) {
+  const database *const places[] = {self->providers, self->runtime, self->jobs, self->audit, self->live};
+  return database_name(places[part]);
+}
+
 /* ---- Settings ---- */
 
-static sqlite_file *file_of(store *self, const char *owner) {
+static database *database_of(store *self, const char *owner) {
   return strcmp(owner, "worker") == 0 ? self->runtime : self->providers;
 }
 
-/* In a transaction: a rotation of keys that goes on meanwhile waits for it, and seals this value again, or has begun
- * before it, and its new key is found here. */
+/* In a transaction that has taken the turn: a rotation of keys that goes on meanwhile waits for it, and seals this value
+ * again, or has begun before it, and its new key is found here. */
 static int32_t write_setting(store *self, const store_change *change, mloom_error *error) {
-  sqlite_file *file = file_of(self, change->owner);
+  database *settings = database_of(self, change->owner);
   if (change->value == NULL) {
-    return sqlite_run(file, error, "DELETE FROM setting WHERE owner = ? AND field = ?", "tt", change->owner,
-                      change->field);
+    return database_write(NULL, settings, error, "DELETE FROM setting WHERE owner = ? AND field = ?", "tt",
+                          change->owner, change->field);
   }
   char *sealed = NULL;
   if (change->secret) {
@@ -104,47 +193,42 @@ static int32_t write_setting(store *self, const store_change *change, mloom_erro
     }
   }
   int32_t code =
-      sqlite_run(file, error,
-                 "INSERT INTO setting VALUES (?, ?, ?, ?, ?) ON CONFLICT (owner, field) DO UPDATE SET value = "
-                 "excluded.value, sealed = excluded.sealed, changed_ms = excluded.changed_ms",
-                 "tttii", change->owner, change->field, sealed != NULL ? sealed : change->value,
-                 (int64_t)(sealed != NULL), store_now_ms());
+      database_write(NULL, settings, error,
+                     "INSERT INTO setting VALUES (?, ?, ?, ?, now_ms()) ON CONFLICT (owner, field) DO UPDATE SET value "
+                     "= excluded.value, sealed = excluded.sealed, changed_ms = excluded.changed_ms",
+                     "ttti", change->owner, change->field, sealed != NULL ? sealed : change->value,
+                     (int64_t)(sealed != NULL));
   free(sealed);
   return code;
 }
 
-static int32_t write_part(store *self, sqlite_file *file, const store_change *changes, size_t count,
-                          mloom_error *error) {
-  int32_t code = sqlite_begin(file, error);
-  if (code != MLOOM_OK) {
-    return code;
+typedef struct settings_writing {
+  store *self;
+  const store_change *changes;
+  size_t count;
+} settings_writing;
+
+static int32_t write_changes(database *settings, void *userdata, mloom_error *error) {
+  const settings_writing *told = userdata;
+  int32_t code = take_turn(settings, 1, error);
+  for (size_t i = 0; code == MLOOM_OK && i < told->count; i++) {
+    code = write_setting(told->self, &told->changes[i], error);
   }
-  for (size_t i = 0; code == MLOOM_OK && i < count; i++) {
-    code = file_of(self, changes[i].owner) == file ? write_setting(self, &changes[i], error) : MLOOM_OK;
-  }
-  code = code != MLOOM_OK
-             ? code
-             : sqlite_run(file, error, "UPDATE counter SET value = value + 1 WHERE name = 'version'", NULL);
-  if (code != MLOOM_OK) {
-    sqlite_rollback(file);
-    return code;
-  }
-  return sqlite_commit(file, error);
+  return code;
 }
 
 int32_t store_write_settings(store *self, const store_change *changes, size_t count, mloom_error *error) {
   STORE_HOLD(self);
-  int parts[2] = {0, 0};
+  settings_writing told = {self, changes, count};
+  database *settings = count == 0 ? self->providers : database_of(self, changes[0].owner);
   for (size_t i = 0; i < count; i++) {
-    parts[file_of(self, changes[i].owner) == self->runtime] = 1;
+    if (database_of(self, changes[i].owner) != settings) {
+      /* Two files have no common transaction. */
+      return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS, "write them one after the other",
+                             "settings of a provider and of the worker cannot be written together");
+    }
   }
-  if (parts[0] && parts[1]) {
-    /* Two files have no common transaction. */
-    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS, "write them one after the other",
-                           "settings of a provider and of the worker cannot be written together");
-  }
-  int32_t code = parts[0] ? write_part(self, self->providers, changes, count, error) : MLOOM_OK;
-  return code == MLOOM_OK && parts[1] ? write_part(self, self->runtime, changes, count, error) : code;
+  return count == 0 ? MLOOM_OK : database_transact(settings, write_changes, &told, error);
 }
 
 typedef struct settings_reading {
@@ -193,26 +277,32 @@ static void take_setting(settings_reading *reading, const char *owner, const cha
   mloom_seal_release(&opened);
 }
 
-static int32_t read_part(settings_reading *reading, sqlite_file *file, mloom_error *error) {
-  sqlite_statement *statement = NULL;
-  int32_t code = sqlite_prepare(&statement, file, error,
-                                "SELECT owner, field, value, sealed FROM setting ORDER BY owner, field", NULL);
+static int32_t read_part(settings_reading *reading, database *settings, int providers, int worker,
+                         mloom_error *error) {
+  database_rows *rows = NULL;
+  int32_t code = database_read(&rows, settings, error,
+                               "SELECT owner, field, value, sealed FROM setting WHERE CASE owner WHEN 'worker' THEN ?1 "
+                               "ELSE ?2 END <> 0 ORDER BY owner, field",
+                               "ii", (int64_t)worker, (int64_t)providers);
   int32_t step = code;
-  while (code == MLOOM_OK && (step = sqlite_step(statement, error)) == 1) {
-    take_setting(reading, sqlite_text(statement, 0), sqlite_text(statement, 1), sqlite_text(statement, 2),
-                 sqlite_integer(statement, 3) != 0);
+  while (code == MLOOM_OK && (step = database_step(rows, error)) == 1) {
+    take_setting(reading, database_text(rows, 0), database_text(rows, 1), database_text(rows, 2),
+                 database_integer(rows, 3) != 0);
   }
-  sqlite_finish(statement);
+  database_finish(rows);
   return step < 0 ? step : MLOOM_OK;
 }
 
 static int32_t read_settings(settings_reading *reading, int providers, int worker, mloom_error *error) {
+  const store *self = reading->self;
   reading->stale = 0;
   reading->root = mloom_json_new_object();
   reading->providers = mloom_json_new_object();
   mloom_json_set(reading->root, "providers", reading->providers);
-  int32_t code = providers ? read_part(reading, reading->self->providers, error) : MLOOM_OK;
-  code = code == MLOOM_OK && worker ? read_part(reading, reading->self->runtime, error) : code;
+  int32_t code = read_part(reading, self->providers, providers, worker, error);
+  if (code == MLOOM_OK && self->runtime != self->providers) {
+    code = read_part(reading, self->runtime, providers, worker, error);
+  }
   code = code == MLOOM_OK && reading->root == NULL ? mloom_error_memory(error) : code;
   if (code != MLOOM_OK || reading->stale) {
     mloom_json_wipe(reading->root);
@@ -238,54 +328,52 @@ int32_t store_read_settings(store *self, int providers, int worker, mloom_json *
   return code;
 }
 
-static int64_t version_of(sqlite_file *file) {
-  sqlite_statement *statement = NULL;
+static int64_t version_of(database *settings) {
+  database_rows *rows = NULL;
   int64_t version = 0;
-  if (sqlite_prepare(&statement, file, NULL, "SELECT value FROM counter WHERE name = 'version'", NULL) == MLOOM_OK &&
-      sqlite_step(statement, NULL) == 1) {
-    version = sqlite_integer(statement, 0);
+  if (database_read(&rows, settings, NULL, "SELECT value FROM counter WHERE name = 'version'", NULL) == MLOOM_OK &&
+      database_step(rows, NULL) == 1) {
+    version = database_integer(rows, 0);
   }
-  sqlite_finish(statement);
+  database_finish(rows);
   return version;
 }
 
 int64_t store_settings_version(store *self) {
   STORE_HOLD(self);
-  return version_of(self->providers) + version_of(self->runtime);
+  return version_of(self->providers) + (self->runtime == self->providers ? 0 : version_of(self->runtime));
 }
 
 /* Seals again what is sealed under an older key. */
-static int32_t reseal_part(store *self, sqlite_file *file, mloom_error *error) {
-  sqlite_statement *statement = NULL;
-  int32_t code = sqlite_begin(file, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  code = sqlite_prepare(&statement, file, error, "SELECT owner, field, value FROM setting WHERE sealed = 1", NULL);
+static int32_t reseal_part(database *settings, void *userdata, mloom_error *error) {
+  store *self = userdata;
+  database_rows *rows = NULL;
+  int32_t code = take_turn(settings, 0, error);
+  code = code != MLOOM_OK ? code
+                          : database_read(&rows, settings, error,
+                                          "SELECT owner, field, value FROM setting WHERE sealed = 1", NULL);
   int32_t step = code;
-  while (code == MLOOM_OK && (step = sqlite_step(statement, error)) == 1) {
-    const char *owner = sqlite_text(statement, 0), *field = sqlite_text(statement, 1);
+  while (code == MLOOM_OK && (step = database_step(rows, error)) == 1) {
+    const char *owner = database_text(rows, 0), *field = database_text(rows, 1);
     mloom_bytes value = {NULL, 0};
-    code = mloom_unseal_value(&value, store_keys_seal(self->keys), owner, field, sqlite_text(statement, 2), error);
+    code = mloom_unseal_value(&value, store_keys_seal(self->keys), owner, field, database_text(rows, 2), error);
     if (code == MLOOM_OK) {
       const store_change change = {owner, field, value.data, 1};
       code = write_setting(self, &change, error);
     }
     mloom_seal_release(&value);
   }
-  sqlite_finish(statement);
+  database_finish(rows);
   code = step < 0 ? step : code;
-  if (code != MLOOM_OK) {
-    sqlite_rollback(file);
-    return code;
-  }
-  return sqlite_commit(file, error);
+  return code == MLOOM_OK && database_is_shared(settings) ? write_mark(self, error) : code;
 }
 
 static int32_t reseal(void *userdata, mloom_error *error) {
   store *self = userdata;
-  int32_t code = reseal_part(self, self->providers, error);
-  return code != MLOOM_OK ? code : reseal_part(self, self->runtime, error);
+  int32_t code = database_transact(self->providers, reseal_part, self, error);
+  return code != MLOOM_OK || self->runtime == self->providers
+             ? code
+             : database_transact(self->runtime, reseal_part, self, error);
 }
 
 void store_fingerprint_key(store *self, char out[MLOOM_FINGERPRINT_KEY_SIZE]) {
@@ -302,29 +390,55 @@ int32_t store_rotate_key(store *self, mloom_error *error) {
 
 int32_t store_add_audit(store *self, const char *kind, const char *subject, const char *text, mloom_error *error) {
   STORE_HOLD(self);
-  return sqlite_run(self->state, error, "INSERT INTO audit (time_ms, kind, subject, text) VALUES (?, ?, ?, ?)", "ittt",
-                    store_now_ms(), kind, subject, text);
+  return database_run(NULL, self->audit, error,
+                      "INSERT INTO audit (time_ms, kind, subject, text) VALUES (now_ms(), ?, ?, ?)", "ttt", kind,
+                      subject, text);
+}
+
+/* Returns 1 when there may be more. */
+static int bring_one(store *self) {
+  database_rows *rows = NULL;
+  int brought = database_read(&rows, self->jobs, NULL,
+                              "SELECT sequence, time_ms, kind, subject, text, token FROM audit WHERE token <> '' ORDER "
+                              "BY sequence LIMIT 1",
+                              NULL) == MLOOM_OK &&
+                database_step(rows, NULL) == 1 &&
+                database_run(NULL, self->audit, NULL,
+                             "INSERT INTO audit (time_ms, kind, subject, text, token) VALUES (?, ?, ?, ?, ?) ON "
+                             "CONFLICT DO NOTHING",
+                             "itttt", database_integer(rows, 1), database_text(rows, 2), database_text(rows, 3),
+                             database_text(rows, 4), database_text(rows, 5)) == MLOOM_OK;
+  int64_t sequence = brought ? database_integer(rows, 0) : 0;
+  database_finish(rows);
+  return brought &&
+         database_run(NULL, self->jobs, NULL, "DELETE FROM audit WHERE sequence = ?", "i", sequence) == MLOOM_OK;
+}
+
+void store_bring_ends(store *self) {
+  while (self->audit != self->jobs && bring_one(self)) {
+  }
 }
 
 int32_t store_each_audit(store *self, const store_audit_filter *filter,
                          void (*fn)(const store_audit_entry *entry, void *userdata), void *userdata,
                          mloom_error *error) {
   STORE_HOLD(self);
-  sqlite_statement *statement = NULL;
-  int32_t code = sqlite_prepare(
-      &statement, self->state, error,
+  database_rows *rows = NULL;
+  store_bring_ends(self);
+  int32_t code = database_read(
+      &rows, self->audit, error,
       "SELECT sequence, time_ms, kind, subject, text FROM audit WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR "
       "instr(subject, ?2) > 0) AND (?3 = 0 OR sequence < ?3) ORDER BY sequence DESC LIMIT ?4",
       "ttii", filter->kind, filter->subject, filter->before, (int64_t)filter->limit);
   int32_t step = code;
-  while (code == MLOOM_OK && (step = sqlite_step(statement, error)) == 1) {
-    const store_audit_entry entry = {.sequence = sqlite_integer(statement, 0),
-                                     .time_ms = sqlite_integer(statement, 1),
-                                     .kind = sqlite_text(statement, 2),
-                                     .subject = sqlite_text(statement, 3),
-                                     .text = sqlite_text(statement, 4)};
+  while (code == MLOOM_OK && (step = database_step(rows, error)) == 1) {
+    const store_audit_entry entry = {.sequence = database_integer(rows, 0),
+                                     .time_ms = database_integer(rows, 1),
+                                     .kind = database_text(rows, 2),
+                                     .subject = database_text(rows, 3),
+                                     .text = database_text(rows, 4)};
     fn(&entry, userdata);
   }
-  sqlite_finish(statement);
+  database_finish(rows);
   return step < 0 ? step : MLOOM_OK;
 }

@@ -12,9 +12,27 @@
 
 typedef struct store store;
 
-/* Opens, makes or migrates the files of the deployment. MLOOM_E_UNSUPPORTED: they were written by a newer version. */
+/* Opens, makes or migrates the files and databases of the deployment. MLOOM_E_UNSUPPORTED: they were written by a newer
+ * version. MLOOM_E_UNAVAILABLE: a database is away, and may come. */
 int32_t store_open(store **out, const deployment *where, mloom_error *error);
 void store_close(store *store);
+
+#define STORE_PROVIDERS 0
+#define STORE_RUNTIME 1
+#define STORE_JOBS 2
+#define STORE_AUDIT 3
+#define STORE_EVENTS 4
+/* Where one of these lies: the path of a file, or "database at host". Borrowed. */
+const char *store_place(const store *store, int part);
+
+/* ---- Other daemons ---- */
+
+/* Another daemon has written to a database that both use. settings: to settings, those of owner ("worker" or a
+ * provider's id; NULL: anybody's); else to jobs, events or the audit. Called from threads of the store's. */
+typedef void (*store_changed_fn)(int settings, const char *owner, void *userdata);
+/* Has fn called from now on, until store_unwatch. Nothing to do for files, which belong to one daemon. */
+int32_t store_watch(store *store, store_changed_fn fn, void *userdata, mloom_error *error);
+void store_unwatch(store *store);
 
 /* ---- Settings ---- */
 
@@ -97,8 +115,8 @@ int32_t store_get_job(store *store, const char *id, store_job_fn fn, void *userd
 int32_t store_each_job(store *store, const char *state, int64_t before_ms, uint32_t limit, store_job_fn fn,
                        void *userdata, mloom_error *error);
 /* Takes the oldest pending job, or one whose lease has run out, whose provider is in ready (a comma-separated list with
- * commas at both ends; NULL: any): it is running then, leased to executor until lease_ms from now. MLOOM_E_NOT_FOUND:
- * none. */
+ * commas at both ends; NULL: any): it is running then, leased to executor until lease_ms from now, by the clock of the
+ * database. MLOOM_E_NOT_FOUND: none. */
 int32_t store_claim_job(store *store, const char *executor, const char *ready, int64_t lease_ms, store_job_fn fn,
                         void *userdata, mloom_error *error);
 /* 1 when a claim with ready would find a job. */
@@ -106,7 +124,8 @@ int store_has_job(store *store, const char *ready);
 /* Lengthens the lease. MLOOM_E_CONFLICT: another executor has the job now. *cancelled is 1 when it shall end. */
 int32_t store_renew_lease(store *store, const char *id, const char *executor, int64_t lease_ms, int *cancelled,
                           mloom_error *error);
-/* The end of a job that executor runs. MLOOM_E_CONFLICT: it has ended, or another executor has it. */
+/* The end of a job that executor runs; the same end may be told again. MLOOM_E_CONFLICT: it has ended in another way, or
+ * another executor has it. */
 int32_t store_end_job(store *store, const char *id, const char *executor, const char *state, const char *reason,
                       const char *result, const char *diff, mloom_error *error);
 /* Gives a running job back: it waits again, or ends when it was cancelled. This attempt does not count. */

@@ -111,8 +111,8 @@ static int32_t check_url(const deployment *self, const char *field, mloom_error 
                                             setting.origin_name, why.message);
 }
 
-/* Where settings, jobs, audit and events lie. What has no URL of its own lies in the shared database; without that, audit
- * and events lie with the jobs. An executor keeps nothing that others would need: its files will do. */
+/* Where settings, jobs, audit and events lie. What has no URL of its own lies in the shared database; without that,
+ * audit and events lie with the jobs. An executor keeps nothing that others would need: its files will do. */
 static int32_t find_databases(deployment *self, mloom_error *error) {
   static const char *const own[DEPLOYMENT_STORES] = {"config_db_url", "gateway_db_url", "audit_db_url", "live_db_url"};
   const mloom_bytes shared = deployment_secret(self, "database_url");

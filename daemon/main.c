@@ -26,6 +26,7 @@
 #define EXIT_USAGE 2
 #define FIRST_SOCKET 3
 #define FILES_WANTED 4096
+#define DATABASE_WAIT_SECONDS 30
 
 extern char **environ;
 
@@ -104,13 +105,27 @@ static int32_t start_server(application *self, mloom_error *error) {
   return code;
 }
 
-static void refresh(application *self) {
+static void refresh_providers(application *self) {
   mloom_error why = MLOOM_ERROR_INIT;
   if (catalogue_refresh(self->catalogue, &why) != MLOOM_OK ||
       (self->exports != NULL && exports_refresh(self->exports, &why) != MLOOM_OK)) {
     mloom_log_write(&self->log, MLOOM_LOG_ERROR, "providers", "%s; %s", why.message, why.remedy);
   }
+}
+
+static void refresh(application *self) {
+  refresh_providers(self);
   (void)catalogue_check(self->catalogue, NULL, 0, NULL);
+  app_wake(self);
+}
+
+/* Another daemon has written to the database that we share. */
+static void follow_store(int settings, const char *owner, void *userdata) {
+  application *self = userdata;
+  if (settings) {
+    refresh_providers(self);
+    (void)catalogue_check(self->catalogue, owner != NULL && strcmp(owner, "worker") == 0 ? NULL : owner, 0, NULL);
+  }
   app_wake(self);
 }
 
@@ -168,6 +183,7 @@ static int32_t start(application *self, mloom_error *error) {
   code = code != MLOOM_OK ? code : guard_new(&self->guard, &self->deployment, 0, error);
   code = code == MLOOM_OK && !is_executor ? start_gateway_side(self, error) : code;
   code = code != MLOOM_OK ? code : start_server(self, error);
+  code = code != MLOOM_OK ? code : store_watch(self->store, follow_store, self, error);
   if (code != MLOOM_OK) {
     return code;
   }
@@ -197,6 +213,9 @@ static void stop(application *self) {
   self->runner = NULL;
   pthread_mutex_unlock(&self->lock);
   runner_free(ended);
+  if (self->store != NULL) {
+    store_unwatch(self->store);
+  }
   /* Handlers use all that is freed here, and checks that end wake the server. */
   http_server_stop(self->server);
   catalogue_stop(self->catalogue);
@@ -215,6 +234,26 @@ static int wait_for_signal(const sigset_t *signals) {
   return number;
 }
 
+/* A database that is away may be starting as we are. */
+static int32_t open_store(application *self, const sigset_t *signals, mloom_error *error) {
+  const struct timespec pause = {.tv_sec = 1};
+  int32_t code = MLOOM_OK;
+  for (int i = 0; i <= DATABASE_WAIT_SECONDS; i++) {
+    code = store_open(&self->store, &self->deployment, error);
+    if (code != MLOOM_E_UNAVAILABLE) {
+      break;
+    }
+    if (i == 0) {
+      mloom_log_write(&self->log, MLOOM_LOG_WARNING, "store", "%s; waiting for it", error->message);
+      notify("STATUS=waiting for the database");
+    }
+    if (sigtimedwait(signals, NULL, &pause) > 0) {
+      break;
+    }
+  }
+  return code;
+}
+
 static int serve(application *self) {
   mloom_error error = MLOOM_ERROR_INIT;
   sigset_t signals;
@@ -224,9 +263,7 @@ static int serve(application *self) {
   sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
   signal(SIGPIPE, SIG_IGN);
-  int status = store_open(&self->store, &self->deployment, &error) == MLOOM_OK && start(self, &error) == MLOOM_OK
-                   ? 0
-                   : complain(&error);
+  int status = open_store(self, &signals, &error) == MLOOM_OK && start(self, &error) == MLOOM_OK ? 0 : complain(&error);
   if (status == 0) {
     (void)store_add_audit(self->store, "daemon", self->deployment.name, "started", NULL);
     int number = wait_for_signal(&signals);

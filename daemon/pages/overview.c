@@ -119,6 +119,7 @@ void page_home(app_call *call) {
 }
 
 void page_health(app_call *call) {
+  const store *places = call->app->store;
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
   const mloom_json *plugins = mloom_json_member(document, "plugins");
@@ -127,10 +128,13 @@ void page_health(app_call *call) {
            "<section class=\"card\"><h2>Stores</h2><table><tbody>"
            "<tr><th scope=\"row\">Provider settings</th><td><code>%s</code></td></tr>"
            "<tr><th scope=\"row\">Runtime settings</th><td><code>%s</code></td></tr>"
-           "<tr><th scope=\"row\">Jobs and audit</th><td><code>%s</code></td></tr>"
+           "<tr><th scope=\"row\">Jobs</th><td><code>%s</code></td></tr>"
+           "<tr><th scope=\"row\">Audit</th><td><code>%s</code></td></tr>"
+           "<tr><th scope=\"row\">Events</th><td><code>%s</code></td></tr>"
            "<tr><th scope=\"row\">Key of stored secrets</th><td><code>%s</code></td></tr></tbody></table></section>",
-           call->app->deployment.provider_store_path, call->app->deployment.runtime_store_path,
-           call->app->deployment.state_store_path, call->app->deployment.secret_key_path);
+           store_place(places, STORE_PROVIDERS), store_place(places, STORE_RUNTIME), store_place(places, STORE_JOBS),
+           store_place(places, STORE_AUDIT), store_place(places, STORE_EVENTS),
+           call->app->deployment.secret_key_path);
   html_add(out, "<section class=\"card\" data-live=\"plugins\"><h2>Plugins</h2><div class=\"scroll\" tabindex=\"0\" "
                 "role=\"region\" "
                 "aria-label=\"Plugins\"><table><thead><tr><th>Plugin</th><th>Version</th><th>Offers</th><th>State</"

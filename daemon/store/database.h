@@ -21,8 +21,8 @@ const char *database_name(const database *self);
 /* 1 when other daemons may use it at the same time. */
 int database_is_shared(const database *self);
 
-/* Of a statement that answers rows. One that writes (RETURNING) belongs in a transaction. MLOOM_E_UNAVAILABLE: the server
- * is away for now. */
+/* Of a statement that answers rows. One that writes (RETURNING) belongs in a transaction. MLOOM_E_UNAVAILABLE: the
+ * server is away for now. */
 int32_t database_read(database_rows **out, database *self, mloom_error *error, const char *sql, const char *format,
                       ...);
 /* 1: a row; 0: the end; negative: an error. */

@@ -9,8 +9,7 @@
 
 /* A driver's name is of letters, digits and "_". */
 static int is_driver(const char *text, size_t size) {
-  return size > 1 && text[0] == '+' &&
-         strspn(text + 1, "abcdefghijklmnopqrstuvwxyz0123456789_") >= size - 1;
+  return size > 1 && text[0] == '+' && strspn(text + 1, "abcdefghijklmnopqrstuvwxyz0123456789_") >= size - 1;
 }
 
 int32_t database_url_normalize(mloom_buffer *out, mloom_bytes url, mloom_error *error) {

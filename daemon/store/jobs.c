@@ -12,14 +12,14 @@
   "id, state, title, key, provider, model, executor, reason, created_ms, started_ms, ended_ms, attempts, " \
   "cancel_requested"
 /* ?1 is the list of providers. */
-#define CLAIMABLE                                                                                                \
+#define CLAIMABLE                                                                                                 \
   "(state = 'pending' OR (state = 'running' AND lease_until_ms < now_ms())) AND cancel_requested = 0 AND (?1 IS " \
   "NULL OR provider = '' OR instr(?1, ',' || provider || ',') > 0)"
 /* lock: where several may look for a job at the same time, nobody waits for one that another is about to take. */
-#define CLAIM(lock)                                                                                                  \
-  "UPDATE job SET state = 'running', executor = ?2, reason = '', started_ms = now_ms(), attempts = attempts + 1, "    \
-  "lease_until_ms = now_ms() + ?3 WHERE id = (SELECT id FROM job WHERE " CLAIMABLE " ORDER BY created_ms, id LIMIT 1" \
-  lock ") RETURNING id"
+#define CLAIM(lock)                                                                                                \
+  "UPDATE job SET state = 'running', executor = ?2, reason = '', started_ms = now_ms(), attempts = attempts + 1, " \
+  "lease_until_ms = now_ms() + ?3 WHERE id = (SELECT id FROM job WHERE " CLAIMABLE                                 \
+  " ORDER BY created_ms, id LIMIT 1" lock ") RETURNING id"
 #define ATTEMPT_LIMIT 3
 #define JOB_ID_ROOM 65
 #define WHOLE HEAD ", document, result, diff"
@@ -137,10 +137,10 @@ static int32_t claim(database *jobs, void *userdata, mloom_error *error) {
   database_finish(told->row);
   told->row = NULL;
   int32_t code = end_lost_jobs(jobs, error);
-  code = code != MLOOM_OK ? code
-                          : database_read(&row, jobs, error,
-                                          database_is_shared(jobs) ? CLAIM(" FOR UPDATE SKIP LOCKED") : CLAIM(""),
-                                          "tti", told->ready, told->executor, told->lease_ms);
+  code = code != MLOOM_OK
+             ? code
+             : database_read(&row, jobs, error, database_is_shared(jobs) ? CLAIM(" FOR UPDATE SKIP LOCKED") : CLAIM(""),
+                             "tti", told->ready, told->executor, told->lease_ms);
   int32_t step = code;
   while (code == MLOOM_OK && (step = database_step(row, error)) == 1) {
     snprintf(id, sizeof id, "%s", database_text(row, 0));
@@ -228,11 +228,11 @@ static int32_t is_told_again(database *jobs, const ending *told, mloom_error *er
 static int32_t end(database *jobs, void *userdata, mloom_error *error) {
   const ending *told = userdata;
   int64_t ended = 0;
-  int32_t code = database_write(&ended, jobs, error,
-                                "UPDATE job SET state = ?, reason = ?, result = ?, diff = ?, ended_ms = now_ms(), "
-                                "lease_until_ms = 0 WHERE id = ? AND executor = ? AND state = 'running'",
-                                "tttttt", told->state, told->reason, told->result, told->diff, told->id,
-                                told->executor);
+  int32_t code =
+      database_write(&ended, jobs, error,
+                     "UPDATE job SET state = ?, reason = ?, result = ?, diff = ?, ended_ms = now_ms(), "
+                     "lease_until_ms = 0 WHERE id = ? AND executor = ? AND state = 'running'",
+                     "tttttt", told->state, told->reason, told->result, told->diff, told->id, told->executor);
   return code == MLOOM_OK && ended == 0 ? is_told_again(jobs, told, error) : code;
 }
 
@@ -300,10 +300,9 @@ int32_t store_each_event(store *self, const char *job, int64_t after,
                          mloom_error *error) {
   STORE_HOLD(self);
   database_rows *row = NULL;
-  int32_t code =
-      database_read(&row, self->live, error,
-                    "SELECT sequence, text FROM event WHERE job = ? AND sequence > ? ORDER BY sequence LIMIT 500", "ti",
-                    job, after);
+  int32_t code = database_read(
+      &row, self->live, error,
+      "SELECT sequence, text FROM event WHERE job = ? AND sequence > ? ORDER BY sequence LIMIT 500", "ti", job, after);
   int32_t step = code;
   while (code == MLOOM_OK && (step = database_step(row, error)) == 1) {
     fn(database_integer(row, 0), database_text(row, 1), userdata);

@@ -29,8 +29,8 @@
 #define OLDEST_SERVER 130000
 #define TEXT_TYPE 25
 #define INTEGER_TYPE 20
-#define SESSION                                                                                             \
-  "SET search_path = mergeloomd; SET statement_timeout = '12s'; SET lock_timeout = '8s'; "                  \
+#define SESSION                                                                            \
+  "SET search_path = mergeloomd; SET statement_timeout = '12s'; SET lock_timeout = '8s'; " \
   "SET idle_in_transaction_session_timeout = '20s'; SET client_min_messages = error"
 
 typedef struct postgresql {
@@ -206,16 +206,16 @@ static int32_t prepare_session(const char *name, PGconn *connection, int64_t dea
                            encoding);
   }
   PGresult *result = PQsendQuery(connection, SESSION) ? await_result(connection, deadline_ms) : NULL;
-  int32_t code = result != NULL && is_good(result) ? MLOOM_OK
-                                                   : fail_to_connect(name, connection, result == NULL, error);
+  int32_t code =
+      result != NULL && is_good(result) ? MLOOM_OK : fail_to_connect(name, connection, result == NULL, error);
   PQclear(result);
   return code;
 }
 
 static int32_t connect_server(PGconn **out, const char *name, const mloom_secret *url, mloom_error *error) {
   /* What stands after the URL is stronger than it, what stands before it is weaker. */
-  static const char *const names[] = {
-      "gssencmode", "fallback_application_name", "keepalives_idle", "dbname", "client_encoding", NULL};
+  static const char *const names[] = {"gssencmode", "fallback_application_name", "keepalives_idle",
+                                      "dbname",     "client_encoding",           NULL};
   const char *const values[] = {"disable", "mergeloomd", "30", mloom_secret_bytes(url).data, "UTF8", NULL};
   int64_t deadline_ms = now_ms() + CONNECT_MS;
   PostgresPollingStatusType state = PGRES_POLLING_WRITING;
@@ -307,9 +307,9 @@ static int32_t translate(mloom_buffer *out, const char *sql) {
 
 /* One statement of sql, or several without parameters. */
 static int32_t execute(postgresql *self, PGresult **out, const char *sql, const parameters *given, mloom_error *error) {
-  int sent = given == NULL ? PQsendQuery(self->connection, sql)
-                           : PQsendQueryParams(self->connection, sql, given->count, given->types, given->values, NULL,
-                                               NULL, 0);
+  int sent = given == NULL
+                 ? PQsendQuery(self->connection, sql)
+                 : PQsendQueryParams(self->connection, sql, given->count, given->types, given->values, NULL, NULL, 0);
   PGresult *result = sent ? await_result(self->connection, now_ms() + STATEMENT_MS) : NULL;
   if (result == NULL || !is_good(result)) {
     int32_t code = fail(self, result, error);
@@ -436,10 +436,9 @@ static int32_t settle(postgresql *self, const parameters *token, mloom_error *er
     self->may_retry = 0;
     poll(NULL, 0, PAUSE_MS);
   }
-  return mloom_error_set(error, MLOOM_E_UNAVAILABLE, MLOOM_DOMAIN_SYSTEM,
-                         "look whether it is there before you write it again",
-                         "the database %s was lost while it was writing: whether it has is not known yet",
-                         self->base.name);
+  return mloom_error_set(
+      error, MLOOM_E_UNAVAILABLE, MLOOM_DOMAIN_SYSTEM, "look whether it is there before you write it again",
+      "the database %s was lost while it was writing: whether it has is not known yet", self->base.name);
 }
 
 static int32_t commit(database *database_, mloom_error *error) {
@@ -516,7 +515,8 @@ static int32_t migrate_part(database *self, const schema_part *part, mloom_error
   }
   int32_t code = read_number(self, &version, error, "SELECT version FROM part WHERE name = ?", part->name);
   if (code == MLOOM_OK && version > count) {
-    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM, "use the newer version, or another database",
+    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM,
+                           "use the newer version, or another database",
                            "a newer version of this daemon has written to the database %s", self->name);
   }
   for (int64_t i = version; code == MLOOM_OK && i < count; i++) {
@@ -535,9 +535,9 @@ static int32_t migrate(database *self, void *userdata, mloom_error *error) {
   int64_t is_there = 0;
   /* The number is as good as any that nobody else takes. */
   int32_t code = execute((postgresql *)self, NULL, "SELECT pg_advisory_xact_lock(7881299347898368)", NULL, error);
-  code = code != MLOOM_OK ? code
-                          : read_number(self, &is_there, error,
-                                        "SELECT 1 FROM pg_namespace WHERE nspname = 'mergeloomd'", NULL);
+  code = code != MLOOM_OK
+             ? code
+             : read_number(self, &is_there, error, "SELECT 1 FROM pg_namespace WHERE nspname = 'mergeloomd'", NULL);
   if (code == MLOOM_OK && !is_there) {
     code = execute((postgresql *)self, NULL, "CREATE SCHEMA mergeloomd", NULL, error);
   }
@@ -631,8 +631,7 @@ void postgresql_ear_free(postgresql_ear *self) {
 }
 
 static int32_t ask(postgresql_ear *self, const char *sql, mloom_error *error) {
-  PGresult *result =
-      PQsendQuery(self->connection, sql) ? await_result(self->connection, now_ms() + CONNECT_MS) : NULL;
+  PGresult *result = PQsendQuery(self->connection, sql) ? await_result(self->connection, now_ms() + CONNECT_MS) : NULL;
   int good = result != NULL && is_good(result);
   PQclear(result);
   if (good) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * PostgreSQL with errors of ours: the only file that knows libpq is postgresql.c; postgresql_absent.c stands in for it
- * where there is no libpq. A server that goes away costs time only: what is asked of it meanwhile is MLOOM_E_UNAVAILABLE
- * at once, and the connection comes back by itself.
+ * where there is no libpq. A server that goes away costs time only: what is asked of it meanwhile is
+ * MLOOM_E_UNAVAILABLE at once, and the connection comes back by itself.
  */
 #ifndef MERGELOOM_DAEMON_STORE_POSTGRESQL_H
 #define MERGELOOM_DAEMON_STORE_POSTGRESQL_H
@@ -12,7 +12,8 @@
 
 /* Connects to the server of url (the caller may wipe it afterwards) and brings its parts up to date, one daemon at a
  * time. The list ends with NULL. MLOOM_E_UNAVAILABLE: it is away and may come; MLOOM_E_DENIED, MLOOM_E_NOT_FOUND,
- * MLOOM_E_INVALID: it will never do; MLOOM_E_UNSUPPORTED: a newer daemon has written there, or this one has no libpq. */
+ * MLOOM_E_INVALID: it will never do; MLOOM_E_UNSUPPORTED: a newer daemon has written there, or this one has no libpq.
+ */
 int32_t postgresql_open(database **out, const char *url, const schema_part *const *parts, mloom_error *error);
 
 /* Hears what other daemons write to the database. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Settings and audit. By default there are three SQLite files, as the public chart names them: settings of providers,
- * settings of the worker, and the state: jobs, their events, the audit. Each of settings, jobs, audit and events may lie
- * in a PostgreSQL database instead.
+ * settings of the worker, and the state: jobs, their events, the audit. Each of settings, jobs, audit and events may
+ * lie in a PostgreSQL database instead.
  */
 #include "store/internal.h"
 
@@ -67,8 +67,8 @@ static int32_t open_files(store *self, const deployment *where, mloom_error *err
   int32_t code = MLOOM_OK;
   if (self->providers == NULL) {
     code = sqlite_open(&self->providers, where->provider_store_path, schema_file_settings, error);
-    code = code != MLOOM_OK ? code
-                            : sqlite_open(&self->runtime, where->runtime_store_path, schema_file_settings, error);
+    code =
+        code != MLOOM_OK ? code : sqlite_open(&self->runtime, where->runtime_store_path, schema_file_settings, error);
   }
   if (code == MLOOM_OK && self->jobs == NULL) {
     code = sqlite_open(&self->jobs, where->state_store_path, schema_file_state, error);
@@ -173,8 +173,8 @@ static database *database_of(store *self, const char *owner) {
   return strcmp(owner, "worker") == 0 ? self->runtime : self->providers;
 }
 
-/* In a transaction that has taken the turn: a rotation of keys that goes on meanwhile waits for it, and seals this value
- * again, or has begun before it, and its new key is found here. */
+/* In a transaction that has taken the turn: a rotation of keys that goes on meanwhile waits for it, and seals this
+ * value again, or has begun before it, and its new key is found here. */
 static int32_t write_setting(store *self, const store_change *change, mloom_error *error) {
   database *settings = database_of(self, change->owner);
   if (change->value == NULL) {
@@ -192,12 +192,11 @@ static int32_t write_setting(store *self, const store_change *change, mloom_erro
       return code;
     }
   }
-  int32_t code =
-      database_write(NULL, settings, error,
-                     "INSERT INTO setting VALUES (?, ?, ?, ?, now_ms()) ON CONFLICT (owner, field) DO UPDATE SET value "
-                     "= excluded.value, sealed = excluded.sealed, changed_ms = excluded.changed_ms",
-                     "ttti", change->owner, change->field, sealed != NULL ? sealed : change->value,
-                     (int64_t)(sealed != NULL));
+  int32_t code = database_write(
+      NULL, settings, error,
+      "INSERT INTO setting VALUES (?, ?, ?, ?, now_ms()) ON CONFLICT (owner, field) DO UPDATE SET value "
+      "= excluded.value, sealed = excluded.sealed, changed_ms = excluded.changed_ms",
+      "ttti", change->owner, change->field, sealed != NULL ? sealed : change->value, (int64_t)(sealed != NULL));
   free(sealed);
   return code;
 }
@@ -277,8 +276,7 @@ static void take_setting(settings_reading *reading, const char *owner, const cha
   mloom_seal_release(&opened);
 }
 
-static int32_t read_part(settings_reading *reading, database *settings, int providers, int worker,
-                         mloom_error *error) {
+static int32_t read_part(settings_reading *reading, database *settings, int providers, int worker, mloom_error *error) {
   database_rows *rows = NULL;
   int32_t code = database_read(&rows, settings, error,
                                "SELECT owner, field, value, sealed FROM setting WHERE CASE owner WHEN 'worker' THEN ?1 "
@@ -349,9 +347,9 @@ static int32_t reseal_part(database *settings, void *userdata, mloom_error *erro
   store *self = userdata;
   database_rows *rows = NULL;
   int32_t code = take_turn(settings, 0, error);
-  code = code != MLOOM_OK ? code
-                          : database_read(&rows, settings, error,
-                                          "SELECT owner, field, value FROM setting WHERE sealed = 1", NULL);
+  code = code != MLOOM_OK
+             ? code
+             : database_read(&rows, settings, error, "SELECT owner, field, value FROM setting WHERE sealed = 1", NULL);
   int32_t step = code;
   while (code == MLOOM_OK && (step = database_step(rows, error)) == 1) {
     const char *owner = database_text(rows, 0), *field = database_text(rows, 1);

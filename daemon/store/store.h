@@ -124,8 +124,8 @@ int store_has_job(store *store, const char *ready);
 /* Lengthens the lease. MLOOM_E_CONFLICT: another executor has the job now. *cancelled is 1 when it shall end. */
 int32_t store_renew_lease(store *store, const char *id, const char *executor, int64_t lease_ms, int *cancelled,
                           mloom_error *error);
-/* The end of a job that executor runs; the same end may be told again. MLOOM_E_CONFLICT: it has ended in another way, or
- * another executor has it. */
+/* The end of a job that executor runs; the same end may be told again. MLOOM_E_CONFLICT: it has ended in another way,
+ * or another executor has it. */
 int32_t store_end_job(store *store, const char *id, const char *executor, const char *state, const char *reason,
                       const char *result, const char *diff, mloom_error *error);
 /* Gives a running job back: it waits again, or ends when it was cancelled. This attempt does not count. */

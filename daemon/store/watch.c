@@ -122,8 +122,7 @@ static void *listen_to_others(void *userdata) {
   store_watcher *watcher = userdata;
   while (!rest(watcher, 0)) {
     news heard = {0};
-    int32_t state =
-        postgresql_ear_wait(watcher->ear, SILENCE_MS, watcher->stop_fd, take_word, &heard, NULL);
+    int32_t state = postgresql_ear_wait(watcher->ear, SILENCE_MS, watcher->stop_fd, take_word, &heard, NULL);
     if (state != 1) {
       look(watcher, &heard);
     }
@@ -156,9 +155,9 @@ static int32_t watcher_new(store_watcher **out, store *self, database *heard, st
   }
   *watcher = (store_watcher){.self = self, .heard = heard, .fn = fn, .userdata = userdata};
   watcher->stop_fd = eventfd(0, EFD_CLOEXEC);
-  int32_t code = watcher->stop_fd < 0 ? mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM, NULL,
-                                                              "cannot watch the database")
-                                      : postgresql_ear_new(&watcher->ear, heard, error);
+  int32_t code = watcher->stop_fd < 0
+                     ? mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM, NULL, "cannot watch the database")
+                     : postgresql_ear_new(&watcher->ear, heard, error);
   look(watcher, &known);
   int failure = code == MLOOM_OK ? pthread_create(&watcher->thread, NULL, listen_to_others, watcher) : 0;
   if (code == MLOOM_OK && failure != 0) {

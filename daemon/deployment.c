@@ -115,10 +115,12 @@ static int32_t check_url(const deployment *self, const char *field, mloom_error 
  * audit and events lie with the jobs. An executor keeps nothing that others would need: its files will do. */
 static int32_t find_databases(deployment *self, mloom_error *error) {
   static const char *const own[DEPLOYMENT_STORES] = {"config_db_url", "gateway_db_url", "audit_db_url", "live_db_url"};
+  static const char *const known[] = {"database_url", "config_db_url",     "gateway_db_url", "audit_db_url",
+                                      "live_db_url",  "code_audit_db_url", "trace_db_url"};
   const mloom_bytes shared = deployment_secret(self, "database_url");
-  int32_t code = check_url(self, "database_url", error);
-  for (size_t i = 0; code == MLOOM_OK && i < DEPLOYMENT_STORES; i++) {
-    code = check_url(self, own[i], error);
+  int32_t code = MLOOM_OK;
+  for (size_t i = 0; code == MLOOM_OK && i < sizeof known / sizeof known[0]; i++) {
+    code = check_url(self, known[i], error);
   }
   for (size_t i = 0; code == MLOOM_OK && self->role != DEPLOYMENT_EXECUTOR && i < DEPLOYMENT_STORES; i++) {
     const mloom_bytes url = deployment_secret(self, own[i]);

@@ -7,6 +7,8 @@ daemon_store_sources = \
   daemon/store/database_url.c \
   daemon/store/database_url.h \
   daemon/store/driver.h \
+  daemon/store/folder.c \
+  daemon/store/folder.h \
   daemon/store/internal.h \
   daemon/store/jobs.c \
   daemon/store/keys.c \

@@ -257,11 +257,13 @@ static int next_job_events(mloom_buffer *out, int idle, void *userdata) {
   event_stream *stream = userdata;
   stream->out = out;
   /* The state first: events that came before the end are then all there. */
-  if (store_get_job(stream->app->store, stream->job, note_state, stream, NULL) != MLOOM_OK ||
-      store_each_event(stream->app->store, stream->job, stream->last, write_event, stream, NULL) != MLOOM_OK) {
+  int32_t code = store_get_job(stream->app->store, stream->job, note_state, stream, NULL);
+  code = code != MLOOM_OK ? code
+                          : store_each_event(stream->app->store, stream->job, stream->last, write_event, stream, NULL);
+  if (code != MLOOM_OK && code != MLOOM_E_UNAVAILABLE) {
     return 1;
   }
-  if (out->size == 0 && stream->ended) {
+  if (code == MLOOM_OK && out->size == 0 && stream->ended) {
     mloom_buffer_append_string(out, "event: end\ndata: {}\n\n");
     return 1;
   }

@@ -38,10 +38,14 @@ static void name_paths(const deployment *where, const char *paths[PARTS]) {
 }
 
 static int32_t check_kind(const deployment *where, mloom_error *error) {
-  return deployment_secret(where, "database_url").size == 0
+  size_t on_servers = 0;
+  for (size_t i = 0; i < DEPLOYMENT_STORES; i++) {
+    on_servers += where->database_urls[i].size > 0;
+  }
+  return on_servers == 0
              ? MLOOM_OK
              : mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM,
-                               "use pg_dump and pg_restore, and keep a copy of the key file",
+                               "use pg_dump --schema=mergeloomd and pg_restore, and keep a copy of the key file",
                                "the stores of this deployment are in PostgreSQL");
 }
 

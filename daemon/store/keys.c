@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "store/folder.h"
 
 struct store_keys {
   char *path;
@@ -31,7 +32,8 @@ int32_t store_keys_open(store_keys **out, const char *path, mloom_error *error) 
     store_keys_free(self);
     return mloom_error_memory(error);
   }
-  int32_t code = mloom_seal_open(&self->seal, path, error);
+  int32_t code = store_make_folder(path, error);
+  code = code != MLOOM_OK ? code : mloom_seal_open(&self->seal, path, error);
   if (code != MLOOM_OK) {
     store_keys_free(self);
     return code;

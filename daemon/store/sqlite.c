@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/sqlite.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "store/driver.h"
+#include "store/folder.h"
 
 #define BUSY_TIMEOUT_MS 10000
 
@@ -136,24 +134,6 @@ static int may_retry(const database *self) {
 
 /* ---- Files ---- */
 
-/* The folder of path and those above it. */
-static int32_t make_folder(const char *path, mloom_error *error) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer folder = MLOOM_BUFFER_INIT;
-  if (mloom_buffer_append_string(&folder, path) != MLOOM_OK) {
-    return mloom_error_memory(error);
-  }
-  for (char *slash = strchr(folder.data + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-    *slash = '\0';
-    if (mkdir(folder.data, 0700) != 0 && errno != EEXIST) {
-      return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM,
-                                   "make it by hand, or give a path below a folder that this user may write",
-                                   "cannot make the folder %s", folder.data);
-    }
-    *slash = '/';
-  }
-  return MLOOM_OK;
-}
-
 static void answer_now(sqlite3_context *context, int count, sqlite3_value **values) {
   (void)count;
   (void)values;
@@ -238,7 +218,7 @@ int32_t sqlite_open(database **out, const char *path, const char *const *migrati
     return mloom_error_memory(error);
   }
   file->base.driver = &driver;
-  int32_t code = make_folder(path, error);
+  int32_t code = store_make_folder(path, error);
   code = code != MLOOM_OK ? code : open_handle(file, error);
   code = code != MLOOM_OK ? code : database_transact(&file->base, migrate, (void *)(uintptr_t)migrations, error);
   if (code != MLOOM_OK) {

@@ -78,3 +78,7 @@ endif
 EXTRA_DIST += tests/e2e/test_daemon_operations.py
 TESTS += tests/e2e/test_provider_checks.py
 EXTRA_DIST += tests/e2e/test_provider_checks.py
+if POSTGRESQL
+TESTS += tests/e2e/test_daemon_postgresql.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_postgresql.py tests/e2e/postgresql_server.py

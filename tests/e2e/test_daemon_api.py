@@ -329,18 +329,17 @@ def test_check_config():
 
 
 def test_database_servers():
-    """a URL of a database server is refused at the start, by its name and without its password; files are not used instead"""
-    url = f"postgresql+psycopg://worker:{KEY}@db.example/mergeloom"
-    for name in DATABASES:
-        values = chart("gateway", **{name: url})
-        finished = harness.run([harness.BUILD / "mergeloomd"], environment(**values))
-        equal(finished.status, 2, f"{name}: {finished!r}")
-        contains(finished.err, f"{name} is set", "what is said")
-        contains(finished.err, "PostgreSQL", "what is said")
-        lacks(finished.everything(), KEY, "what is said")
-    finished = check_config(**chart("gateway", JCA_WORKER_DATABASE_URL=url))
+    """what is no URL of a PostgreSQL server is refused at the start, by its name and without its password; files are not used instead"""
+    for url in (f"mysql://worker:{KEY}@db.example/mergeloom", f"postgresql+://worker:{KEY}@db.example/mergeloom", KEY):
+        for name in DATABASES:
+            finished = check_config(**chart("gateway", **{name: url}))
+            equal(finished.status, 2, f"{name}: {finished!r}")
+            contains(finished.err, f"mergeloomd: {name}: it is not the URL of a PostgreSQL database", "what is said")
+            contains(finished.err, "postgresql://user:password@host:5432/database", "what is said")
+            lacks(finished.everything(), KEY, "what is said")
+    finished = harness.run([harness.BUILD / "mergeloomd"],
+                           environment(**chart("gateway", JCA_WORKER_DATABASE_URL=f"mysql://worker:{KEY}@db.example/x")))
     equal(finished.status, 2, f"{finished!r}")
-    lacks(finished.everything(), KEY, "what is said")
     check(not (harness.scratch() / "gateway").exists(), "no store is made")
 
 

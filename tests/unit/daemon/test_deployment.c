@@ -71,6 +71,41 @@ static void test_given(void) {
   deployment_free(&found);
 }
 
+#define URL(name) "postgresql+psycopg://worker:" TOKEN "@db.example/" name
+
+static void test_databases(void) {
+  static const struct {
+    const char *variables[4];
+    const char *settings, *jobs, *audit, *live; /* the last letter of the URL; "": in files */
+  } cases[] = {
+      {{"JCA_WORKER_DATABASE_URL="}, "", "", "", ""},
+      {{"JCA_WORKER_DATABASE_URL=" URL("s")}, "s", "s", "s", "s"},
+      {{"JCA_WORKER_DATABASE_URL=postgres://h/s", "JCA_WORKER_AUDIT_DB_URL=" URL("a")}, "s", "s", "a", "s"},
+      {{"JCA_WORKER_DATABASE_URL=" URL("s"), "JCA_WORKER_CONFIG_DB_URL=" URL("c"), "JCA_WORKER_LIVE_DB_URL=" URL("l")},
+       "c",
+       "s",
+       "s",
+       "l"},
+      {{"JCA_WORKER_GATEWAY_DB_URL=" URL("g"), "JCA_WORKER_LIVE_DB_URL="}, "", "g", "g", "g"},
+      {{"JCA_WORKER_CONFIG_DB_URL=" URL("c")}, "c", "", "", ""},
+      {{"JCA_WORKER_TRACE_DB_URL=" URL("t"), "JCA_WORKER_CODE_AUDIT_DB_URL=" URL("t")}, "", "", "", ""},
+      {{"JCA_WORKER_DATABASE_URL=" URL("s"), "JCA_WORKER_ROLE=executor"}, "", "", "", ""},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    const char *const *more = cases[i].variables;
+    const char *const environment[] = {BASE, more[0], more[1], more[2], NULL};
+    const char *const expected[DEPLOYMENT_STORES] = {cases[i].settings, cases[i].jobs, cases[i].audit, cases[i].live};
+    deployment found;
+    mloom_error error = MLOOM_ERROR_INIT;
+    UNIT_ASSERT_CODE(deployment_read(&found, environment, &error), MLOOM_OK, &error);
+    for (int j = 0; j < DEPLOYMENT_STORES; j++) {
+      const mloom_bytes url = found.database_urls[j];
+      UNIT_ASSERT_STRING(url.size == 0 ? "" : url.data + url.size - 1, expected[j]);
+    }
+    deployment_free(&found);
+  }
+}
+
 static void test_refusals(void) {
   static const struct {
     const char *first, *second;
@@ -88,6 +123,12 @@ static void test_refusals(void) {
       {"JCA_WORKER_ROLE=king", NULL, MLOOM_E_INVALID},
       {"JCA_WORKER_JOB_SLOTS=0", NULL, MLOOM_E_INVALID},
       {"JCA_WORKER_JOB_SLOTS=65", NULL, MLOOM_E_INVALID},
+      {"JCA_WORKER_DATABASE_URL=mysql://worker:" TOKEN "@h/d", NULL, MLOOM_E_INVALID},
+      {"JCA_WORKER_DATABASE_URL=postgresqlx://worker:" TOKEN "@h/d", NULL, MLOOM_E_INVALID},
+      {"JCA_WORKER_DATABASE_URL=postgresql+psy/cop://worker:" TOKEN "@h/d", NULL, MLOOM_E_INVALID},
+      {"JCA_WORKER_DATABASE_URL=postgresql+psycopg2://worker:" TOKEN "@h/d", NULL, MLOOM_OK},
+      {"JCA_WORKER_DATABASE_URL=" TOKEN, NULL, MLOOM_E_INVALID},
+      {"JCA_WORKER_TRACE_DB_URL=file:" TOKEN, NULL, MLOOM_E_INVALID},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     const char *const environment[] = {BASE, cases[i].first, cases[i].second, NULL};
@@ -112,6 +153,7 @@ static void test_loopback(void) {
 static const unit_test tests[] = {{"defaults", test_defaults},
                                   {"empty counts as unset", test_empty_is_unset},
                                   {"what is given counts", test_given},
+                                  {"which store lies in which database", test_databases},
                                   {"what makes no sense or opens too much is refused", test_refusals},
                                   {"loopback", test_loopback}};
 UNIT_MAIN("deployment", tests)

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The store in files, or where MERGELOOM_TEST_DATABASE_URL names a PostgreSQL database of the test's own, in that.
+ */
 #include <fcntl.h>
 #include <ftw.h>
 #include <sqlite3.h>
@@ -10,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "store/postgresql.h"
 #include "store/sqlite.h"
 #include "store/store.h"
 
@@ -21,6 +25,7 @@ typedef struct bench {
   char paths[4][96];
   deployment where;
   store *store;
+  const char *url; /* NULL: in files */
 } bench;
 
 static void name_paths(bench *self) {
@@ -34,6 +39,22 @@ static void name_paths(bench *self) {
                              .runtime_store_path = self->paths[1],
                              .state_store_path = self->paths[2],
                              .secret_key_path = self->paths[3]};
+  for (int i = 0; self->url != NULL && i < DEPLOYMENT_STORES; i++) {
+    self->where.database_urls[i] = (mloom_bytes){self->url, strlen(self->url)};
+  }
+}
+
+/* Runs sql on the database, outside of a transaction. */
+static void run_on_server(const char *url, const char *sql) {
+  const schema_part *const parts[] = {&schema_common, NULL};
+  database *server = NULL;
+  database_rows *rows = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(postgresql_open(&server, url, parts, &error), MLOOM_OK, &error);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(server);
+  UNIT_ASSERT_CODE(database_read(&rows, server, &error, sql, NULL), MLOOM_OK, &error);
+  database_finish(rows);
+  database_close(server);
 }
 
 static void reopen(bench *self) {
@@ -44,7 +65,10 @@ static void reopen(bench *self) {
 }
 
 static void begin(bench *self) {
-  *self = (bench){.folder = "/tmp/mergeloom-store-XXXXXX"};
+  *self = (bench){.folder = "/tmp/mergeloom-store-XXXXXX", .url = getenv("MERGELOOM_TEST_DATABASE_URL")};
+  if (self->url != NULL) {
+    run_on_server(self->url, "DROP SCHEMA mergeloomd CASCADE");
+  }
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(self->folder));
   name_paths(self);
   reopen(self);
@@ -103,7 +127,9 @@ static void test_settings(void) {
   UNIT_ASSERT_CODE(store_write_settings(setup.store, both, 2, &error), MLOOM_OK, &error);
   UNIT_ASSERT_CODE(store_write_settings(setup.store, mixed + 1, 1, &error), MLOOM_OK, &error);
   CU_ASSERT_EQUAL(store_settings_version(setup.store), version + 2);
-  UNIT_ASSERT_CODE(store_write_settings(setup.store, mixed, 2, &error), MLOOM_E_INVALID, &error);
+  if (setup.url == NULL) {
+    UNIT_ASSERT_CODE(store_write_settings(setup.store, mixed, 2, &error), MLOOM_E_INVALID, &error);
+  }
   reopen(&setup);
   mloom_json *found = settings(&setup, &problems);
   UNIT_ASSERT_STRING(value_of(found, "claude-api", "model"), "m");
@@ -113,7 +139,7 @@ static void test_settings(void) {
   store_close(setup.store);
   setup.store = NULL;
   struct stat info;
-  for (int i = 0; i < 4; i++) {
+  for (int i = setup.url == NULL ? 0 : 3; i < 4; i++) {
     CU_ASSERT_EQUAL(stat(setup.paths[i], &info), 0);
     CU_ASSERT_EQUAL(info.st_mode & 0777, 0600);
     CU_ASSERT_FALSE(file_has(setup.paths[i], SECRET));
@@ -135,6 +161,15 @@ static void run_sql(const char *path, const char *sql) {
   sqlite3_close(file);
 }
 
+/* In the file of that number, or on the server. */
+static void run_on(const bench *setup, int path, const char *sql) {
+  if (setup->url != NULL) {
+    run_on_server(setup->url, sql);
+  } else {
+    run_sql(setup->paths[path], sql);
+  }
+}
+
 static void test_sealed(void) {
   bench setup;
   int problems = 0;
@@ -151,7 +186,7 @@ static void test_sealed(void) {
   store_close(setup.store);
   setup.store = NULL;
   /* A sealed value in another row does not open, and takes no other with it. */
-  run_sql(setup.paths[0], "UPDATE setting SET value = (SELECT value FROM setting WHERE owner = 'a') WHERE owner = 'b'");
+  run_on(&setup, 0, "UPDATE setting SET value = (SELECT value FROM setting WHERE owner = 'a') WHERE owner = 'b'");
   reopen(&setup);
   found = settings(&setup, &problems);
   CU_ASSERT_EQUAL(problems, 1);
@@ -220,20 +255,21 @@ static void test_versions(void) {
   begin(&setup);
   store_close(setup.store);
   setup.store = NULL;
-  run_sql(setup.paths[2], "PRAGMA user_version = 1000");
+  run_on(&setup, 2,
+         setup.url == NULL ? "PRAGMA user_version = 1000" : "UPDATE part SET version = 9 WHERE name = 'jobs'");
   UNIT_ASSERT_CODE(store_open(&setup.store, &setup.where, &error), MLOOM_E_UNSUPPORTED, &error);
   CU_ASSERT_PTR_NULL(setup.store);
-  CU_ASSERT_PTR_NOT_NULL(strstr(error.message, setup.paths[2]));
+  CU_ASSERT_PTR_NOT_NULL(strstr(error.message, setup.url == NULL ? setup.paths[2] : "127.0.0.1"));
   finish(&setup);
 }
 
-static int64_t number(sqlite_file *file, const char *sql) {
-  sqlite_statement *row = NULL;
+static int64_t number(database *file, const char *sql) {
+  database_rows *row = NULL;
   int64_t found = -1;
-  if (sqlite_prepare(&row, file, NULL, sql, NULL) == MLOOM_OK && sqlite_step(row, NULL) == 1) {
-    found = sqlite_integer(row, 0);
+  if (database_read(&row, file, NULL, sql, NULL) == MLOOM_OK && database_step(row, NULL) == 1) {
+    found = database_integer(row, 0);
   }
-  sqlite_finish(row);
+  database_finish(row);
   return found;
 }
 
@@ -243,19 +279,19 @@ static void test_migrations(void) {
   const char *const broken[] = {first[0], second[1], "INSERT INTO t VALUES (3); INSERT INTO nowhere VALUES (1)", NULL};
   char path[] = "/tmp/mergeloom-migrations-XXXXXX";
   char side[64];
-  sqlite_file *file = NULL;
+  database *file = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
   close(mkstemp(path));
   for (int i = 0; i < 2; i++) {
     UNIT_ASSERT_CODE(sqlite_open(&file, path, first, &error), MLOOM_OK, &error);
     CU_ASSERT_EQUAL(number(file, "SELECT sum(n) FROM t"), 1);
-    sqlite_close(file);
+    database_close(file);
   }
   UNIT_ASSERT_CODE(sqlite_open(&file, path, broken, &error), MLOOM_E_IO, &error);
   for (int i = 0; i < 2; i++) {
     UNIT_ASSERT_CODE(sqlite_open(&file, path, second, &error), MLOOM_OK, &error);
     CU_ASSERT_EQUAL(number(file, "SELECT sum(n) FROM t"), 3);
-    sqlite_close(file);
+    database_close(file);
   }
   UNIT_ASSERT_CODE(sqlite_open(&file, path, first, &error), MLOOM_E_UNSUPPORTED, &error);
   unlink(path);

@@ -133,8 +133,7 @@ void page_health(app_call *call) {
            "<tr><th scope=\"row\">Events</th><td><code>%s</code></td></tr>"
            "<tr><th scope=\"row\">Key of stored secrets</th><td><code>%s</code></td></tr></tbody></table></section>",
            store_place(places, STORE_PROVIDERS), store_place(places, STORE_RUNTIME), store_place(places, STORE_JOBS),
-           store_place(places, STORE_AUDIT), store_place(places, STORE_EVENTS),
-           call->app->deployment.secret_key_path);
+           store_place(places, STORE_AUDIT), store_place(places, STORE_EVENTS), call->app->deployment.secret_key_path);
   html_add(out, "<section class=\"card\" data-live=\"plugins\"><h2>Plugins</h2><div class=\"scroll\" tabindex=\"0\" "
                 "role=\"region\" "
                 "aria-label=\"Plugins\"><table><thead><tr><th>Plugin</th><th>Version</th><th>Offers</th><th>State</"

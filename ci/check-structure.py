@@ -25,7 +25,7 @@ OWNERS = {
 PORTABLE = {
     "base/buffer.h", "base/cleanup.h", "base/json.h", "base/text.h", "base/json_reader.h", "base/json_writer.h", "base/error.h",
     "base/base64.h", "base/file.h", "base/timestamp.h",
-    "base/json_template.h", "net/sse.h", "net/url.h",
+    "base/json_template.h", "base/shell_line.h", "net/sse.h", "net/url.h",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 # Written so that this file does not find itself.

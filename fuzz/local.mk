@@ -201,3 +201,10 @@ fuzz_fuzz_timestamp_SOURCES = fuzz/fuzz_timestamp.c
 fuzz_fuzz_timestamp_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_timestamp_LDADD = $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_shell_line
+fuzz_fuzz_shell_line_SOURCES = fuzz/fuzz_shell_line.c
+fuzz_fuzz_shell_line_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_shell_line_LDADD = $(fuzz_libs)
+endif

@@ -8,6 +8,7 @@ libmergeloom_libportable_la_SOURCES += \
   libmergeloom/base/json_scan.c \
   libmergeloom/base/json_template.c \
   libmergeloom/base/json_writer.c \
+  libmergeloom/base/shell_line.c \
   libmergeloom/base/text.c \
   libmergeloom/base/timestamp.c
 
@@ -31,5 +32,6 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/base/library.c \
   libmergeloom/base/log.c \
   libmergeloom/base/log.h \
+  libmergeloom/base/shell_line.h \
   libmergeloom/base/text.h \
   libmergeloom/base/timestamp.h

@@ -172,6 +172,7 @@ void mloom_command_runner_close(mloom_command_runner *runner) {
   free(runner->temporary);
   free(runner->git_dir);
   free(runner->wrapper);
+  free(runner->judge);
   mloom_text_list_free(&runner->environment);
   mloom_text_list_free(&runner->git_environment);
   mloom_text_list_free(&runner->read_paths);

@@ -22,6 +22,7 @@ typedef struct mloom_command_runner {
   char *temporary;
   char *git_dir;
   char *wrapper;
+  char *judge;
   mloom_text_list environment;
   mloom_text_list git_environment;
   mloom_text_list read_paths;
@@ -46,6 +47,9 @@ void mloom_command_runner_close(mloom_command_runner *runner);
  * sandbox, same environment. For programs of the operator that are confined themselves and run commands of a model.
  * The path is borrowed from the runner. */
 int32_t mloom_command_runner_make_wrapper(mloom_command_runner *runner, const char **out, mloom_error *error);
+
+/* Writes another one, which tells whether a command line keeps to the worker's list; see mloom_session_args. */
+int32_t mloom_command_runner_make_judge(mloom_command_runner *runner, const char **out, mloom_error *error);
 
 /* 1 when the bare name is on the worker's list. */
 int mloom_command_is_allowed(const mloom_job_rules *rules, const char *name);

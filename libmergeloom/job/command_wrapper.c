@@ -43,6 +43,15 @@ static int32_t append_sandbox(mloom_buffer *out, const mloom_command_runner *run
   return code;
 }
 
+static int32_t write_program(const mloom_command_runner *runner, const char *name, const mloom_buffer *script,
+                             char **path, mloom_error *error) {
+  if (asprintf(path, "%s/%s", runner->scratch, name) < 0) {
+    *path = NULL;
+    return mloom_error_memory(error);
+  }
+  return mloom_file_replace(*path, mloom_buffer_string(script), script->size, 0700, MLOOM_DOMAIN_JOB, error);
+}
+
 int32_t mloom_command_runner_make_wrapper(mloom_command_runner *runner, const char **out, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer script = MLOOM_BUFFER_INIT;
   /* Whatever the program had in its own environment, a key among it, does not get through. */
@@ -52,13 +61,31 @@ int32_t mloom_command_runner_make_wrapper(mloom_command_runner *runner, const ch
   }
   code = code == MLOOM_OK ? append_sandbox(&script, runner) : code;
   code = code == MLOOM_OK ? mloom_buffer_append_string(&script, " -- /bin/bash -c \"$1\"\n") : code;
-  if (code == MLOOM_OK && asprintf(&runner->wrapper, "%s/command", runner->scratch) < 0) {
-    runner->wrapper = NULL;
-    code = MLOOM_E_MEMORY;
-  }
   if (code != MLOOM_OK) {
     return mloom_error_memory(error);
   }
+  code = write_program(runner, "command", &script, &runner->wrapper, error);
   *out = runner->wrapper;
-  return mloom_file_replace(runner->wrapper, mloom_buffer_string(&script), script.size, 0700, MLOOM_DOMAIN_JOB, error);
+  return code;
+}
+
+int32_t mloom_command_runner_make_judge(mloom_command_runner *runner, const char **out, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer script = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer log = MLOOM_BUFFER_INIT;
+  const mloom_job_rules *rules = runner->rules;
+  int32_t code = mloom_buffer_append_format(&log, "%s/judge.log", runner->scratch);
+  code = code == MLOOM_OK ? mloom_buffer_append_string(&script, "#!/bin/sh\nexec") : code;
+  code = code == MLOOM_OK ? append_word(&script, rules->supervise_path) : code;
+  code = code == MLOOM_OK ? append_option(&script, "--judge", log.data) : code;
+  for (size_t i = 0; code == MLOOM_OK && rules->allowed_commands != NULL && rules->allowed_commands[i] != NULL; i++) {
+    code = append_word(&script, rules->allowed_commands[i]);
+  }
+  code = code == MLOOM_OK ? mloom_buffer_append_char(&script, '\n') : code;
+  if (code != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  code = mloom_file_replace(log.data, "", 0, 0600, MLOOM_DOMAIN_JOB, error);
+  code = code == MLOOM_OK ? write_program(runner, "judge", &script, &runner->judge, error) : code;
+  *out = runner->judge;
+  return code;
 }

@@ -155,7 +155,8 @@ static int32_t describe_places(mloom_run *run, mloom_session_args *session, mloo
   session->command_environment = (const char *const *)run->runner.environment.items;
   session->allowed_commands = run->rules.allowed_commands;
   session->read_paths = (const char *const *)run->runner.read_paths.items;
-  return mloom_command_runner_make_wrapper(&run->runner, &session->command_wrapper, error);
+  int32_t code = mloom_command_runner_make_wrapper(&run->runner, &session->command_wrapper, error);
+  return code == MLOOM_OK ? mloom_command_runner_make_judge(&run->runner, &session->command_judge, error) : code;
 }
 
 static int32_t open_session(mloom_run *run, mloom_error *error) {

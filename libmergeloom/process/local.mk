@@ -17,7 +17,9 @@ mergeloom_supervise_SOURCES = \
   libmergeloom/process/supervise_files.c \
   libmergeloom/process/supervise_filter.c \
   libmergeloom/process/supervise_guard.c \
+  libmergeloom/process/supervise_judge.c \
   libmergeloom/process/supervise_namespaces.c \
   libmergeloom/process/supervise_protocol.h \
   libmergeloom/process/supervise_start.c \
   libmergeloom/process/supervise_tree.c
+mergeloom_supervise_LDADD = libmergeloom/libportable.la

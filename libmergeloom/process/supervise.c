@@ -175,6 +175,9 @@ int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "--confine") == 0) {
     return confine_here(argc - 1, argv + 1);
   }
+  if (argc > 1 && strcmp(argv[1], "--judge") == 0) {
+    return supervise_judge(argc - 2, argv + 2);
+  }
   struct stat status;
   if (fstat(SUPERVISE_STATUS_FD, &status) != 0 || fstat(SUPERVISE_CONTROL_FD, &status) != 0) {
     static const char usage[] = "mergeloom-supervise is started by libmergeloom, not by hand\n";

@@ -82,6 +82,8 @@ __attribute__((noreturn)) void supervise_confine_here(const supervise_plan *plan
 
 /* Waits until the command ends or has to, ends all that it left behind, and reports. */
 void supervise_watch(const supervise_plan *plan, supervise_state *state);
+/* Whether a command line keeps to a list of programs; see supervise_judge.c. */
+int supervise_judge(int argc, char **argv);
 /* One attack of the proof, run inside the sandbox in place of a command; see supervise_attack.c. */
 int supervise_attack(int argc, char **argv);
 

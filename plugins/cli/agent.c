@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/program.h"
 
@@ -15,6 +16,7 @@
 #define DEFAULT_IDLE_SECONDS 600
 /* A program that has said all may still write its record of the conversation. */
 #define COMPLETE_GRACE_MS 3000
+#define JUDGE_LOG_LIMIT ((size_t)128 * 1024)
 #define SAID_LIMIT ((size_t)16 * 1024 * 1024)
 
 static int32_t out_of_memory(mloom_error *error) {
@@ -107,6 +109,7 @@ void mloom_cli_session_free(void *session) {
   free(self->workspace);
   free(self->scratch);
   free(self->wrapper);
+  free(self->judge);
   free(self->schema);
   free_list(&self->environment);
   free_list(&self->allowed);
@@ -128,6 +131,7 @@ static mloom_bytes result_schema(const mloom_session_args *args) {
 }
 
 static int32_t copy_args(mloom_cli_session *self, const mloom_session_args *args) {
+  static const char *const nothing[] = {NULL};
   self->id = copy(args->session_id);
   self->model = copy(args->model);
   self->instructions = mloom_text_dup(args->instructions);
@@ -146,7 +150,9 @@ static int32_t copy_args(mloom_cli_session *self, const mloom_session_args *args
   mloom_cli_add_all(&self->command, &self->environment, args->command_environment);
   mloom_cli_add_all(&self->command, &self->allowed, args->allowed_commands);
   mloom_cli_add_all(&self->command, &self->read_paths, args->read_paths);
-  return self->scratch == NULL || self->wrapper == NULL ? MLOOM_E_MEMORY : self->command.failure;
+  self->judge = copy(MLOOM_HAS(args, mloom_session_args, command_judge) ? args->command_judge : NULL);
+  self->stream.allowed = self->allowed.items == NULL ? nothing : (const char *const *)self->allowed.items;
+  return self->scratch == NULL || self->wrapper == NULL || self->judge == NULL ? MLOOM_E_MEMORY : self->command.failure;
 }
 
 int32_t mloom_cli_session_new(void *instance, const mloom_session_args *args, void **out, mloom_error *error) {
@@ -216,8 +222,31 @@ int32_t mloom_cli_prepare(void *session, const mloom_turn_args *args, mloom_exch
   return code == MLOOM_OK ? mloom_cli_command_finish(command, out, error) : code;
 }
 
+/* What the judge of command lines has refused since this was asked last. */
+static void tell_refused(mloom_cli_session *self, const mloom_event_sink *sink) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer log = MLOOM_BUFFER_INIT;
+  if (self->judge == NULL || self->judge[0] == '\0' ||
+      mloom_buffer_append_format(&path, "%s.log", self->judge) != MLOOM_OK ||
+      mloom_file_read(&log, path.data, JUDGE_LOG_LIMIT, MLOOM_DOMAIN_PROVIDER, NULL) != MLOOM_OK) {
+    return;
+  }
+  self->stream.sink = sink;
+  while (self->judged < log.size) {
+    const char *line = log.data + self->judged;
+    const char *end = memchr(line, '\n', log.size - self->judged);
+    if (end == NULL) {
+      break; /* being written */
+    }
+    mloom_cli_stream_tell(&self->stream, MLOOM_EVENT_NOTICE, "tool_denied", (mloom_bytes){line, (size_t)(end - line)});
+    self->judged += (size_t)(end - line) + 1;
+  }
+  self->stream.sink = NULL;
+}
+
 int32_t mloom_cli_feed(void *session, const char *data, size_t size, const mloom_event_sink *sink, mloom_error *error) {
   mloom_cli_session *self = session;
+  tell_refused(self, sink);
   return mloom_cli_stream_feed(&self->stream, data, size, sink, error);
 }
 
@@ -226,6 +255,7 @@ int32_t mloom_cli_finish(void *session, const mloom_exchange_end *end, const mlo
   mloom_cli_session *self = session;
   const mloom_cli_kind *kind = self->instance->kind;
   char login[80];
+  tell_refused(self, sink);
   snprintf(login, sizeof(login), "mergeloom login %s", kind->id);
   mloom_cli_names names = {
       .program = kind->program, .login = login, .model = self->model, .model_setting = kind->model_setting};

@@ -38,6 +38,8 @@ typedef struct mloom_cli_session {
   char *workspace;
   char *scratch;
   char *wrapper;
+  char *judge;                /* of command lines; "" when the host gives none */
+  size_t judged;              /* bytes of its log that were told */
   char *schema;               /* of the result */
   mloom_cli_list environment; /* of the job's commands */
   mloom_cli_list allowed;

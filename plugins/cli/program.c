@@ -160,6 +160,12 @@ int mloom_cli_check_folder(const char *folder, const char *setting, const mloom_
   return 1;
 }
 
+int mloom_cli_has_file(const char *folder, const char *name) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
+  struct stat status;
+  return mloom_buffer_append_format(&path, "%s/%s", folder, name) == MLOOM_OK && lstat(path.data, &status) == 0;
+}
+
 int mloom_cli_is_locked(const char *folder) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   if (mloom_buffer_append_format(&path, "%s/.mergeloom-lock", folder) != MLOOM_OK) {

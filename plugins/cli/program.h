@@ -22,6 +22,7 @@ int32_t mloom_cli_login_folder(mloom_buffer *out, const mloom_host *host, const 
                                const char *setting, mloom_error *error);
 /* Reads a file of the login folder that may hold secrets; the caller wipes out. MLOOM_E_NOT_FOUND. */
 int32_t mloom_cli_read_login(mloom_buffer *out, const char *folder, const char *name);
+int mloom_cli_has_file(const char *folder, const char *name);
 /* Tells the check "login" or "cli" when the login folder cannot be used: absent, read-only, of another user. 1 when it
  * can be used. */
 int mloom_cli_check_folder(const char *folder, const char *setting, const mloom_probe_sink *sink);

@@ -164,6 +164,11 @@ int32_t mloom_cli_stream_feed(mloom_cli_stream *stream, const char *data, size_t
                           mloom_text_bytes("a line of the program's output was too long and was left out"));
   }
   stream->sink = NULL;
+  if (code == MLOOM_E_DENIED) {
+    return mloom_error_set(error, code, MLOOM_DOMAIN_PROVIDER,
+                           "use a version of the program that this worker supports, and leave its hooks to the worker",
+                           "%s", mloom_buffer_string(&stream->failure));
+  }
   if (code != MLOOM_OK) {
     return mloom_error_set(error, code, MLOOM_DOMAIN_PROVIDER, NULL, "out of memory");
   }

@@ -30,6 +30,7 @@ typedef struct mloom_cli_usage {
 struct mloom_cli_stream {
   mloom_cli_stream_fn read;
   const mloom_event_sink *sink; /* during feed and finish */
+  const char *const *allowed;   /* programs that commands may run, ends with NULL; NULL: whatever the program lets */
   mloom_cli_lines lines;
   mloom_buffer conversation; /* id to go on with; kept over reset */
   mloom_buffer answer;       /* the last thing that was said */

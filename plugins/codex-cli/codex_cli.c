@@ -15,6 +15,8 @@
 #include "codex_events.h"
 
 #define PREFIX "JCA_CODEX_CLI_"
+/* codex runs what it names whatever its settings say. */
+#define HOOKS_FILE "hooks.json"
 
 static const char *const config_dir_environment[] = {PREFIX "CONFIG_DIR", "JCA_WORKER_CLI_CONFIG_DIR", "CODEX_HOME",
                                                      NULL};
@@ -68,9 +70,9 @@ static void add_features(mloom_cli_command *command) {
       /* A refused connection would be tried again for ever; statistics hold up the end for seconds. */
       "features.unbounded_connection_retries=false", "analytics.enabled=false",
       /* What looks for things on the network, or runs programs that no job asked for. */
-      "features.plugins=false", "features.apps=false", "features.hooks=false", "features.memories=false",
-      "features.image_generation=false", "check_for_update_on_startup=false", "history.persistence=\"none\"",
-      "cli_auth_credentials_store=\"file\"", "approval_policy=\"never\"",
+      "features.plugins=false", "features.apps=false", "features.memories=false", "features.image_generation=false",
+      "check_for_update_on_startup=false", "history.persistence=\"none\"", "cli_auth_credentials_store=\"file\"",
+      "approval_policy=\"never\"",
       /* A login shell would read the machine's own settings into the environment of commands. */
       "allow_login_shell=false"};
   for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
@@ -126,6 +128,37 @@ static void add_command_environment(const mloom_cli_session *session, mloom_cli_
     return;
   }
   add_setting(command, mloom_buffer_string(&text));
+}
+
+/* One word of a shell, within a string of a setting. */
+static void quote_word(mloom_cli_command *command, mloom_buffer *out, const char *text) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer word = MLOOM_BUFFER_INIT;
+  int32_t code = mloom_buffer_append_char(&word, '\'');
+  for (const char *at = text; *at != '\0' && code == MLOOM_OK; at++) {
+    code = *at == '\'' ? mloom_buffer_append_string(&word, "'\\''") : mloom_buffer_append_char(&word, *at);
+  }
+  if (code != MLOOM_OK || mloom_buffer_append_char(&word, '\'') != MLOOM_OK) {
+    command->failure = MLOOM_E_MEMORY;
+  }
+  mloom_cli_quote(command, out, mloom_buffer_string(&word));
+}
+
+/* codex has no list of allowed commands; a hook before each of its tools asks the host's. */
+static void add_judge(const mloom_cli_session *session, mloom_cli_command *command) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  if (mloom_buffer_append_string(
+          &text, "hooks.PreToolUse=[{matcher=\"*\",hooks=[{type=\"command\",timeout=60,command=") != MLOOM_OK) {
+    command->failure = MLOOM_E_MEMORY;
+  }
+  quote_word(command, &text, session->judge);
+  if (mloom_buffer_append_string(&text, "}]}]") != MLOOM_OK) {
+    command->failure = MLOOM_E_MEMORY;
+  }
+  add_setting(command, mloom_buffer_string(&text));
+  mloom_cli_add(command, &command->words, "--dangerously-bypass-hook-trust");
+  if ((command->request.flags & MLOOM_PROCESS_CONFINED) != 0) {
+    mloom_cli_add_format(command, &command->write_paths, "%s.log", session->judge);
+  }
 }
 
 void mloom_codex_add_program_sandbox(const mloom_cli_instance *instance, const mloom_codex_places *places,
@@ -206,7 +239,6 @@ static void add_model(const mloom_cli_session *session, mloom_cli_command *comma
 }
 
 static int32_t describe_turn(mloom_cli_session *session, mloom_cli_command *command, mloom_error *error) {
-  (void)error;
   const mloom_cli_instance *instance = session->instance;
   mloom_cli_add_all(command, &command->words,
                     (const char *const[]){"exec", "--json", "--color", "never", "--skip-git-repo-check", "-C",
@@ -216,6 +248,17 @@ static int32_t describe_turn(mloom_cli_session *session, mloom_cli_command *comm
   add_service(instance, command);
   add_command_environment(session, command);
   add_sandbox(session, command);
+  if (session->judge[0] == '\0') {
+    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_PROVIDER, "use a newer mergeloom",
+                           "this host cannot hold codex to its list of commands");
+  }
+  if (is_confined_by_worker(instance) && mloom_cli_has_file(mloom_buffer_string(&instance->login), HOOKS_FILE)) {
+    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_PROVIDER, "look at it, and remove it",
+                           "%s/" HOOKS_FILE " would run programs in this job, and a command of an earlier one may have "
+                           "written it",
+                           mloom_buffer_string(&instance->login));
+  }
+  add_judge(session, command);
   if (session->schema[0] != '\0') {
     mloom_cli_add(command, &command->words, "--output-schema");
     mloom_cli_add(
@@ -282,6 +325,10 @@ static int32_t instance_check(void *instance, const mloom_probe_sink *sink, mloo
     sink->check("confinement", MLOOM_CHECK_WARN,
                 "the worker's sandbox holds codex as a whole: its commands can use the network and read its login",
                 "leave " PREFIX "SANDBOX at program where codex can make namespaces", sink->userdata);
+  }
+  if (self->login.size > 0 && mloom_cli_has_file(self->login.data, HOOKS_FILE)) {
+    sink->check("login", MLOOM_CHECK_WARN, "the login folder has a " HOOKS_FILE ", whose programs run in every job",
+                "remove it, or give the worker a login folder of its own", sink->userdata);
   }
   mloom_cli_check_login(self, sink);
   return MLOOM_OK;

@@ -2,7 +2,10 @@
 #include "codex-cli/codex_events.h"
 
 #include <stddef.h>
+#include <string.h>
 
+#include "base/error.h"
+#include "base/shell_line.h"
 #include "base/text.h"
 #include "cli/members.h"
 
@@ -110,6 +113,27 @@ static void tell_command(mloom_cli_stream *stream, const item *self, int complet
   }
 }
 
+static int has_text(const mloom_buffer *buffer, const char *text) {
+  return buffer->size > 0 && strstr(buffer->data, text) != NULL;
+}
+
+/* Commands are judged before they run (see add_judge in codex_cli.c). Should codex have run one all the same, the job
+ * ends: its list of commands does not hold here. */
+static int32_t check_command(mloom_cli_stream *stream, const mloom_buffer *command) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer reason = MLOOM_BUFFER_INIT;
+  int32_t code = stream->allowed == NULL
+                     ? MLOOM_OK
+                     : mloom_shell_line_judge_started(mloom_cli_bytes(command), stream->allowed, &reason);
+  if (code != MLOOM_E_DENIED) {
+    return code == MLOOM_E_MEMORY ? code : MLOOM_OK;
+  }
+  mloom_buffer_clear(&stream->failure);
+  return mloom_buffer_append_format(&stream->failure, "codex ran a command that was refused: %.300s",
+                                    mloom_buffer_string(&reason)) == MLOOM_OK
+             ? MLOOM_E_DENIED
+             : MLOOM_E_MEMORY;
+}
+
 static int32_t take_item(mloom_cli_stream *stream, const item *self, int completed) {
   if (mloom_cli_is(&self->type, "agent_message")) {
     if (completed) {
@@ -122,6 +146,7 @@ static int32_t take_item(mloom_cli_stream *stream, const item *self, int complet
     }
   } else if (mloom_cli_is(&self->type, "command_execution")) {
     tell_command(stream, self, completed);
+    return completed ? MLOOM_OK : check_command(stream, &self->command);
   } else if (mloom_cli_is(&self->type, "file_change")) {
     if (completed) {
       tell_changes(stream, self->changes);
@@ -133,7 +158,7 @@ static int32_t take_item(mloom_cli_stream *stream, const item *self, int complet
   } else if (mloom_cli_is(&self->type, "mcp_tool_call")) {
     mloom_cli_stream_tell(stream, MLOOM_EVENT_ACTIVITY, completed ? "tool_end" : "tool",
                           mloom_cli_bytes(&self->command));
-  } else if (mloom_cli_is(&self->type, "error")) {
+  } else if (mloom_cli_is(&self->type, "error") && !has_text(&self->text, "--dangerously-bypass-hook-trust")) {
     mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "cli_warning", mloom_cli_bytes(&self->text));
   }
   return MLOOM_OK;

@@ -155,6 +155,7 @@ static int32_t start(const run *in, void **session, mloom_error *error) {
     args.command_environment = words;
     args.allowed_commands = words;
     args.read_paths = words;
+    args.command_judge = "/bin/true";
   }
   args.instructions.size = strlen(args.instructions.data);
   mloom_message said = {.size = sizeof(said), .role = MLOOM_ROLE_USER, .text = {"Hello \x01 \"\\\"", 0}};

@@ -344,6 +344,20 @@ def test_attacks():
         contains(said, f"held {name}", "attacks")
 
 
+def test_command_off_the_list(**settings):
+    """a command that the worker does not allow is not run, and that is told"""
+    repo = harness.repository(harness.FILES)
+    with serve([{"run": "perl -e 'open(my $file, \">\", \"made.txt\")'"}, {"run": "cat hello.txt && sh -c 'touch made.txt'"},
+                {"run": "python3 -B -c 'open(\"allowed.txt\", \"w\")'"},
+                {"result": {**RESULT, "files_changed": ["allowed.txt"]}}]) as server:
+        finished = run(server.url, repo, "--json", **settings)
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    check((repo / "allowed.txt").exists(), "the command on the list was not run")
+    check(not (repo / "made.txt").exists(), "a command off the list was run")
+    notices = [event for event in map(json.loads, finished.out.splitlines()) if event.get("name") == "tool_denied"]
+    equal(len(notices), 2, f"refusals in {finished.out}")
+
+
 def test_environment():
     """the program gets an environment that was made for it, with its own key and no other"""
     out = harness.scratch() / "login/environment"  # which the program may change wherever it is confined

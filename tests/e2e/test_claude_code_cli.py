@@ -47,16 +47,6 @@ def test_cost():
     equal(json.loads(finished.out.splitlines()[-1])["usage"]["cost_estimate"], "0.500000", "cost")
 
 
-def test_command_off_the_list():
-    """a command that the worker does not allow is not run, and that is told"""
-    repo = harness.repository(harness.FILES)
-    with serve([{"run": "perl -e 'open(my $file, \">\", \"made.txt\")'"}, {"run": "sh -c 'touch made.txt'"}, {"result": {**RESULT, "files_changed": []}}]) as server:
-        finished = run(server.url, repo, "--json")
-    equal(finished.status, 0, f"exit status of {finished!r}")
-    check(not (repo / "made.txt").exists(), "the command was run")
-    contains(finished.out, "tool_denied", "what is told")
-
-
 def test_reads_of_the_program_itself():
     """its own tool for files gives the model neither its login nor its environment"""
     login = harness.scratch() / "login"

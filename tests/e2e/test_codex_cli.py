@@ -37,6 +37,77 @@ def test_attacks_in_the_workers_sandbox():
         contains(said, f"held {name}", "attacks")
 
 
+def test_list_in_the_workers_sandbox():
+    """the list of commands holds where the worker confines codex as a whole, too"""
+    test_command_off_the_list(JCA_CODEX_CLI_SANDBOX="worker")
+
+
+SCRIPT = """const results = [];
+for (const cmd of ["perl -e 'open(F, \\">made.txt\\")'", "git --version"]) {
+  try { results.push(JSON.stringify(await tools.exec_command({cmd}))); } catch (error) { results.push(String(error)); }
+}
+text(results.join(" "));
+"""
+
+
+def test_list_in_scripts():
+    """the list of commands holds for models that call their tools by scripts"""
+    def answer(_method, path, _headers, body):
+        if not path.endswith("/responses"):
+            return 404, {}, b"{}"
+        said = [item for item in json.loads(body)["input"] if item.get("type") == "custom_tool_call_output"]
+        item = ({"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [
+                    {"type": "output_text", "text": json.dumps({**RESULT, "notes": "", "files_changed": []}), "annotations": []}]}
+                if said else {"type": "custom_tool_call", "id": "c", "call_id": "call-1", "name": "exec", "input": SCRIPT,
+                              "status": "completed"})
+        usage = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12, "input_tokens_details": {"cached_tokens": 0},
+                 "output_tokens_details": {"reasoning_tokens": 0}}
+        events = [{"type": "response.created", "response": {"id": "r", "status": "in_progress", "output": []}},
+                  {"type": "response.output_item.done", "output_index": 0, "item": item},
+                  {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [item], "usage": usage}}]
+        lines = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+        return 200, {"Content-Type": "text/event-stream"}, lines.encode()
+    repo = harness.repository(harness.FILES)
+    with Recorder(answer=answer) as server:
+        finished = run(server.url, repo, **setting("MODEL", "gpt-6.1-sol"))
+        told = server.bodies("/responses")[-1].decode()
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    harness.must_be_untouched(repo)
+    contains(told, "not on the worker's list of commands: perl", "what the model was told")
+    contains(told, "git version", "what the model was told")
+
+
+def test_list_that_is_not_kept():
+    """codex that runs a command off the list all the same is ended"""
+    breaks("events(*BEGIN, {'type': 'item.started', 'item': {'id': 'i', 'type': 'command_execution',\n"
+           "    'command': '/bin/bash -c \"cat x && perl -e 1\"', 'status': 'in_progress'}})\ntime.sleep(4000)\n",
+           "codex ran a command that was refused", "perl")
+
+
+def test_hooks_of_others():
+    """hooks in the login folder are warned of, and hold up jobs whose commands could have written them"""
+    folder = harness.scratch() / "login"
+    folder.mkdir()
+    (folder / "hooks.json").write_text("{}", encoding="utf-8")
+    checks, _ = checked("http://127.0.0.1:9", "--no-self-test")
+    equal(checks["login"]["state"], "warn", "login")
+    contains(checks["login"]["reason"], "hooks.json", "login")
+    breaks("events(*BEGIN, *END)\n", "hooks.json", JCA_CODEX_CLI_SANDBOX="worker")
+
+
+def test_hooks_of_the_repository():
+    """hooks that a repository brings are not run"""
+    hook = {"hooks": {event: [{"hooks": [{"type": "command", "command": "touch hook-ran.txt"}]}]
+                      for event in ("SessionStart", "PreToolUse", "PostToolUse", "Stop")}}
+    repo = harness.repository({**harness.FILES, ".codex/hooks.json": json.dumps(hook), ".codex/config.toml":
+                               '[[hooks.PreToolUse]]\n[[hooks.PreToolUse.hooks]]\ntype = "command"\n'
+                               'command = "touch hook-ran.txt"\n'})
+    with serve(steps()) as server:
+        finished = run(server.url, repo)
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal(harness.must(["git", "status", "--porcelain"], cwd=repo), " M hello.txt\n", "what changed")
+
+
 def test_check_login_by_key():
     """a key that codex itself keeps"""
     login = harness.scratch() / "login"

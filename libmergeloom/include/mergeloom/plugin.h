@@ -267,6 +267,10 @@ typedef struct mloom_session_args {
   const char *const *command_environment; /* of the job's commands: NAME=value, ends with NULL */
   const char *const *allowed_commands;    /* names of programs, ends with NULL */
   const char *const *read_paths;          /* what commands may read besides the system and the workspace */
+  /* A program for hooks that are asked before each command: it reads {"tool_name": "Bash", "tool_input": {"command":
+   * ...}} and ends with 0, or with 2 and the reason on its standard error output where the command line runs a program
+   * that is not allowed. What it refuses it also appends to the file with its path and ".log" behind it. */
+  const char *command_judge;
 } mloom_session_args;
 
 #define MLOOM_SESSION_READ_ONLY 1u /* a flag: nothing of the workspace may be changed */

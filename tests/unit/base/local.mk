@@ -55,6 +55,13 @@ tests_unit_base_test_json_template_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_test_json_template_CFLAGS = $(unit_cflags)
 tests_unit_base_test_json_template_LDADD = $(unit_libs)
 
+check_PROGRAMS += tests/unit/base/test_shell_line
+TESTS += tests/unit/base/test_shell_line
+tests_unit_base_test_shell_line_SOURCES = tests/unit/base/test_shell_line.c
+tests_unit_base_test_shell_line_CPPFLAGS = $(unit_cppflags)
+tests_unit_base_test_shell_line_CFLAGS = $(unit_cflags)
+tests_unit_base_test_shell_line_LDADD = $(unit_libs)
+
 check_PROGRAMS += tests/unit/base/test_text
 TESTS += tests/unit/base/test_text
 tests_unit_base_test_text_SOURCES = tests/unit/base/test_text.c

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,6 +21,8 @@
 #define ADVISORY_PAUSE_MS ((int64_t)30 * 1000)
 /* A failure is everybody's for so long, so that a thousand callers are not a thousand fetches. */
 #define FAILURE_PAUSE_MS ((int64_t)250)
+/* Services take signatures that are five minutes old; less than this is not why one was refused. */
+#define SKEW_MS ((int64_t)4 * 60 * 1000)
 /* How often a thread that waits for another one's fetch looks at its own call. */
 #define WAIT_STEP_MS 50
 
@@ -51,6 +54,7 @@ typedef struct mloom_cached_credential {
 } cached_credential;
 
 struct mloom_credentials {
+  atomic_int_least64_t clock_offset_ms;
   const mloom_registry *registry;
   const mloom_host *host;
   mloom_settings *settings;
@@ -62,6 +66,13 @@ struct mloom_credentials {
   source_instance *sources;
   cached_credential *cache;
 };
+
+static mloom_credential_args make_args(mloom_credentials *self, const char *audience) {
+  return (mloom_credential_args){.size = (uint32_t)sizeof(mloom_credential_args),
+                                 .settings = self->settings,
+                                 .audience = audience,
+                                 .clock_offset_ms = atomic_load(&self->clock_offset_ms)};
+}
 
 int32_t mloom_credentials_new(mloom_credentials **out, const mloom_registry *registry, const mloom_host *host,
                               const mloom_settings *settings, const mloom_clock *clock, const mloom_log *log,
@@ -212,8 +223,7 @@ static void mark_outdated(mloom_credentials *self, const source_instance *source
 /* Asks the sources in order. *out is NULL when none applies. */
 static int32_t choose_source(mloom_credentials *self, const mloom_authorization *authorization, source_instance **out,
                              mloom_error *error) {
-  mloom_credential_args args = {
-      .size = (uint32_t)sizeof(args), .settings = self->settings, .audience = authorization->audience};
+  mloom_credential_args args = make_args(self, authorization->audience);
   *out = NULL;
   for (size_t i = 0; authorization->sources != NULL && authorization->sources[i] != NULL; i++) {
     const char *id = authorization->sources[i];
@@ -344,8 +354,7 @@ static int32_t check_fetched(const mloom_credentials *self, const source_instanc
 /* The lock is held, and let go while the source works. */
 static void fetch(mloom_credentials *self, mloom_call *call, cached_credential *entry) {
   source_instance *source = entry->source;
-  mloom_credential_args args = {
-      .size = (uint32_t)sizeof(args), .settings = self->settings, .audience = entry->audience};
+  mloom_credential_args args = make_args(self, entry->audience);
   mloom_credential fresh = {.size = (uint32_t)sizeof(fresh), .expires_wall_ms = -1};
   mloom_error reason = MLOOM_ERROR_INIT;
   entry->fetching = 1;
@@ -515,8 +524,7 @@ static int32_t make_headers(mloom_credentials *self, source_instance *source, co
                            .secret = credential->secret};
     return add_header(&header, out) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
   }
-  mloom_credential_args args = {
-      .size = (uint32_t)sizeof(args), .settings = self->settings, .audience = authorization->audience};
+  mloom_credential_args args = make_args(self, authorization->audience);
   mloom_header_sink sink = {.size = (uint32_t)sizeof(sink), .userdata = out, .header = add_header};
   mloom_error reason = MLOOM_ERROR_INIT;
   enter(source);
@@ -557,6 +565,7 @@ int32_t mloom_credentials_authorize(mloom_credentials *self, mloom_call *call, c
       mloom_secret_ref(credential.secret);
     }
     out->used = entry;
+    out->signs = credential.kind == MLOOM_CREDENTIAL_SIGNS;
     out->generation = entry->generation;
   }
   pthread_mutex_unlock(&self->lock);
@@ -588,8 +597,7 @@ void mloom_authorized_headers_free(mloom_authorized_headers *headers) {
 /* Has what the credential was made of changed since it was fetched? */
 static int has_changed(mloom_credentials *self, cached_credential *entry) {
   source_instance *source = entry->source;
-  mloom_credential_args args = {
-      .size = (uint32_t)sizeof(args), .settings = self->settings, .audience = entry->audience};
+  mloom_credential_args args = make_args(self, entry->audience);
   mloom_error ignored = MLOOM_ERROR_INIT;
   if (source->entry->descriptor.probe == NULL) {
     return 0;
@@ -615,11 +623,33 @@ int mloom_credentials_refused(mloom_credentials *self, const mloom_authorized_he
   }
   pthread_mutex_unlock(&self->lock);
   if (!newer && source->entry->descriptor.invalidate != NULL) {
-    mloom_credential_args args = {
-        .size = (uint32_t)sizeof(args), .settings = self->settings, .audience = entry->audience};
+    mloom_credential_args args = make_args(self, entry->audience);
     enter(source);
     source->entry->descriptor.invalidate(source->instance, &args);
     leave(source);
   }
   return newer || refreshable;
+}
+
+int mloom_credentials_correct_clock(mloom_credentials *self, const mloom_authorized_headers *headers,
+                                    int64_t date_wall_ms) {
+  if (headers->used == NULL || !headers->signs || date_wall_ms <= 0) {
+    return 0;
+  }
+  int64_t offset_ms = date_wall_ms - self->clock->wall_ms(self->clock);
+  int64_t off_ms = offset_ms - atomic_load(&self->clock_offset_ms);
+  if (off_ms > -SKEW_MS && off_ms < SKEW_MS) {
+    return 0;
+  }
+  mloom_log_write(
+      self->log, MLOOM_LOG_WARNING, "credential",
+      "this machine's clock is %lld s %s the service's, which refused a signature: from now on requests are "
+      "signed by the service's",
+      (long long)(offset_ms < 0 ? -offset_ms : offset_ms) / 1000, offset_ms < 0 ? "ahead of" : "behind");
+  atomic_store(&self->clock_offset_ms, offset_ms);
+  return 1;
+}
+
+int64_t mloom_credentials_clock_offset_ms(mloom_credentials *self) {
+  return atomic_load(&self->clock_offset_ms);
 }

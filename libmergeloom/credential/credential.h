@@ -25,6 +25,7 @@ typedef struct mloom_authorized_headers {
   /* Which credential it was, for mloom_credentials_refused. */
   struct mloom_cached_credential *used;
   uint64_t generation;
+  int signs; /* they are good for one request, at one time */
 } mloom_authorized_headers;
 
 /* Fetches (or takes from the cache) and makes the headers. No header when nothing applies and it is optional. A
@@ -40,5 +41,11 @@ void mloom_authorized_headers_free(mloom_authorized_headers *headers);
 /* The service refused the credential that made headers. Returns 1 when fetching again may help (it was refreshable, or
  * another call has fetched a newer one since), and then the next authorize uses a fresh one. */
 int mloom_credentials_refused(mloom_credentials *credentials, const mloom_authorized_headers *headers);
+/* The service refused headers, and by the date of its answer (0: not told) its clock is minutes off from the time that
+ * they were signed for. Returns 1 when that is so: the next authorize signs by the service's clock. */
+int mloom_credentials_correct_clock(mloom_credentials *credentials, const mloom_authorized_headers *headers,
+                                    int64_t date_wall_ms);
+/* By how much the service's clock is ahead of this machine's, once it mattered; else 0. */
+int64_t mloom_credentials_clock_offset_ms(mloom_credentials *credentials);
 
 #endif

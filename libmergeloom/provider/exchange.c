@@ -10,11 +10,23 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/timestamp.h"
 #include "plugin/abi.h"
 
 void mloom_exchange_run_free(mloom_exchange_run *run) {
   mloom_authorized_headers_free(&run->authorized);
   mloom_buffer_free(&run->error_output);
+}
+
+int mloom_exchange_may_authorize_again(const mloom_exchange_run *run, int32_t code) {
+  mloom_credentials *credentials = run->instance->credentials;
+  int32_t status = run->end.http_status;
+  if (code < 0 && (status == 400 || status == 401 || status == 403) &&
+      mloom_credentials_correct_clock(credentials, &run->authorized, run->headers.date_wall_ms)) {
+    return 1;
+  }
+  return (code == MLOOM_E_UNAUTHENTICATED || code == MLOOM_E_EXPIRED) &&
+         mloom_credentials_refused(credentials, &run->authorized);
 }
 
 /* ---- HTTP ---- */
@@ -48,6 +60,10 @@ static int32_t on_header(const char *name, const char *value, void *userdata) {
     keep_header(headers->request_id, sizeof(headers->request_id), value);
   } else if (strcasecmp(name, "location") == 0) {
     keep_header(headers->location, sizeof(headers->location), value);
+  } else if (strcasecmp(name, "date") == 0) {
+    const mloom_clock *clock = run->instance->services->clock;
+    int64_t date = mloom_timestamp_parse_http(value, clock->wall_ms(clock));
+    headers->date_wall_ms = date < 0 ? 0 : date;
   }
   return run->header == NULL ? MLOOM_OK : run->header(run->end.http_status, name, value, run->userdata, &run->reason);
 }

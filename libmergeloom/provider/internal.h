@@ -58,6 +58,7 @@ typedef struct mloom_answer_headers {
   char retry_after[64];
   char request_id[128];
   char location[512];
+  int64_t date_wall_ms; /* 0 when absent */
 } mloom_answer_headers;
 
 /* One exchange that is performed for a plugin. The functions are called with the lock of enter not held; header may be
@@ -84,6 +85,9 @@ typedef struct mloom_exchange_run {
  * code with error when it could not begin. mloom_exchange_run_free in both cases. */
 int32_t mloom_exchange_perform(mloom_exchange_run *run, mloom_error *error);
 void mloom_exchange_run_free(mloom_exchange_run *run);
+/* The answer was judged to be code. 1 when the service refused what authorized the request, and another attempt has
+ * something else to show. */
+int mloom_exchange_may_authorize_again(const mloom_exchange_run *run, int32_t code);
 /* For the two kinds of exchange: the part of perform that is a program, and what counts and hands on what comes. */
 int32_t mloom_exchange_perform_program(mloom_exchange_run *run, mloom_error *error);
 int32_t mloom_exchange_take_body(mloom_exchange_run *run, const char *data, size_t size);

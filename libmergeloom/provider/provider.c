@@ -226,9 +226,7 @@ static int32_t probe_once(mloom_provider_instance *instance, const mloom_call *c
       mloom_provider_leave(instance);
       code = code < 0 || code == MLOOM_MORE ? code : MLOOM_OK;
     }
-    if (code == MLOOM_E_UNAUTHENTICATED || code == MLOOM_E_EXPIRED) {
-      *retry = mloom_credentials_refused(instance->credentials, &run.authorized);
-    }
+    *retry = mloom_exchange_may_authorize_again(&run, code);
   }
   if (code < 0 && error != NULL && error->http_status == 0) {
     error->http_status = run.end.http_status;
@@ -244,6 +242,10 @@ void mloom_provider_probe_credential(mloom_provider_instance *instance, char out
   pthread_mutex_lock(&instance->probe_lock);
   memcpy(out, instance->probe_credential, sizeof(instance->probe_credential));
   pthread_mutex_unlock(&instance->probe_lock);
+}
+
+int64_t mloom_provider_clock_offset_ms(mloom_provider_instance *instance) {
+  return mloom_credentials_clock_offset_ms(instance->credentials);
 }
 
 int32_t mloom_provider_probe(mloom_provider_instance *instance, const mloom_call *call, uint32_t kind,

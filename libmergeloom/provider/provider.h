@@ -93,6 +93,8 @@ int32_t mloom_provider_probe(mloom_provider_instance *instance, const mloom_call
                              const mloom_probe_sink *sink, mloom_http_report *report, mloom_error *error);
 /* What the last probe was authorized by, safe to show; "" for nothing. */
 void mloom_provider_probe_credential(mloom_provider_instance *instance, char out[160]);
+/* By how much the service's clock is ahead of this machine's, once it refused a signature for that; else 0. */
+int64_t mloom_provider_clock_offset_ms(mloom_provider_instance *instance);
 
 /* Runs the provider's login of this kind (MLOOM_LOGIN_...) and tells what it writes (MLOOM_LOGIN_EVENT_...). secret is
  * the API key, or NULL; typed is where a person's words come from, or NULL. */

@@ -189,9 +189,7 @@ static int32_t run_attempt(attempt *self, uint64_t number, mloom_error *error) {
   if (code == MLOOM_OK) {
     code = finish(self, &run, error);
     self->final = run.end.outcome == MLOOM_OK && run.end.http_status < 300 && !error->retryable;
-    if (code == MLOOM_E_UNAUTHENTICATED || code == MLOOM_E_EXPIRED) {
-      self->refreshed = mloom_credentials_refused(instance->credentials, &run.authorized);
-    }
+    self->refreshed = mloom_exchange_may_authorize_again(&run, code);
   } else {
     /* The session has to be as before prepare. */
     mloom_turn_result ignored = {.size = (uint32_t)sizeof(ignored)};

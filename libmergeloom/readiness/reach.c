@@ -65,8 +65,15 @@ static const char *stage_name(uint32_t stage) {
 
 static void pass_credential(mloom_check_run *run) {
   char credential[160];
+  int64_t offset_ms = mloom_provider_clock_offset_ms(run->instance);
   mloom_provider_probe_credential(run->instance, credential);
-  if (credential[0] == '\0') {
+  if (offset_ms != 0) {
+    mloom_check_end(
+        run, "credential", MLOOM_CHECK_WARN, "set the clock of this machine, and let it follow a time server",
+        "accepted by the service once it was signed by the service's clock: that of this machine is %lld s "
+        "%s it (%s)",
+        (long long)(offset_ms < 0 ? -offset_ms : offset_ms) / 1000, offset_ms < 0 ? "ahead of" : "behind", credential);
+  } else if (credential[0] == '\0') {
     mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "no key is set, and the service answers without one");
   } else {
     mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "accepted by the service: %s", credential);

@@ -11,6 +11,7 @@
 #include <openssl/x509.h>
 
 #include "base/error.h"
+#include "secret/identity.h"
 #include "secret/secret.h"
 
 #define SPARE_CONTEXTS 4
@@ -210,6 +211,12 @@ static int32_t crypto_read_certificate(void *ctx, const char *pem, size_t pem_si
   return MLOOM_OK;
 }
 
+static int32_t crypto_read_identity(void *ctx, const char *data, size_t size, const mloom_secret *password,
+                                    mloom_secret **out, mloom_error *error) {
+  (void)ctx;
+  return mloom_identity_read(data, size, password, out, error);
+}
+
 int32_t mloom_crypto_engine_new(mloom_crypto_engine **out, mloom_error *error) {
   MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = calloc(1, sizeof(*engine));
   if (engine == NULL) {
@@ -230,6 +237,7 @@ int32_t mloom_crypto_engine_new(mloom_crypto_engine **out, mloom_error *error) {
       .sign_ps256 = crypto_sign_ps256,
       .read_certificate = crypto_read_certificate,
       .sha1 = crypto_sha1,
+      .read_identity = crypto_read_identity,
   };
   *out = MLOOM_STEAL(engine);
   return MLOOM_OK;

@@ -3,6 +3,8 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/secret/crypto.h \
   libmergeloom/secret/forms.c \
   libmergeloom/secret/forms.h \
+  libmergeloom/secret/identity.c \
+  libmergeloom/secret/identity.h \
   libmergeloom/secret/lookalike.c \
   libmergeloom/secret/lookalike.h \
   libmergeloom/secret/redactor.c \

@@ -56,7 +56,11 @@ MLOOM_PROVIDER_FIELD(client_secret, "AZURE_CLIENT_SECRET", .title = "Client secr
 MLOOM_PROVIDER_FIELD(client_certificate_path, "AZURE_CLIENT_CERTIFICATE_PATH", .title = "Client certificate",
                      .kind = MLOOM_FIELD_PATH, .shown_when_field = "auth_method",
                      .shown_when_value = "client_certificate",
-                     .help = "PEM file with the key and the certificate of the application");
+                     .help = "File with the key and the certificate of the application, PEM or PKCS #12 (PFX)");
+MLOOM_PROVIDER_FIELD(client_certificate_password, "AZURE_CLIENT_CERTIFICATE_PASSWORD", .title = "Certificate password",
+                     .kind = MLOOM_FIELD_SECRET, .flags = MLOOM_FIELD_ADVANCED, .shown_when_field = "auth_method",
+                     .shown_when_value = "client_certificate",
+                     .help = "Password of that file, when its key is encrypted");
 MLOOM_PROVIDER_FIELD(federated_token_file, "AZURE_FEDERATED_TOKEN_FILE", .title = "Federated token file",
                      .kind = MLOOM_FIELD_PATH, .shown_when_field = "auth_method",
                      .shown_when_value = "workload_identity",
@@ -125,6 +129,7 @@ static const mloom_field *const fields[] = {&field_auth_method,
                                             &field_client_id,
                                             &field_client_secret,
                                             &field_client_certificate_path,
+                                            &field_client_certificate_password,
                                             &field_federated_token_file,
                                             &field_bearer_token,
                                             &field_token_scope,

@@ -149,11 +149,15 @@ static int32_t send_headers(const mloom_sigv4_signature *signature, const mloom_
   return code;
 }
 
+static int64_t clock_offset_ms(const mloom_credential_args *args) {
+  return MLOOM_HAS(args, mloom_credential_args, clock_offset_ms) ? args->clock_offset_ms : 0;
+}
+
 static int32_t sign(aws_source *self, const mloom_aws_keys *keys, const mloom_credential_args *args,
                     const mloom_http_request *request, const mloom_header_sink *sink, mloom_error *error) {
   const mloom_host *host = self->host;
   char service[64];
-  mloom_sigv4_scope scope = {.service = service, .wall_ms = host->clock_wall_ms(host->ctx)};
+  mloom_sigv4_scope scope = {.service = service, .wall_ms = host->clock_wall_ms(host->ctx) + clock_offset_ms(args)};
   mloom_sigv4_identity identity = {.access_key_id = keys->access_key_id};
   int32_t code = read_audience(args->audience, service, &scope.region, error);
   code = code != MLOOM_OK ? code

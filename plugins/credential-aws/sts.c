@@ -17,15 +17,14 @@
 
 #define ATTEMPTS 3u
 #define PAUSE_MS 1000
-/* A request that is off by more than this is refused. */
-#define SKEW_MS ((int64_t)4 * 60 * 1000)
 #define WHERE "the Security Token Service (STS)"
 
 /* ---- Where it is ---- */
 
 typedef struct endpoint {
   mloom_buffer url;
-  const char *region; /* what a request is signed for */
+  const char *region;      /* what a request is signed for */
+  int64_t clock_offset_ms; /* of its clock, once it has refused a signature for its time */
 } endpoint;
 
 /* With AWS_STS_REGIONAL_ENDPOINTS=legacy these had the one global address. */
@@ -125,9 +124,10 @@ static void add_header(signed_headers *headers, const char *name, const char *va
 }
 
 static int32_t sign(signed_headers *headers, const mloom_aws_fetch *fetch, const mloom_aws_keys *keys,
-                    const char *region, const mloom_http_request *request, mloom_error *error) {
+                    const endpoint *place, const mloom_http_request *request, mloom_error *error) {
   const mloom_host *host = fetch->host;
-  mloom_sigv4_scope scope = {.region = region, .service = "sts", .wall_ms = host->clock_wall_ms(host->ctx)};
+  mloom_sigv4_scope scope = {
+      .region = place->region, .service = "sts", .wall_ms = host->clock_wall_ms(host->ctx) + place->clock_offset_ms};
   mloom_sigv4_identity identity = {.access_key_id = keys->access_key_id};
   int32_t code = host->secret_borrow(host->ctx, keys->secret_access_key, &identity.secret_access_key, error);
   if (code == MLOOM_OK && keys->session_token != NULL) {
@@ -284,9 +284,8 @@ static int32_t clock_is_wrong(const mloom_aws_fetch *fetch, const mloom_fetch_an
 static int32_t refused(const mloom_aws_fetch *fetch, const mloom_aws_sts_role *role, const mloom_fetch_answer *answer,
                        const sts_answer *said, mloom_error *error) {
   const meaning *found = find_meaning(said->code, role->web_identity_token.size > 0);
-  int64_t off_ms = answer->date_wall_ms < 0 ? 0 : fetch->host->clock_wall_ms(fetch->host->ctx) - answer->date_wall_ms;
-  int wrong_clock =
-      is_about_the_clock(said) || (found->is == MLOOM_E_EXPIRED && (off_ms > SKEW_MS || off_ms < -SKEW_MS));
+  int wrong_clock = is_about_the_clock(said) ||
+                    (found->is == MLOOM_E_EXPIRED && mloom_fetch_clock_offset_ms(answer, fetch->host) != 0);
   int32_t code = found->is;
   if (wrong_clock) {
     code = clock_is_wrong(fetch, answer, said->code, error);
@@ -333,9 +332,18 @@ static int32_t accept(mloom_aws_keys *out, const mloom_aws_fetch *fetch, const m
 
 /* ---- The exchange ---- */
 
+/* Is the clock of this machine why a signature was refused? Then the next one is made by that of the service. */
+static int corrects_clock(endpoint *place, const mloom_aws_fetch *fetch, const mloom_fetch_answer *answer,
+                          const sts_answer *said) {
+  int64_t offset_ms = is_about_the_clock(said) ? mloom_fetch_clock_offset_ms(answer, fetch->host) : 0;
+  int corrects = offset_ms != 0 && place->clock_offset_ms == 0;
+  place->clock_offset_ms = corrects ? offset_ms : place->clock_offset_ms;
+  return corrects;
+}
+
 /* *again: the answer was transient. */
 static int32_t exchange(mloom_aws_keys *out, const mloom_aws_fetch *fetch, const mloom_aws_sts_role *role,
-                        const endpoint *place, const mloom_buffer *body, int *again, mloom_error *error) {
+                        endpoint *place, const mloom_buffer *body, int *again, mloom_error *error) {
   MLOOM_AUTO(sts_answer_free) sts_answer said = {.id = MLOOM_BUFFER_INIT};
   MLOOM_AUTO(mloom_fetch_answer_free) mloom_fetch_answer answer = {0};
   signed_headers headers = {.signature = {.authorization = MLOOM_BUFFER_INIT}};
@@ -351,7 +359,7 @@ static int32_t exchange(mloom_aws_keys *out, const mloom_aws_fetch *fetch, const
   int32_t code = MLOOM_OK;
   *again = 0;
   if (role->web_identity_token.size == 0) {
-    code = sign(&headers, fetch, role->source, place->region, &request, error);
+    code = sign(&headers, fetch, role->source, place, &request, error);
     request.header_count = headers.count;
   }
   if (code == MLOOM_OK) {
@@ -374,7 +382,8 @@ static int32_t exchange(mloom_aws_keys *out, const mloom_aws_fetch *fetch, const
                            "check the address of STS, if one is configured, and what stands between",
                            WHERE " gave an answer that is no XML");
   }
-  *again = answer.status >= 500 || answer.status == 429 || is_transient(said.code);
+  *again = answer.status >= 500 || answer.status == 429 || is_transient(said.code) ||
+           (role->web_identity_token.size == 0 && corrects_clock(place, fetch, &answer, &said));
   return refused(fetch, role, &answer, &said, error);
 }
 

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "wire/setting_secret.h"
+#include <mergeloom/crypto.h>
 
 #define FILE_LIMIT ((size_t)64 * 1024)
 
@@ -46,8 +47,8 @@ static int32_t begin(exchange *self, const mloom_azure_fetch *fetch, mloom_error
 }
 
 static int32_t finish(exchange *self, const mloom_azure_fetch *fetch, const char *proof, const char *origin,
-                      mloom_credential *out, mloom_error *error) {
-  int32_t code = mloom_azure_exchange(fetch, mloom_buffer_string(&self->url), &self->form, out, error);
+                      int64_t *clock_offset_ms, mloom_credential *out, mloom_error *error) {
+  int32_t code = mloom_azure_exchange(fetch, mloom_buffer_string(&self->url), &self->form, clock_offset_ms, out, error);
   if (code == MLOOM_OK) {
     snprintf(out->description, sizeof(out->description), "Entra token of application %.40s by %s from %s",
              self->application.client, proof, origin);
@@ -109,10 +110,11 @@ int32_t mloom_azure_secret_fetch(const mloom_azure_fetch *fetch, mloom_credentia
   mloom_azure_value value = mloom_azure_get(fetch->source, fetch->settings, "client_secret", "AZURE_CLIENT_SECRET");
   const mloom_secret *secret = NULL;
   mloom_bytes bytes = {NULL, 0};
+  int64_t unused = 0; /* nothing in the request tells the time */
   code = take_secret(fetch->source, &value, &secret, error);
   code = code != MLOOM_OK ? code : host->secret_borrow(host->ctx, secret, &bytes, error);
   code = code != MLOOM_OK ? code : mloom_azure_add_field(&self.form, "client_secret", bytes, error);
-  code = code != MLOOM_OK ? code : finish(&self, fetch, "client secret", value.origin, out, error);
+  code = code != MLOOM_OK ? code : finish(&self, fetch, "client secret", value.origin, &unused, out, error);
   if (secret != NULL) {
     host->secret_unref(host->ctx, secret);
   }
@@ -140,30 +142,86 @@ static int is_yes(const char *text) {
   return text != NULL && (strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0 || strcasecmp(text, "yes") == 0);
 }
 
-int32_t mloom_azure_certificate_fetch(const mloom_azure_fetch *fetch, mloom_credential *out, mloom_error *error) {
-  MLOOM_AUTO(exchange_free) exchange self = {.url = MLOOM_BUFFER_INIT, .form = MLOOM_BUFFER_INIT};
-  int32_t code = begin(&self, fetch, error);
-  if (code != MLOOM_OK) {
-    return code;
+#define FIX_FILE                                                                                     \
+  "put the private key and the certificate into one file, PEM or PKCS #12 (PFX), and name it in "    \
+  "client_certificate_path (AZURE_CLIENT_CERTIFICATE_PATH); its password, if it has one, goes into " \
+  "client_certificate_password (AZURE_CLIENT_CERTIFICATE_PASSWORD)"
+
+/* The key and the certificates of the file, as PEM that is not encrypted; the caller owns the reference. */
+static int32_t read_identity(mloom_secret **out, const mloom_azure_fetch *fetch, const char *path, mloom_error *error) {
+  const mloom_azure_source *source = fetch->source;
+  const mloom_host *host = source->host;
+  const mloom_crypto *crypto = host->get_interface(host->ctx, MLOOM_CRYPTO_INTERFACE);
+  mloom_azure_value value =
+      mloom_azure_get(source, fetch->settings, "client_certificate_password", "AZURE_CLIENT_CERTIFICATE_PASSWORD");
+  const mloom_secret *password = NULL;
+  MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer file = MLOOM_BUFFER_INIT;
+  *out = NULL;
+  if (crypto == NULL || !MLOOM_HAS(crypto, mloom_crypto, read_identity)) {
+    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_CREDENTIAL, "use a client secret",
+                           "the host offers no cryptography to sign with a certificate's key");
   }
-  mloom_azure_value path = certificate_path(fetch->source, fetch->settings);
+  int32_t code = read_file(&file, path, error);
+  if (code == MLOOM_OK && (value.setting.secret != NULL || (!value.declared && value.text != NULL))) {
+    code = take_secret(source, &value, &password, error);
+  }
+  if (code == MLOOM_OK) {
+    mloom_error reason = MLOOM_ERROR_INIT;
+    code = crypto->read_identity(crypto->ctx, file.data, file.size, password, out, &reason);
+    if (code == MLOOM_E_INVALID) {
+      mloom_error_set(error, code, MLOOM_DOMAIN_CREDENTIAL, FIX_FILE, "the certificate file %s: %s", path,
+                      reason.message);
+    } else if (code != MLOOM_OK) {
+      mloom_error_copy(error, &reason);
+    }
+  }
+  if (password != NULL) {
+    host->secret_unref(host->ctx, password);
+  }
+  return code;
+}
+
+/* *clock_offset_ms is what Entra's clock is ahead of ours: as far as known, and then by what it says in refusing. */
+static int32_t prove_by_certificate(const mloom_azure_fetch *fetch, const mloom_secret *identity, const char *path,
+                                    int64_t *clock_offset_ms, mloom_credential *out, mloom_error *error) {
+  const mloom_host *host = fetch->source->host;
+  MLOOM_AUTO(exchange_free) exchange self = {.url = MLOOM_BUFFER_INIT, .form = MLOOM_BUFFER_INIT};
+  MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer assertion = MLOOM_BUFFER_INIT;
   mloom_azure_value chain =
       mloom_azure_get(fetch->source, fetch->settings, "send_certificate_chain", "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN");
+  int64_t now_s = (host->clock_wall_ms(host->ctx) + *clock_offset_ms) / 1000;
+  int32_t code = begin(&self, fetch, error);
+  code = code != MLOOM_OK
+             ? code
+             : mloom_azure_sign_assertion(&assertion, host, identity, self.application.client,
+                                          mloom_buffer_string(&self.url), is_yes(chain.text), now_s, error);
+  code = code != MLOOM_OK ? code
+                          : mloom_azure_add_assertion(&self.form, (mloom_bytes){assertion.data, assertion.size}, error);
+  return code == MLOOM_OK ? finish(&self, fetch, "certificate", path, clock_offset_ms, out, error) : code;
+}
+
+int32_t mloom_azure_certificate_fetch(const mloom_azure_fetch *fetch, mloom_credential *out, mloom_error *error) {
+  const mloom_host *host = fetch->source->host;
+  mloom_azure_value path = certificate_path(fetch->source, fetch->settings);
+  mloom_secret *identity = NULL;
+  mloom_error reason = MLOOM_ERROR_INIT;
+  int64_t clock_offset_ms = 0;
   if (path.text == NULL) {
     return not_set("client_certificate_path", "AZURE_CLIENT_CERTIFICATE_PATH", error);
   }
-  MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer pem = MLOOM_BUFFER_INIT;
-  MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer assertion = MLOOM_BUFFER_INIT;
-  code = read_file(&pem, path.text, error);
+  int32_t code = read_identity(&identity, fetch, path.text, &reason);
   if (code == MLOOM_OK) {
-    code =
-        mloom_azure_sign_assertion(&assertion, fetch->source->host, (mloom_bytes){pem.data, pem.size},
-                                   self.application.client, mloom_buffer_string(&self.url), is_yes(chain.text), error);
+    code = prove_by_certificate(fetch, identity, path.text, &clock_offset_ms, out, &reason);
+    if (code == MLOOM_E_UNAUTHENTICATED && clock_offset_ms != 0) {
+      host->log(host->ctx, MLOOM_LOG_WARNING, "credential-azure",
+                "Entra's clock is minutes from this machine's: the assertion is made again by Entra's");
+      reason = (mloom_error)MLOOM_ERROR_INIT;
+      code = prove_by_certificate(fetch, identity, path.text, &clock_offset_ms, out, &reason);
+    }
+    host->secret_unref(host->ctx, identity);
   }
-  if (code == MLOOM_OK) {
-    code = mloom_azure_add_assertion(&self.form, (mloom_bytes){assertion.data, assertion.size}, error);
-  }
-  return code == MLOOM_OK ? finish(&self, fetch, "certificate", path.text, out, error) : code;
+  mloom_error_copy(error, &reason);
+  return code;
 }
 
 /* ---- Workload identity ---- */
@@ -247,6 +305,7 @@ int32_t mloom_azure_workload_fetch(const mloom_azure_fetch *fetch, mloom_credent
                            "name the file of the projected service account token in AZURE_FEDERATED_TOKEN_FILE",
                            "the file %s holds no token", path.data);
   }
+  int64_t unused = 0; /* the times in the token are its issuer's */
   code = mloom_azure_add_assertion(&self.form, token, error);
-  return code == MLOOM_OK ? finish(&self, fetch, "the token", path.data, out, error) : code;
+  return code == MLOOM_OK ? finish(&self, fetch, "the token", path.data, &unused, out, error) : code;
 }

@@ -19,9 +19,6 @@
 #define LIFE_S 600
 #define BEGIN "-----BEGIN CERTIFICATE-----"
 #define END "-----END CERTIFICATE-----"
-#define FIX_FILE                                                                                \
-  "put the private key (PEM, not encrypted) and the certificate into one file, and name it in " \
-  "client_certificate_path (AZURE_CLIENT_CERTIFICATE_PATH)"
 
 /* Appends "x5c":[...]: the certificates of the file, without what PEM puts around them. */
 static int32_t add_chain(mloom_buffer *header, mloom_bytes pem) {
@@ -53,10 +50,6 @@ static int32_t write_header(mloom_buffer *out, const mloom_host *host, const mlo
   size_t der_size = 0;
   uint8_t sha1[20];
   uint8_t sha256[MLOOM_SHA256_SIZE];
-  if (memmem(pem.data, pem.size, BEGIN, strlen(BEGIN)) == NULL) {
-    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_CREDENTIAL, FIX_FILE,
-                           "the certificate file holds no certificate in PEM");
-  }
   int32_t code = crypto->read_certificate(crypto->ctx, pem.data, pem.size, &der, &der_size, sha1, sha256, error);
   if (code != MLOOM_OK) {
     return code;
@@ -73,7 +66,7 @@ static int32_t write_header(mloom_buffer *out, const mloom_host *host, const mlo
 }
 
 static int32_t write_claims(mloom_buffer *out, const mloom_host *host, const char *client, const char *audience,
-                            mloom_error *error) {
+                            int64_t now_s, mloom_error *error) {
   uint8_t id[16];
   if (host->random(host->ctx, id, sizeof(id)) != MLOOM_OK) {
     return mloom_error_set(error, MLOOM_E_IO, MLOOM_DOMAIN_SYSTEM, NULL, "the system gave no random numbers");
@@ -87,7 +80,6 @@ static int32_t write_claims(mloom_buffer *out, const mloom_host *host, const cha
     at += (size_t)snprintf(uuid + at, sizeof(uuid) - at, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
                            id[i]);
   }
-  int64_t now_s = host->clock_wall_ms(host->ctx) / 1000;
   if (mloom_buffer_append_char(out, '{') != MLOOM_OK ||
       mloom_json_write_member(out, "aud", audience, strlen(audience)) != MLOOM_OK ||
       mloom_json_write_member(out, "iss", client, strlen(client)) != MLOOM_OK ||
@@ -100,35 +92,23 @@ static int32_t write_claims(mloom_buffer *out, const mloom_host *host, const cha
   return MLOOM_OK;
 }
 
-int32_t mloom_azure_sign_assertion(mloom_buffer *out, const mloom_host *host, mloom_bytes pem, const char *client,
-                                   const char *audience, int with_chain, mloom_error *error) {
+int32_t mloom_azure_sign_assertion(mloom_buffer *out, const mloom_host *host, const mloom_secret *identity,
+                                   const char *client, const char *audience, int with_chain, int64_t now_s,
+                                   mloom_error *error) {
   const mloom_crypto *crypto = host->get_interface(host->ctx, MLOOM_CRYPTO_INTERFACE);
   if (crypto == NULL) {
     return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_CREDENTIAL, "use a client secret",
                            "the host offers no cryptography to sign with a certificate's key");
   }
-  if (memmem(pem.data, pem.size, "ENCRYPTED", 9) != NULL) {
-    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_CREDENTIAL, FIX_FILE,
-                           "the private key in the certificate file is encrypted");
-  }
+  mloom_bytes pem = {NULL, 0};
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer header = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer claims = MLOOM_BUFFER_INIT;
-  int32_t code = write_header(&header, host, crypto, pem, with_chain, error);
-  code = code != MLOOM_OK ? code : write_claims(&claims, host, client, audience, error);
+  int32_t code = host->secret_borrow(host->ctx, identity, &pem, error);
+  code = code != MLOOM_OK ? code : write_header(&header, host, crypto, pem, with_chain, error);
+  code = code != MLOOM_OK ? code : write_claims(&claims, host, client, audience, now_s, error);
   if (code != MLOOM_OK) {
     return code;
   }
-  MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer copy = MLOOM_BUFFER_INIT;
-  mloom_secret *key = NULL;
-  if (mloom_buffer_append(&copy, pem.data, pem.size) != MLOOM_OK) {
-    return mloom_error_memory(error);
-  }
-  code = host->secret_new(host->ctx, copy.data, copy.size, &key, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  code = mloom_jwt_sign(out, host, MLOOM_JWT_PS256, (mloom_bytes){header.data, header.size},
-                        (mloom_bytes){claims.data, claims.size}, key, error);
-  host->secret_unref(host->ctx, key);
-  return code;
+  return mloom_jwt_sign(out, host, MLOOM_JWT_PS256, (mloom_bytes){header.data, header.size},
+                        (mloom_bytes){claims.data, claims.size}, identity, error);
 }

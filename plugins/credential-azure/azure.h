@@ -66,9 +66,10 @@ int32_t mloom_azure_begin_form(mloom_buffer *form, const mloom_azure_fetch *fetc
 int32_t mloom_azure_add_field(mloom_buffer *form, const char *name, mloom_bytes value, mloom_error *error);
 /* Appends client_assertion_type and client_assertion. */
 int32_t mloom_azure_add_assertion(mloom_buffer *form, mloom_bytes assertion, mloom_error *error);
-/* Sends form to the token endpoint at url and fills out but for its description. */
+/* Sends form to the token endpoint at url and fills out but for its description. clock_offset_ms is filled on a
+ * refusal: how far Entra's clock is ahead of ours, when by minutes. */
 int32_t mloom_azure_exchange(const mloom_azure_fetch *fetch, const char *url, const mloom_buffer *form,
-                             mloom_credential *out, mloom_error *error);
+                             int64_t *clock_offset_ms, mloom_credential *out, mloom_error *error);
 /* Fills out from the body of a good answer. by_moment: expires_on counts too, where it is earlier. */
 int32_t mloom_azure_take_token(const mloom_azure_fetch *fetch, mloom_bytes body, int64_t asked_wall_ms, int by_moment,
                                mloom_credential *out, mloom_error *error);
@@ -95,10 +96,12 @@ int32_t mloom_azure_managed_fetch(const mloom_azure_fetch *fetch, mloom_credenti
 
 /* ---- assertion.c ---- */
 
-/* Appends the assertion of client for the token endpoint audience, signed with the key of pem (key and certificate).
- * with_chain: the certificates go along, so that a renewed one is trusted by its issuer. */
-int32_t mloom_azure_sign_assertion(mloom_buffer *out, const mloom_host *host, mloom_bytes pem, const char *client,
-                                   const char *audience, int with_chain, mloom_error *error);
+/* Appends the assertion of client for the token endpoint audience, signed at the time now_s with the key of identity,
+ * which is PEM of a key and its certificate. with_chain: the certificates go along, so that a renewed one is trusted by
+ * its issuer. */
+int32_t mloom_azure_sign_assertion(mloom_buffer *out, const mloom_host *host, const mloom_secret *identity,
+                                   const char *client, const char *audience, int with_chain, int64_t now_s,
+                                   mloom_error *error);
 
 /* ---- platform.c ---- */
 

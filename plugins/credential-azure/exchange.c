@@ -96,7 +96,7 @@ int32_t mloom_azure_take_token(const mloom_azure_fetch *fetch, mloom_bytes body,
 }
 
 int32_t mloom_azure_exchange(const mloom_azure_fetch *fetch, const char *url, const mloom_buffer *form,
-                             mloom_credential *out, mloom_error *error) {
+                             int64_t *clock_offset_ms, mloom_credential *out, mloom_error *error) {
   static const mloom_header type = {
       .size = (uint32_t)sizeof(mloom_header), .name = "Content-Type", .value = "application/x-www-form-urlencoded"};
   static const mloom_header accept = {
@@ -112,6 +112,7 @@ int32_t mloom_azure_exchange(const mloom_azure_fetch *fetch, const char *url, co
                                       .body = &body,
                                       .body_count = 1};
   int32_t code = mloom_azure_check_resume(fetch, error);
+  *clock_offset_ms = 0;
   if (code != MLOOM_OK) {
     return code;
   }
@@ -135,6 +136,7 @@ int32_t mloom_azure_exchange(const mloom_azure_fetch *fetch, const char *url, co
   }
   const mloom_bytes text = {mloom_buffer_string(&answer.body), answer.body.size};
   if (answer.status != 200) {
+    *clock_offset_ms = mloom_fetch_clock_offset_ms(&answer, host);
     if (answer.status == 429 || answer.status == 503) {
       mloom_azure_set_resume(fetch, answer.retry_after_ms);
     }

@@ -136,11 +136,14 @@ typedef struct mloom_google_refusal {
 
 #define ASSERTION_REMEDY "create a new key for the service account and give its JSON document"
 
+/* Where this is the remedy, the same may work with another time. */
+static const char set_clock[] = "set this machine's clock to the right time";
+
 static const mloom_google_refusal refusals[] = {
     {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "timeframe", MLOOM_E_UNAUTHENTICATED,
-     "the time in the request is wrong for Google", "set this machine's clock to the right time"},
+     "the time in the request is wrong for Google", set_clock},
     {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", " iat ", MLOOM_E_UNAUTHENTICATED,
-     "the time in the request is wrong for Google", "set this machine's clock to the right time"},
+     "the time in the request is wrong for Google", set_clock},
     {MLOOM_GOOGLE_GRANT_ASSERTION, "invalid_grant", "signature", MLOOM_E_UNAUTHENTICATED,
      "Google does not know the service account's key any more: it was deleted, disabled or has expired",
      ASSERTION_REMEDY},
@@ -215,6 +218,9 @@ static int32_t report(const mloom_google_job *job, const mloom_google_exchange *
     const mloom_google_refusal *refusal = refusals;
     while (!fits(refusal, exchange->grant, answer)) {
       refusal++; /* each grant has a last one that fits always */
+    }
+    if (refusal->remedy == set_clock && exchange->clock_offset_ms != NULL) {
+      *exchange->clock_offset_ms = mloom_fetch_clock_offset_ms(came, job->host);
     }
     char skew[96] = "";
     if (exchange->grant == MLOOM_GOOGLE_GRANT_ASSERTION) {

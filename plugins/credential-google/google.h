@@ -46,6 +46,7 @@ typedef struct mloom_google_exchange {
   const mloom_secret *bearer;
   const mloom_secret *basic;
   const char *quota_project; /* NULL: none */
+  int64_t *clock_offset_ms;  /* NULL, or filled on a refusal: how far Google's clock is ahead, if that was why */
 } mloom_google_exchange;
 
 /* Asks a token endpoint. The URL must be Google's, one that the settings allow, or of this machine. */

@@ -18,6 +18,8 @@
 #define DEFAULT_PAUSE_MS 1000u
 /* A longer wait asked for by the other side ends the attempts. */
 #define LONGEST_PAUSE_MS 20000
+/* Services take signatures that are five minutes old; less than this is not why one was refused. */
+#define SKEW_MS ((int64_t)4 * 60 * 1000)
 
 typedef struct fetch {
   const mloom_host *host;
@@ -147,6 +149,11 @@ int32_t mloom_fetch(mloom_fetch_answer *answer, const mloom_host *host, mloom_ca
     }
     pause_ms *= 2;
   }
+}
+
+int64_t mloom_fetch_clock_offset_ms(const mloom_fetch_answer *answer, const mloom_host *host) {
+  int64_t offset_ms = answer->date_wall_ms < 0 ? 0 : answer->date_wall_ms - host->clock_wall_ms(host->ctx);
+  return offset_ms > SKEW_MS || offset_ms < -SKEW_MS ? offset_ms : 0;
 }
 
 int32_t mloom_fetch_check_url(const char *url, const char *name, mloom_error *error) {

@@ -38,6 +38,9 @@ int32_t mloom_fetch(mloom_fetch_answer *answer, const mloom_host *host, mloom_ca
 /* Wipes what came. */
 void mloom_fetch_answer_free(mloom_fetch_answer *answer);
 
+/* What to add to this machine's clock to come to the other side's, when it says that they are minutes apart; else 0. */
+int64_t mloom_fetch_clock_offset_ms(const mloom_fetch_answer *answer, const mloom_host *host);
+
 /* A place that is sent secrets: https, or http to a loopback address. name is what sets it, for the remedy.
  * MLOOM_E_INVALID. */
 int32_t mloom_fetch_check_url(const char *url, const char *name, mloom_error *error);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole jobs with identities of AWS, and what the check says of those that do not work."""
 import datetime
+import email.utils
 import hashlib
 import json
 import re
@@ -191,6 +192,74 @@ def test_sdk():
         contains(ours["Authorization"], f"Credential={theirs['id']}/", f"{name}: key")
         equal((ours["secret"], ours.get("X-Amz-Security-Token")), (theirs["secret"], theirs["token"]), f"{name}: secrets")
         equal(our_requests, their_requests, f"{name}: requests")
+
+
+# ---- A clock that is wrong ----
+
+def sent_at(headers):
+    """When a request was signed, in seconds since 1970."""
+    date = {name.lower(): value for name, value in headers.items()}["x-amz-date"]
+    return datetime.datetime.strptime(date + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
+
+
+def too_late(headers, ahead):
+    """Is a signature minutes from the time of a service whose clock is ahead by so many seconds?"""
+    return abs(sent_at(headers) - time.time() - ahead) > 300
+
+
+def test_wrong_clock():
+    """a clock that is an hour wrong: signatures are made again by the service's, once, for a whole job and by the check"""
+    hour = 3600
+    date = {"Date": email.utils.formatdate(time.time() + hour, usegmt=True)}
+    keys = {"AWS_ACCESS_KEY_ID": "test-id", "AWS_SECRET_ACCESS_KEY": harness.KEY}
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(harness.job_steps())) as server:
+        def judge(method, path, headers, body):
+            late.append(too_late(headers, hour))
+            if late[-1]:
+                return 403, {**date, "Content-Type": "application/json", "x-amzn-ErrorType": "InvalidSignatureException"}, \
+                    b'{"message":"Signature expired: 20260102T030405Z is now earlier than 20260102T035905Z"}'
+            plain = {name: value for name, value in headers.items() if name.lower() != "host"}
+            return harness.request(server.url + path, method, body or None, plain)
+        late = []
+        with harness.Recorder(answer=judge) as service:
+            finished = harness.run_job(service.url, repo, "--no-readiness", **settings(service.url, **keys))
+            equal(finished.status, 0, f"exit status of {finished!r}")
+            equal(harness.hello(repo), "hello, world\n", "hello.txt")
+            equal((late[0], sum(late)), (True, 1), "signatures of the wrong time")
+            contains(finished.err, "s behind the service's", "the warning")
+            late.clear()
+            finished = harness.mergeloom("check", "aws-bedrock", "--no-self-test", "--json", environment=harness.
+                                         clean_environment(**settings(service.url, **keys)))
+    got = next(one for one in find_checks(json.loads(finished.out)) if one["name"] == "credential")
+    equal(got["state"], "warn", f"{got}")
+    contains(got["reason"], "that of this machine is 3", "the reason")
+    contains(got["reason"], "s behind it", "the reason")
+    contains(got["remedy"], "time server", "the remedy")
+
+
+def test_wrong_clock_and_sts():
+    """STS refuses a signature for its time: the next one is made by the clock of STS"""
+    hour = 3600
+    folder = harness.scratch() / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(f"[profile r]\nrole_arn = {ROLE}\nsource_profile = default\n", encoding="utf-8")
+    (folder / "credentials").write_text("[default]\naws_access_key_id = file.key\naws_secret_access_key = test-secret\n",
+                                        encoding="utf-8")
+
+    class Judge(Sts):
+        def reply(self, method, path, headers, body):
+            late.append(too_late(headers, -hour))
+            if late[-1]:
+                return refusal("SignatureDoesNotMatch", "Signature not yet current: 20260102T040405Z is still later than ...",
+                               Date=email.utils.formatdate(time.time() - hour, usegmt=True))
+            return super().reply(method, path, headers, body)
+    late = []
+    with harness.simulator(harness.job_script(harness.job_steps())) as server, Judge() as sts:
+        finished = harness.mergeloom("check", "aws-bedrock", "--no-self-test", environment=harness.clean_environment(
+            **settings(server.url, sts.url, AWS_PROFILE="r")))
+    equal(late, [True, False], "signatures of the wrong time")
+    contains(finished.everything(), f"accepted by the service: {ROLE}", "what is said")
 
 
 # ---- What the check says ----

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identities of Azure: the requests that @azure/identity sends and those of ours, against one and the same fake."""
 import base64
+import email.utils
 import functools
 import hashlib
 import json
@@ -240,14 +241,64 @@ def test_client_certificate_files():
                   folder / "encrypted.key"])
     (folder / "encrypted.pem").write_text((folder / "encrypted.key").read_text() + (keys() / "app.crt").read_text())
     with Fake(tls()) as fake:
-        for name, reason in (("empty.pem", "holds no certificate"), ("key-only.pem", "holds no certificate"),
-                             ("certificate-only.pem", "the private key cannot be read"),
+        for name, reason in (("empty.pem", "holds no private key"), ("key-only.pem", "holds no certificate"),
+                             ("certificate-only.pem", "holds no private key"),
                              ("encrypted.pem", "is encrypted"), ("absent.pem", "cannot open")):
             got = ours("azure-client-certificate",
                        **application(fake, AZURE_CLIENT_CERTIFICATE_PATH=folder / name))
             contains(got["message"], reason, name)
             check(got["remedy"], f"{name} has a remedy")
         equal(fake.asked_for_tokens(), [], "requests without an assertion")
+
+
+def test_encrypted_certificate_files():
+    """a certificate whose key is encrypted, as PEM and as PKCS #12: the vendor's request, and a reason for a wrong password"""
+    folder, word = harness.scratch(), "test-word-not-a-secret"
+    harness.must(["openssl", "pkey", "-in", keys() / "app.key", "-aes256", "-passout", f"pass:{word}", "-out",
+                  folder / "app.key"])
+    (folder / "app.pem").write_text((folder / "app.key").read_text() + (keys() / "app.crt").read_text())
+    harness.must(["openssl", "pkcs12", "-export", "-inkey", keys() / "app.key", "-in", keys() / "app.crt", "-passout",
+                  f"pass:{word}", "-out", folder / "app.pfx"])
+    with Fake(tls()) as fake:
+        given = application(fake, AZURE_CLIENT_CERTIFICATE_PATH=folder / "app.pem", AZURE_CLIENT_CERTIFICATE_PASSWORD=word)
+        theirs, mine, _, _ = both("ClientCertificateCredential", [TENANT, CLIENT, {
+            "certificatePath": str(folder / "app.pem"), "certificatePassword": word}, options(fake)],
+                                  "azure-client-certificate", given, form, fake=fake)
+        assertions = [request[1].pop("client_assertion") for request in (theirs, mine)]
+        equal(mine, theirs, "the request but for the assertion")
+        heads = [verify_assertion(assertion)[0] for assertion in assertions]
+        equal(heads[1], heads[0], "the header of the assertion")
+        # The vendor's client for Node.js reads no PKCS #12; its others do.
+        got = ours("azure-client-certificate", "--secret", f"client_certificate_password={word}", "--field",
+                   f"client_certificate_path={folder / 'app.pfx'}", **application(fake))
+        equal(got.get("secret"), TOKEN, f"{got}")
+        equal(verify_assertion(form(fake.asked_for_tokens()[-1])[1]["client_assertion"])[0], heads[0], "the header")
+        for password, reason in (("other-test-word", "does not open with the password"), (None, "is encrypted")):
+            got = ours("azure-client-certificate", **{**given, "AZURE_CLIENT_CERTIFICATE_PASSWORD": password})
+            equal(got["code"], "invalid", f"{got}")
+            contains(got["message"], reason, "the reason")
+            contains(got["remedy"], "AZURE_CLIENT_CERTIFICATE_PASSWORD", "the remedy")
+            lacks(json.dumps(got), word, "what may be shown")
+
+
+def test_wrong_clock():
+    """a certificate on a machine whose clock is wrong: the assertion is made again with Entra's time"""
+    hour = 3600
+
+    def judge(_path, _number):
+        claims = verify_assertion(form(fake.requests[-1])[1]["client_assertion"])[1]
+        begun.append(claims["nbf"])
+        if abs(claims["nbf"] - time.time() - hour) > 300:
+            return as_json({"error": "invalid_client", "error_codes": [700024], "error_description":
+                            "AADSTS700024: Client assertion is not within its valid time range."}, 401,
+                           Date=email.utils.formatdate(time.time() + hour, usegmt=True))
+        return None
+    begun = []
+    with Fake(tls(), refusal=judge) as fake:
+        got = ours("azure-client-certificate", **application(fake, AZURE_CLIENT_CERTIFICATE_PATH=keys() / "app.pem"))
+    equal(got.get("secret"), TOKEN, f"{got}")
+    equal(len(begun), 2, "requests")
+    check(abs(begun[1] - begun[0] - hour) < 60, f"times of the assertions: {begun}")
 
 
 def test_workload_identity():

@@ -597,7 +597,29 @@ def test_refusals():
         with google(lambda path, number: as_json(body, status, Date=late)) as fake:
             got = refused(code, *parts, fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(document))
             equal((got["http_status"], got["retryable"]), (status, 0), f"{got}")
-            equal(len(fake.requests), 1, "requests: it is not asked again")
+            again = "clock" in parts
+            equal(len(fake.requests), 2 if again else 1, "requests: with another time at most, it is not asked again")
+
+
+def test_wrong_clock():
+    """a service account on a machine whose clock is wrong: the assertion is made again with Google's time"""
+    hour = 3600
+
+    def judge(_path, number):
+        form = dict(urllib.parse.parse_qsl(fake.requests[number - 1][3].decode()))
+        claims = json.loads(decoded(form["assertion"].split(".")[1]))
+        issued.append(claims["iat"])
+        date = email.utils.formatdate(time.time() + hour, usegmt=True)
+        if abs(claims["iat"] - time.time() - hour) > 300:
+            return as_json({"error": "invalid_grant", "error_description": "Invalid JWT: Token must be a short-lived token "
+                            "(60 minutes) and in a reasonable timeframe. Check your iat and exp values."}, 400, Date=date)
+        return None
+    issued = []
+    with google(judge) as fake:
+        got = ours(fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(service_account()))
+    equal((got["code"], got["secret"]), ("ok", TOKEN), f"{got}")
+    equal(len(issued), 2, "requests")
+    check(abs(issued[1] - issued[0] - hour) < 60, f"times of the assertions: {issued}")
 
 
 def test_refused_impersonation():

@@ -40,6 +40,11 @@ typedef struct mloom_crypto {
                               uint8_t sha1[20], uint8_t sha256[MLOOM_SHA256_SIZE], mloom_error *error);
   /* SHA-1 of the pieces: for names and formats that others have settled on, never to protect anything. */
   int32_t (*sha1)(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[20]);
+  /* A private key with its certificates, as they are kept in files: PEM, where the key may be encrypted, or PKCS #12
+   * (PFX). password may be NULL. *out is the same as PEM that is not encrypted, as sign_... and read_certificate take
+   * it: the key, its certificate, and then those that come along. The caller owns the reference. MLOOM_E_INVALID. */
+  int32_t (*read_identity)(void *ctx, const char *data, size_t size, const mloom_secret *password, mloom_secret **out,
+                           mloom_error *error);
 } mloom_crypto;
 
 #ifdef __cplusplus

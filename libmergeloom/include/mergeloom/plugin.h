@@ -474,6 +474,9 @@ typedef struct mloom_credential_args {
   uint32_t flags;
   const mloom_settings *settings; /* of the provider that asks */
   const char *audience;
+  /* What to add to this machine's clock to come to the service's, by which it judges signatures; 0 as long as it has
+   * refused none for its time. */
+  int64_t clock_offset_ms;
 } mloom_credential_args;
 
 /* Filled by fetch. The host takes the reference to secret. */

@@ -217,12 +217,89 @@ static void test_certificate(void) {
       MLOOM_E_INVALID, &error);
 }
 
+static int32_t identity_of(mloom_secret **out, const char *name, const char *password, mloom_error *error) {
+  mloom_crypto_engine *engine = NULL;
+  MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *secret = NULL;
+  MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *file = read_secret(name);
+  mloom_bytes bytes = mloom_secret_bytes(file);
+  CU_ASSERT_EQUAL_FATAL(mloom_crypto_engine_new(&engine, NULL), MLOOM_OK);
+  const mloom_crypto *crypto = mloom_crypto_engine_table(engine);
+  if (password != NULL) {
+    CU_ASSERT_EQUAL(mloom_secret_new(&secret, password, strlen(password), NULL), MLOOM_OK);
+  }
+  int32_t code = crypto->read_identity(crypto->ctx, bytes.data, bytes.size, secret, out, error);
+  mloom_crypto_engine_free(engine);
+  return code;
+}
+
+/* Whatever the file is like, what comes of it is the same PEM, which is what openssl makes of key and certificate. */
+static void test_identity(void) {
+  static const char *const commands[] = {
+      "openssl req -x509 -key key.pem -subj /CN=test -days 2 -out one.crt",
+      "openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -subj /CN=above -days 2 -out above.crt 2>/dev/null",
+      "cat key.pem one.crt above.crt >plain.pem",
+      "cat one.crt above.crt key.pem >swapped.pem",
+      "openssl pkey -in key.pem -aes256 -passout pass:test-word -out locked.key",
+      "cat locked.key one.crt above.crt >locked.pem",
+      "openssl pkcs12 -export -inkey key.pem -in one.crt -certfile above.crt -passout pass:test-word -out locked.pfx",
+      "openssl pkcs12 -export -inkey key.pem -in one.crt -certfile above.crt -passout pass: -out empty.pfx",
+      "openssl pkcs12 -export -inkey key.pem -in one.crt -certfile above.crt -passout pass: -nomac -out nomac.pfx",
+      "openssl pkcs12 -export -nokeys -in one.crt -passout pass:test-word -out keyless.pfx",
+      "openssl pkcs12 -export -legacy -inkey key.pem -in one.crt -passout pass:test-word -out old.pfx 2>/dev/null",
+      "cat key.pem >bare.pem",
+      "head -c 700 locked.pfx >cut.pfx",
+      "cp one.crt certificate-only.pem"};
+  static const struct {
+    const char *file;
+    const char *password;
+    const char *problem; /* NULL: it opens */
+  } cases[] = {{"plain.pem", NULL, NULL},
+               {"plain.pem", "test-word", NULL},
+               {"swapped.pem", NULL, NULL},
+               {"locked.pem", "test-word", NULL},
+               {"locked.pfx", "test-word", NULL},
+               {"empty.pfx", NULL, NULL},
+               {"nomac.pfx", NULL, NULL},
+               {"locked.pem", NULL, "is encrypted"},
+               {"locked.pem", "other", "does not open"},
+               {"locked.pfx", NULL, "is encrypted"},
+               {"locked.pfx", "other", "does not open"},
+               {"keyless.pfx", "test-word", "no private key with a certificate"},
+               {"old.pfx", "test-word", "outdated"},
+               {"cut.pfx", "test-word", "no private key"},
+               {"bare.pem", NULL, "no certificate"},
+               {"certificate-only.pem", NULL, "no private key"},
+               {"data", NULL, "no private key"}};
+  char line[512];
+  for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+    CU_ASSERT_EQUAL(run(commands[i], line, sizeof(line)), 0);
+  }
+  run("openssl pkey -in key.pem -out plain.key && cat plain.key one.crt above.crt >wanted.pem", line, sizeof(line));
+  MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *wanted = read_secret("wanted.pem");
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *identity = NULL;
+    mloom_error error = MLOOM_ERROR_INIT;
+    int32_t code = identity_of(&identity, cases[i].file, cases[i].password, &error);
+    UNIT_ASSERT_CODE(code, cases[i].problem == NULL ? MLOOM_OK : MLOOM_E_INVALID, &error);
+    if (cases[i].problem != NULL) {
+      if (strstr(error.message, cases[i].problem) == NULL) {
+        fprintf(stderr, "%s: %s\n", cases[i].file, error.message);
+      }
+      CU_ASSERT_PTR_NOT_NULL(strstr(error.message, cases[i].problem));
+      CU_ASSERT(error.remedy[0] != '\0');
+    } else if (identity != NULL) {
+      UNIT_ASSERT_STRING(mloom_secret_bytes(identity).data, mloom_secret_bytes(wanted).data);
+    }
+  }
+}
+
 static const unit_test tests[] = {
     {"SHA-256 of pieces", test_sha256},
     {"HMAC-SHA-256 under short and long keys", test_hmac_sha256},
     {"RS256 and PS256 signatures verify with openssl", test_signatures_verify},
     {"an EC key, an encrypted key and no key are refused", test_unusable_key_is_refused},
     {"certificate digests equal those of openssl", test_certificate},
+    {"keys with certificates, in PEM and PKCS #12", test_identity},
 };
 
 int main(void) {

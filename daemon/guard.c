@@ -26,7 +26,6 @@
 #define FAILURE_COST 20.0
 
 typedef struct bucket {
-  char peer[48];
   double tokens;
   int64_t at_ms;
 } bucket;
@@ -217,8 +216,9 @@ static int32_t open_session(const guard *self, const http_request *request, guar
 
 /* ---- Rates ---- */
 
-/* One bucket of tokens for each address; two that share one share its limit. */
-static int32_t spend(guard *self, const http_request *request, double cost, mloom_error *error) {
+/* One bucket of tokens for each address; two that share one share its limit. Takes cost, and returns 1, when there are
+ * as many as needed. */
+static int spend(guard *self, const http_request *request, double needed, double cost) {
   const char *peer = http_peer(request);
   size_t index = 0;
   for (const char *c = peer; *c != '\0'; c++) {
@@ -234,22 +234,29 @@ static int32_t spend(guard *self, const http_request *request, double cost, mloo
   own->tokens += (double)(now - own->at_ms) / 1000.0 * TOKENS_PER_SECOND;
   own->tokens = own->tokens > BURST ? BURST : own->tokens;
   own->at_ms = now;
-  int allowed = own->tokens >= cost;
+  int allowed = own->tokens >= needed;
   own->tokens -= allowed ? cost : 0;
   pthread_mutex_unlock(&self->lock);
-  return allowed ? MLOOM_OK
-                 : mloom_error_set(error, MLOOM_E_RATE_LIMITED, MLOOM_DOMAIN_USAGE, "wait some seconds",
-                                   "too many requests from this address");
+  return allowed;
+}
+
+/* What a request of this kind costs. Signing in is the one change that is open to all: each try costs as much as a
+ * wrong token. Executors, of which many may share an address, pay for wrong tokens only. */
+static int32_t spend_for(guard *self, const http_request *request, int kind, mloom_error *error) {
+  double cost = kind == GUARD_PUBLIC ? FAILURE_COST : kind == GUARD_EXECUTOR ? 0 : 1;
+  return spend(self, request, cost > 1 ? cost : 1, cost)
+             ? MLOOM_OK
+             : mloom_error_set(error, MLOOM_E_RATE_LIMITED, MLOOM_DOMAIN_USAGE, "wait some seconds",
+                               "too many requests from this address");
 }
 
 /* ---- The check ---- */
 
 static int32_t refuse_token(guard *self, const http_request *request, const char *message, const char *remedy,
                             mloom_error *error) {
-  /* Guessing is slow: a wrong token costs as much as many requests. */
-  int32_t code = spend(self, request, FAILURE_COST, error);
-  return code != MLOOM_OK ? code
-                          : mloom_error_set(error, MLOOM_E_UNAUTHENTICATED, MLOOM_DOMAIN_USAGE, remedy, "%s", message);
+  /* Guessing is slow: a wrong token costs as much as many requests, whether they are left or not. */
+  (void)spend(self, request, -BURST, FAILURE_COST);
+  return mloom_error_set(error, MLOOM_E_UNAUTHENTICATED, MLOOM_DOMAIN_USAGE, remedy, "%s", message);
 }
 
 static int32_t check_executor(guard *self, const http_request *request, mloom_error *error) {
@@ -339,8 +346,7 @@ int32_t guard_check(guard *self, const http_request *request, int kind, const ch
   if (kind == GUARD_PUBLIC && !changes) {
     return MLOOM_OK;
   }
-  /* Signing in is the one change that is open to all: each try costs as much as a wrong token. */
-  int32_t code = spend(self, request, kind == GUARD_PUBLIC ? FAILURE_COST : 1, error);
+  int32_t code = spend_for(self, request, kind, error);
   if (code == MLOOM_OK && kind == GUARD_PUBLIC) {
     code = check_host(self, request, error);
     code = code != MLOOM_OK ? code : check_origin(request, changes, error);

@@ -336,6 +336,27 @@ def test_guessing_tokens():
         wait_for(lambda: harness.request(server.url + "/providers", headers=good)[0] == 200, "the limit passes")
 
 
+def test_executors_are_not_limited():
+    """the cluster token may be shown as often as executors need; nobody gets to guess who has used up the limit"""
+    with attacked(JCA_WORKER_ACCESS_TOKEN="") as server:
+        good = {"Authorization": f"Bearer {CLUSTER}"}
+        connection = http.client.HTTPConnection(server.host, timeout=harness.GUARD)
+        found = set()
+        for _ in range(1000):
+            connection.request("GET", "/api/v1/gateway/settings", headers=good)
+            answer = connection.getresponse()
+            answer.read()
+            found.add(answer.status)
+        connection.close()
+        equal(found, {200}, "answers to a thousand requests")
+        found = []
+        while 429 not in found and len(found) < 1000:
+            harness.request(server.url + "/api/v1/gateway/settings", headers={"Authorization": "Bearer wrong"})
+            found.append(harness.request(server.url + "/api/v1/gateway/settings", headers=good)[0])
+        check(429 in found, f"the right guess among wrong ones: {found}")
+        wait_for(lambda: harness.request(server.url + "/api/v1/gateway/settings", headers=good)[0] == 200, "the limit passes")
+
+
 def test_sites_and_forms():
     """Origin, Sec-Fetch-Site and CSRF in every way a page of another site could try, for forms, API and signing in"""
     with attacked(JCA_WORKER_ACCESS_TOKEN="") as server:

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,12 +18,15 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "deadlines.h"
+#include "heap.h"
+#include "listener.h"
 
 #define CONNECTION_MEMORY ((size_t)24 * 1024)
 #define KEEP_ALIVE_MS 15000
 #define BODY_CHUNK 4096
 #define FIELD_LIMIT ((uint64_t)1 << 20)
 #define SWEEP_MS 500
+#define TRIM_MS 1000
 
 struct http_request {
   http_server *server;
@@ -59,7 +61,9 @@ struct http_server {
   int stopping;
   uint64_t wakes; /* counts http_server_wake, so that none between looking and parking is lost */
   http_request *parked;
-  deadlines deadlines; /* of connections */
+  int64_t timer_until_ms; /* when the timer looks again by itself */
+  int64_t trim_ms;        /* when to give memory back after what has happened; INT64_MAX: nothing has */
+  deadlines deadlines;    /* of connections */
 };
 
 static int64_t now_ms(void) {
@@ -178,6 +182,21 @@ static void find_peer(http_request *request) {
 
 /* ---- Waiting ---- */
 
+/* With the lock held: has the timer look at the latest then. */
+static void hurry_timer(http_server *server, int64_t until_ms) {
+  if (until_ms < server->timer_until_ms) {
+    pthread_cond_signal(&server->changed);
+  }
+}
+
+/* With the lock held: something has happened that may have left unused memory. */
+static void trim_later(http_server *server, int64_t now) {
+  if (server->trim_ms == INT64_MAX) {
+    server->trim_ms = now + TRIM_MS;
+    hurry_timer(server, server->trim_ms);
+  }
+}
+
 /* Parks a request unless something happened since wakes was read. Returns 1 when it is parked. */
 static int park(http_request *request, uint64_t wakes, int64_t until_ms) {
   http_server *server = request->server;
@@ -189,7 +208,7 @@ static int park(http_request *request, uint64_t wakes, int64_t until_ms) {
     request->wait_until_ms = until_ms;
     request->next = server->parked;
     server->parked = request;
-    pthread_cond_signal(&server->changed);
+    hurry_timer(server, until_ms);
   }
   pthread_mutex_unlock(&server->lock);
   return parks;
@@ -215,6 +234,7 @@ void http_server_wake(http_server *server) {
   pthread_mutex_lock(&server->lock);
   server->wakes++;
   resume(server, 0, 1);
+  trim_later(server, now_ms());
   pthread_mutex_unlock(&server->lock);
 }
 
@@ -244,8 +264,17 @@ static void *run_timer(void *userdata) {
       deadlines_enforce(&server->deadlines, now);
       sweep = now + SWEEP_MS;
     }
+    if (now >= server->trim_ms) {
+      server->trim_ms = INT64_MAX;
+      pthread_mutex_unlock(&server->lock);
+      heap_trim();
+      pthread_mutex_lock(&server->lock);
+      continue;
+    }
     int64_t until = earliest(server);
+    until = server->trim_ms < until ? server->trim_ms : until;
     until = server->deadlines.first != NULL && sweep < until ? sweep : until;
+    server->timer_until_ms = until;
     if (until == INT64_MAX) {
       pthread_cond_wait(&server->changed, &server->lock);
     } else {
@@ -405,6 +434,9 @@ static void set_clock(http_server *server, struct MHD_Connection *connection, in
   if (entry != NULL) {
     entry->since_ms = since_ms;
   }
+  if (since_ms != 0) {
+    trim_later(server, since_ms);
+  }
   pthread_mutex_unlock(&server->lock);
 }
 
@@ -415,7 +447,7 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
   pthread_mutex_lock(&server->lock);
   if (what == MHD_CONNECTION_NOTIFY_STARTED) {
     *context = info == NULL ? NULL : deadlines_add(&server->deadlines, info->connect_fd, now_ms());
-    pthread_cond_signal(&server->changed);
+    hurry_timer(server, now_ms() + SWEEP_MS);
   } else {
     deadlines_remove(&server->deadlines, *context);
     *context = NULL;
@@ -497,49 +529,6 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
   mloom_log_write(server->options.log, MLOOM_LOG_INFO, "http", "%s", line);
 }
 
-static int32_t open_socket(const char *host, uint16_t port, int *out, mloom_error *error) {
-  char service[8];
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
-  snprintf(service, sizeof service, "%u", port);
-  int failure = getaddrinfo(host, service, &hints, &found);
-  if (failure != 0) {
-    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SYSTEM, "correct JCA_WORKER_HOST",
-                           "cannot listen on %s: %s", host, gai_strerror(failure));
-  }
-  int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int one = 1, zero = 0;
-  if (fd >= 0) {
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (found->ai_family == AF_INET6) {
-      setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-    }
-  }
-  int32_t code = MLOOM_OK;
-  if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 256) != 0) {
-    code = mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM,
-                                 "choose another JCA_WORKER_PORT, or end the program that has it",
-                                 "cannot listen on %s port %u", host, port);
-    if (fd >= 0) {
-      close(fd);
-      fd = -1;
-    }
-  }
-  freeaddrinfo(found);
-  *out = fd;
-  return code;
-}
-
-static uint16_t port_of(int fd) {
-  struct sockaddr_storage address = {0};
-  socklen_t size = sizeof address;
-  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
-    return 0;
-  }
-  return address.ss_family == AF_INET    ? ntohs(((struct sockaddr_in *)&address)->sin_port)
-         : address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
-                                         : 0;
-}
-
 static int32_t start_timer(http_server *server, mloom_error *error) {
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
@@ -561,20 +550,21 @@ int32_t http_server_new(http_server **out, const http_options *options, mloom_er
   }
   server->options = *options;
   server->deadlines.limit_ms = (int64_t)options->request_seconds * 1000;
+  server->trim_ms = INT64_MAX;
   int fd = options->listen_fd;
   int32_t code = start_timer(server, error);
   if (code == MLOOM_OK && fd < 0) {
-    code = open_socket(options->host, options->port, &fd, error);
+    code = listener_open(&fd, options->host, options->port, error);
   }
   if (code != MLOOM_OK) {
     http_server_free(server);
     return code;
   }
-  server->port = port_of(fd);
+  server->port = listener_port(fd);
   *out = server; /* the first request may come before this function returns */
   unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO;
   server->daemon = MHD_start_daemon(
-      flags, 0, NULL, NULL, on_access, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+      flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_LISTEN_SOCKET, fd,
       MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
       MHD_OPTION_URI_LOG_CALLBACK, on_start, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
       MHD_OPTION_CONNECTION_LIMIT, options->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,

@@ -54,12 +54,16 @@ mergeloomd_SOURCES = \
   daemon/gateway_client.h \
   daemon/guard.c \
   daemon/guard.h \
+  daemon/heap.c \
+  daemon/heap.h \
   daemon/html.c \
   daemon/html.h \
   daemon/http.c \
   daemon/http.h \
   daemon/job_source.c \
   daemon/job_source.h \
+  daemon/listener.c \
+  daemon/listener.h \
   daemon/main.c \
   daemon/pages/assets.c \
   daemon/pages/overview.c \

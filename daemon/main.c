@@ -21,6 +21,7 @@
 #include "backup_command.h"
 #include "base/error.h"
 #include "check_config.h"
+#include "heap.h"
 #include "runner.h"
 
 #define EXIT_USAGE 2
@@ -368,6 +369,7 @@ int main(int argc, char **argv) {
   }
   setrlimit(RLIMIT_CORE, &no_core);
   prctl(PR_SET_DUMPABLE, 0);
+  heap_configure();
   allow_connections();
   return run(argc, argv);
 }

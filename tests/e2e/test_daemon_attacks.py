@@ -340,6 +340,7 @@ def test_executors_are_not_limited():
     """the cluster token may be shown as often as executors need; nobody gets to guess who has used up the limit"""
     with attacked(JCA_WORKER_ACCESS_TOKEN="") as server:
         good = {"Authorization": f"Bearer {CLUSTER}"}
+        wait_for(lambda: harness.request(server.url + "/api/v1/gateway/settings", headers=good)[0] == 200, "the settings are read")
         connection = http.client.HTTPConnection(server.host, timeout=harness.GUARD)
         found = set()
         for _ in range(1000):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How much memory the allocator keeps for later. A daemon that is idle most of the time gives back what a check or a page
- * needed for a moment.
+ * How much memory the allocator keeps for later. A daemon that is idle most of the time gives back what a check or a
+ * page needed for a moment.
  */
 #ifndef MERGELOOM_DAEMON_HEAP_H
 #define MERGELOOM_DAEMON_HEAP_H

@@ -23,6 +23,35 @@ def daemon(**more):
         yield server
 
 
+class Killable(harness.Server):
+    """mergeloomd with a state folder of its own, under the name that it had before when it starts again."""
+
+    def __init__(self, name, **more):
+        super().__init__([harness.BUILD / "mergeloomd"], "mergeloomd: ",
+                         environment(**{"XDG_STATE_HOME": harness.scratch() / name, "JCA_WORKER_NAME": name, **more}))
+        self.url = self.url.removesuffix("/providers")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+
+
+def only_plugins(*names):
+    """A folder with these plugins and no others: what starts over and over starts sooner."""
+    folder = harness.scratch() / "plugins"
+    (folder / ".libs").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        for file in (f"mergeloom-{name}.la", f".libs/mergeloom-{name}.so"):
+            if not (folder / file).exists():
+                (folder / file).symlink_to(harness.PLAIN_BUILD / file)
+    return folder
+
+
 def wait_for(condition, what):
     end = time.monotonic() + harness.GUARD
     while True:

@@ -66,12 +66,12 @@ clean-screenshots:
 # make distcheck.
 proof_tests =
 if DAEMON
-proof_tests += tests/e2e/test_daemon_fleet.py
+proof_tests += tests/e2e/test_daemon_fleet.py tests/e2e/test_daemon_writes.py
 endif
 check-proofs:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(proof_tests)'
 .PHONY: check-proofs
-EXTRA_DIST += tests/e2e/test_daemon_fleet.py
+EXTRA_DIST += tests/e2e/test_daemon_fleet.py tests/e2e/test_daemon_writes.py
 if DAEMON
 TESTS += tests/e2e/test_daemon_operations.py
 endif

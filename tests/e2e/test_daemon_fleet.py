@@ -9,11 +9,11 @@ import collections
 import json
 import random
 import shutil
-import signal
 import socket
 import time
 
 import harness
+from daemon_server import Killable, only_plugins, wait_for
 from harness import check, equal
 
 KEY = harness.KEY
@@ -46,29 +46,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(condition, what):
-    end = time.monotonic() + harness.GUARD
-    while not condition():
-        check(time.monotonic() < end, f"{what}: did not come")
-        time.sleep(0.1)
-
-
-class Daemon(harness.Server):
-    """mergeloomd with a state folder of its own, under the name that it had before when it starts again."""
-
-    def __init__(self, name, **more):
-        super().__init__([harness.BUILD / "mergeloomd"], "mergeloomd: ", harness.clean_environment(**{
-            "XDG_STATE_HOME": harness.scratch() / name, "JCA_WORKER_NAME": name, "JCA_WORKER_PORT": "0",
-            "JCA_WORKER_CLUSTER_TOKEN": TOKEN, **harness.worker_environment(),
-            "MERGELOOM_WORKER": harness.scratch() / "worker", "MERGELOOM_PLUGIN_PATH": harness.scratch() / "plugins",
-            "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "1", **more}))
-        self.url = self.url.removesuffix("/providers")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.log.close()
-
+class Daemon(Killable):
     def api(self, path, method="GET", body=None):
         data = None if body is None else json.dumps(body)
         status, _, answer = harness.request(self.url + path, method, data)
@@ -110,9 +88,6 @@ class Fleet:
     def prepare(self):
         folder = harness.scratch()
         (folder / "marks").mkdir()
-        (folder / "plugins/.libs").mkdir(parents=True)
-        for name in ("mergeloom-openai-compatible.la", ".libs/mergeloom-openai-compatible.so"):
-            (folder / "plugins" / name).symlink_to(harness.PLAIN_BUILD / name)
         worker = folder / "worker"
         worker.write_text(WORKER.replace("MARKS", repr(str(folder / "marks"))).replace(
             "REAL", repr(str(harness.PLAIN_BUILD / "mergeloom-worker"))), encoding="utf-8")
@@ -120,13 +95,16 @@ class Fleet:
         harness.repository({"greeting.txt": "Hullo\n"})
 
     def start(self, name):
+        values = {"JCA_WORKER_CLUSTER_TOKEN": TOKEN, "MERGELOOM_WORKER": harness.scratch() / "worker",
+                  "MERGELOOM_PLUGIN_PATH": only_plugins("openai-compatible"),
+                  "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "1"}
         if name in self.ports:
-            found = Daemon(name, JCA_WORKER_ROLE="gateway", JCA_WORKER_PORT=self.ports[name],
+            found = Daemon(name, **values, JCA_WORKER_ROLE="gateway", JCA_WORKER_PORT=self.ports[name],
                            JCA_WORKER_PROVIDER="openai-compatible", **self.store)
             wait_for(lambda: harness.request(found.url + "/readyz")[0] == 200, f"{name} is ready")
         else:
             ports = list(self.ports.values())
-            found = Daemon(name, JCA_WORKER_ROLE="executor", JCA_PROVIDER_CONFIG_MODE="gateway",
+            found = Daemon(name, **values, JCA_WORKER_ROLE="executor", JCA_PROVIDER_CONFIG_MODE="gateway",
                            JCA_WORKER_RUNTIME_CONFIG_MODE="gateway", JCA_WORKER_JOB_SLOTS="2",
                            JCA_WORKER_GATEWAY_URL=f"http://127.0.0.1:{ports[EXECUTORS.index(name) % len(ports)]}")
         self.members[name] = found

@@ -264,10 +264,12 @@ def chart(role, **more):
         "JCA_PROVIDER_CONFIG_MODE": "ui" if role == "gateway" else "gateway",
         "JCA_WORKER_RUNTIME_CONFIG_MODE": "ui" if role == "gateway" else "gateway",
         "JCA_WORKER_ALLOWED_COMMANDS": "git,rg,pytest,python,python3", "JCA_WORKER_COMMAND_TIMEOUT_SECONDS": "300",
-        "JCA_WORKER_CONTROL_PLANE_REQUEST_TIMEOUT_SECONDS": "60", "JCA_WORKER_HOST": "127.0.0.1", "JCA_WORKER_PORT": "0"})
+        "JCA_WORKER_CONTROL_PLANE_REQUEST_TIMEOUT_SECONDS": "60", "JCA_WORKER_HOST": "127.0.0.1", "JCA_WORKER_PORT": "0",
+        "JCA_CONTEXT_ENGINE_URL": "http://mergeloom-context-engine:8020", "JCA_CONTEXT_ENGINE_WORKER_TOKEN": "",
+        "JCA_CONTEXT_ENGINE_REQUEST_TIMEOUT_SECONDS": "30"})
     if role == "gateway":
         values.update({
-            "JCA_WORKER_POLL_ENABLED": "false", "JCA_PROVIDER_CONFIG_DB_PATH": data / "provider_config.db",
+            "JCA_WORKER_POLL_ENABLED": "false", "JCA_CONTEXT_ENGINE_INTERNAL_TOKEN": "", "JCA_PROVIDER_CONFIG_DB_PATH": data / "provider_config.db",
             "JCA_PROVIDER_SECRET_KEY_PATH": data / "provider_secret.key",
             "JCA_WORKER_RUNTIME_CONFIG_DB_PATH": data / "runtime_config.db"})
     else:

@@ -9,10 +9,11 @@ import collections
 import json
 import random
 import shutil
-import socket
+import signal
 import time
 
 import harness
+import postgresql_server
 from daemon_server import Killable, only_plugins, wait_for
 from harness import check, equal
 
@@ -38,12 +39,6 @@ if re.search(rb'"command": *"job"', request):
     os.set_inheritable(mark, True)
 os.execv(REAL, [REAL])
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Daemon(Killable):
@@ -73,7 +68,7 @@ class Fleet:
     def __init__(self, sim, gateways, **store):
         self.choose = random.Random(20240229)
         self.store = store
-        self.ports = {name: free_port() for name in gateways}
+        self.ports = {name: postgresql_server.free_port() for name in gateways}
         self.members = {}
         self.max_turns = "9"
         self.prepare()
@@ -200,6 +195,18 @@ def run_fleet(gateways, upset, **store):
 def test_one_gateway():
     """SQLite and one gateway that is killed: every job ends exactly once, no setting is lost"""
     run_fleet(["gateway"], lambda fleet: fleet.restart("gateway"))
+
+
+def test_two_gateways():
+    """PostgreSQL and two gateways: the server is restarted, a gateway is killed; every job ends exactly once"""
+    def upset(fleet):
+        database.restart(signal.SIGQUIT)
+        fleet.restart("left")
+        database.restart()
+
+    with postgresql_server.Server() as database:
+        run_fleet(["left", "right"], upset, JCA_WORKER_DATABASE_URL=database.url(),
+                  JCA_PROVIDER_SECRET_KEY_PATH=harness.scratch() / "provider_secret.key")
 
 
 harness.main(globals())

@@ -8,12 +8,11 @@ import threading
 import time
 
 import harness
+import postgresql_server
 from daemon_server import Killable, api, only_plugins, wait_for
 from harness import check, equal
 
 TOKEN = "cluster-word-for-tests"
-WRITES = 500
-KILLS = 20
 OWNER = "openai-compatible"
 
 
@@ -34,10 +33,10 @@ def number_of(server):
     return number
 
 
-def write(server, first, acknowledged):
+def write(server, first, last, acknowledged):
     """Writes one after the other until the daemon is gone or has them all."""
     with contextlib.suppress(OSError, http.client.HTTPException):
-        for number in range(first, WRITES + 1):
+        for number in range(first, last + 1):
             status = api(server, f"/providers/{OWNER}/settings", "PATCH", {"fields": fields_of(number)})[0]
             while status == 429:
                 time.sleep(0.1)
@@ -45,9 +44,9 @@ def write(server, first, acknowledged):
             acknowledged.append((number, status))
 
 
-def run_writes(**store):
+def run_writes(writes, kills, **store):
     choose = random.Random(20240301)
-    goals = [*sorted(choose.sample(range(1, WRITES), KILLS)), WRITES]
+    goals = [*sorted(choose.sample(range(1, writes), kills)), writes]
     values = {"JCA_WORKER_CLUSTER_TOKEN": TOKEN, "MERGELOOM_PLUGIN_PATH": only_plugins(OWNER), **store}
     last = 0
     cut = 0  # kills between the write and its answer
@@ -58,23 +57,29 @@ def run_writes(**store):
             cut += found == last + 1
             acknowledged = []
             began = time.monotonic()
-            writer = threading.Thread(target=write, args=(server, found + 1, acknowledged))
+            writer = threading.Thread(target=write, args=(server, found + 1, writes, acknowledged))
             writer.start()
             wait_for(lambda: found + len(acknowledged) >= goal, f"write {goal}")  # pylint: disable=cell-var-from-loop
-            if goal < WRITES:
+            if goal < writes:
                 time.sleep(choose.uniform(0, 1.2) * (time.monotonic() - began) / max(1, len(acknowledged)))
                 server.kill()
             writer.join()
             equal({status for _, status in acknowledged} - {204}, set(), "the answers")
             last = found + len(acknowledged)
     with Killable("writes", **values) as server:
-        equal(number_of(server), WRITES, "the last write")
+        equal(number_of(server), writes, "the last write")
     check(cut > 0, "no kill came between a write and its answer")
 
 
 def test_writes():
     """kill -9 at 20 random points of 500 writes of four fields: what was acknowledged is there, and whole"""
-    run_writes()
+    run_writes(500, 20)
+
+
+def test_writes_to_postgresql():
+    """the same with PostgreSQL, 100 writes and 5 kills"""
+    with postgresql_server.Server() as database:
+        run_writes(100, 5, JCA_WORKER_DATABASE_URL=database.url())
 
 
 harness.main(globals())

@@ -204,6 +204,12 @@ char *mloom_azure_endpoint_url(const mloom_azure_endpoint *endpoint, uint32_t ro
   return status == MLOOM_OK ? mloom_buffer_take(&url) : NULL;
 }
 
+char *mloom_azure_endpoint_deployments_url(const mloom_azure_endpoint *endpoint) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
+  int32_t status = mloom_buffer_append_format(&url, "%s/deployments?api-version=v1", endpoint->base);
+  return status == MLOOM_OK ? mloom_buffer_take(&url) : NULL;
+}
+
 /* ---- Hosts and scopes ---- */
 
 /* Azure's clouds, and what tokens for them are asked for: of resources of Azure OpenAI, and of Foundry. */

@@ -34,6 +34,9 @@ void mloom_azure_endpoint_free(mloom_azure_endpoint *endpoint);
 char *mloom_azure_endpoint_url(const mloom_azure_endpoint *endpoint, uint32_t route, const char *operation,
                                const char *deployment, const char *api_version);
 
+/* The URL of the list of a project's deployments; NULL when out of memory. */
+char *mloom_azure_endpoint_deployments_url(const mloom_azure_endpoint *endpoint);
+
 /* The scope of tokens for this endpoint: attempt 0 is the usual one, attempt 1 what some resources want instead, NULL
  * when there is no other. Static. */
 const char *mloom_azure_endpoint_scope(const mloom_azure_endpoint *endpoint, unsigned attempt);

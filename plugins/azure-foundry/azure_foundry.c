@@ -314,12 +314,14 @@ static int32_t configure(mloom_service *service, mloom_error *error) {
   self->api = choice_of(self, "api", api_choices, self->endpoint.api);
   set_options(self);
   set_authorization(self);
-  /* Lists what could be deployed, under other names than those of the deployments: it only shows that the endpoint is
-   * reached and takes the credential. */
-  service->has_no_model_list = 1;
+  /* A project tells its deployments to an identity. Elsewhere there is a list of what could be deployed, under other
+   * names than those of the deployments: it only shows that the endpoint is reached and takes the credential. */
+  service->has_no_model_list = !self->endpoint.is_project || self->auth == AUTH_KEY;
   service->probe.dialect = mloom_chat_dialect();
   mloom_route_add_header(&service->probe, "Accept", "application/json");
-  service->probe.url = mloom_azure_endpoint_url(&self->endpoint, MLOOM_AZURE_ROUTE_V1, "models", NULL, NULL);
+  service->probe.url = service->has_no_model_list
+                           ? mloom_azure_endpoint_url(&self->endpoint, MLOOM_AZURE_ROUTE_V1, "models", NULL, NULL)
+                           : mloom_azure_endpoint_deployments_url(&self->endpoint);
   return service->probe.url == NULL ? mloom_error_memory(error) : MLOOM_OK;
 }
 
@@ -570,7 +572,8 @@ static const mloom_provider provider = {
     .id = "azure-foundry",
     .title = "Azure Foundry",
     .description = "Models in Microsoft Foundry and Azure OpenAI, with a key or an identity of Entra",
-    .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING | MLOOM_CAPABILITY_PARALLEL_TOOLS,
+    .capabilities = MLOOM_CAPABILITY_TOOLS | MLOOM_CAPABILITY_STREAMING | MLOOM_CAPABILITY_MODEL_LIST |
+                    MLOOM_CAPABILITY_PARALLEL_TOOLS,
     .aliases = aliases,
     .fields = fields,
     .field_count = sizeof(fields) / sizeof(fields[0]),

@@ -40,7 +40,7 @@ static void report_model(mloom_json_reader *reader, const mloom_probe_sink *sink
 }
 
 static int is_list(mloom_json_reader *reader, mloom_bytes key) {
-  return (mloom_text_equal(key, "data") || mloom_text_equal(key, "models")) &&
+  return (mloom_text_equal(key, "data") || mloom_text_equal(key, "models") || mloom_text_equal(key, "value")) &&
          mloom_json_reader_peek(reader) == MLOOM_JSON_ARRAY;
 }
 
@@ -86,6 +86,9 @@ int mloom_model_list_read_page(const char *body, size_t size, const mloom_probe_
       page->has_more = mloom_text_equal(value, "true");
     } else if (mloom_text_equal(key, "last_id")) {
       mloom_model_page_read_token(&reader, page);
+    } else if (mloom_text_equal(key, "nextLink")) {
+      mloom_model_page_read_token(&reader, page);
+      page->has_more = page->token[0] != '\0';
     } else {
       mloom_json_reader_skip(&reader);
     }

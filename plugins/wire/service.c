@@ -235,17 +235,26 @@ int32_t mloom_service_probe(void *instance, uint32_t kind, mloom_exchange *out, 
   return MLOOM_OK;
 }
 
+/* A credential goes with the request, so that a service cannot send it to another place. */
+static int is_below(const char *url, const char *base_url) {
+  size_t size = strlen(base_url);
+  return strncmp(url, base_url, size) == 0 && url[size] == '/';
+}
+
 /* Prepares the question for what follows page. Returns MLOOM_MORE when there is one. */
 static int32_t turn_page(mloom_service *service, const mloom_model_page *page, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
   const char *member = service->type->page_member;
-  if (member == NULL || !page->has_more || page->token[0] == '\0') {
+  if (!page->has_more || page->token[0] == '\0' || (member == NULL && !is_below(page->token, service->base_url))) {
     return MLOOM_OK;
   }
-  int32_t status = mloom_buffer_append_format(&url, "%s%c%s=", service->probe.url,
-                                              strchr(service->probe.url, '?') == NULL ? '?' : '&', member);
-  if (status == MLOOM_OK) {
-    status = mloom_fetch_append_encoded(&url, mloom_text_bytes(page->token));
+  int32_t status;
+  if (member == NULL) {
+    status = mloom_buffer_append_string(&url, page->token);
+  } else {
+    status = mloom_buffer_append_format(&url, "%s%c%s=", service->probe.url,
+                                        strchr(service->probe.url, '?') == NULL ? '?' : '&', member);
+    status = status == MLOOM_OK ? mloom_fetch_append_encoded(&url, mloom_text_bytes(page->token)) : status;
   }
   if (status != MLOOM_OK) {
     return mloom_error_memory(error);

@@ -49,7 +49,8 @@ typedef struct mloom_service_type {
   int32_t (*explain)(mloom_service *service, const char *model, int32_t code, mloom_error *error);
   /* Reads the body of a list of models, and returns whether it was one; NULL: mloom_model_list_read_page. */
   int (*read_models)(const char *body, size_t size, const mloom_probe_sink *sink, mloom_model_page *page);
-  /* The member of the query that asks for what follows, with the token of a page; NULL: lists come whole. */
+  /* The member of the query that asks for what follows, with the token of a page. NULL: the token is the whole address,
+   * which has to be below base_url, or lists come whole. */
   const char *page_member;
 } mloom_service_type;
 

@@ -316,6 +316,40 @@ def test_audience_of_neither():
 
 # ---- The vendors' own clients ----
 
+def test_deployments_of_a_project():
+    """a project lists its deployments page by page, as Azure does; a page elsewhere is not asked for"""
+    pages = {
+        "/api/projects/p/deployments?api-version=v1": ["one", "two"],
+        "/api/projects/p/deployments?api-version=v1&skip=2": ["three"],
+    }
+    asked = []
+
+    def serve(method, path, headers, _body):
+        asked.append((method, path, headers.get("Authorization")))
+        names = pages.get(path)
+        if names is None:
+            return 404, {"Content-Type": "application/json"}, b'{"error":{"code":"404","message":"Resource not found"}}'
+        answer = {"value": [{"type": "ModelDeployment", "name": name, "modelName": "gpt-" + name,
+                             "sku": {"name": "GlobalStandard"}} for name in names]}
+        if path.endswith("v1"):
+            answer["nextLink"] = next_page
+        return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+    for model, part in (("three", "three is in the service's list of 3"), ("thre", "did you mean three?")):
+        with harness.Recorder(answer=serve) as service, harness.Recorder(answer=serve) as other:
+            next_page = service.url + "/api/projects/p/deployments?api-version=v1&skip=2"
+            given = settings(service.url + "/api/projects/p", JCA_AZURE_FOUNDRY_API_KEY=None, JCA_AZURE_FOUNDRY_MODEL=model,
+                             JCA_AZURE_FOUNDRY_AUTH_METHOD="bearer_token", JCA_AZURE_FOUNDRY_BEARER_TOKEN=TOKEN)
+            finished = harness.mergeloom("check", "azure-foundry", "--no-self-test",
+                                         environment=harness.clean_environment(**given))
+            contains(finished.everything(), part, f"what is said of {model}")
+            equal(asked, [("GET", path, "Bearer " + TOKEN) for path in [list(pages)[0], *pages]], "what was asked")
+            asked.clear()
+            next_page = other.url + "/api/projects/p/deployments?api-version=v1&skip=2"
+            harness.mergeloom("check", "azure-foundry", "--no-self-test", environment=harness.clean_environment(**given))
+            equal(other.requests, [], "what was asked elsewhere")
+            asked.clear()
+
+
 def test_vendor_clients():
     """what is sent goes to the addresses, with the headers, that the vendors' clients use"""
     node, modules = harness.node_modules()

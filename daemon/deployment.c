@@ -130,15 +130,7 @@ static int32_t find_databases(deployment *self, mloom_error *error) {
   return code;
 }
 
-/* Settings that a start with them would turn into something else than was meant. */
-static int32_t check(const deployment *self, mloom_error *error) {
-  for (size_t i = 0; i < mloom_settings_problem_count(self->settings); i++) {
-    const mloom_settings_problem *problem = mloom_settings_problem_at(self->settings, i);
-    if (problem->state == MLOOM_CHECK_FAIL) {
-      return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS, problem->remedy, "%s", problem->message);
-    }
-  }
-  const char *host = mloom_settings_string(self->settings, "host", "127.0.0.1");
+int32_t deployment_check_address(const deployment *self, const char *host, mloom_error *error) {
   if (!deployment_is_loopback(host) && deployment_secret(self, "access_token").size == 0 &&
       deployment_secret(self, "cluster_token").size == 0 &&
       !mloom_settings_boolean(self->settings, "tls_terminated", 0)) {
@@ -149,6 +141,17 @@ static int32_t check(const deployment *self, mloom_error *error) {
         "listening on %s would open this worker's keys and repositories to everybody who reaches it", host);
   }
   return MLOOM_OK;
+}
+
+/* Settings that a start with them would turn into something else than was meant. */
+static int32_t check(const deployment *self, mloom_error *error) {
+  for (size_t i = 0; i < mloom_settings_problem_count(self->settings); i++) {
+    const mloom_settings_problem *problem = mloom_settings_problem_at(self->settings, i);
+    if (problem->state == MLOOM_CHECK_FAIL) {
+      return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS, problem->remedy, "%s", problem->message);
+    }
+  }
+  return deployment_check_address(self, mloom_settings_string(self->settings, "host", "127.0.0.1"), error);
 }
 
 int32_t deployment_read(deployment *out, const char *const *environment, mloom_error *error) {

@@ -54,6 +54,8 @@ const char *deployment_string(const deployment *deployment, const char *field);
 mloom_bytes deployment_secret(const deployment *deployment, const char *field);
 /* 1 when host names this machine only. */
 int deployment_is_loopback(const char *host);
+/* MLOOM_E_DENIED: listening there would open this daemon to everybody who reaches it, and nothing says that it may. */
+int32_t deployment_check_address(const deployment *deployment, const char *host, mloom_error *error);
 
 /* Prints the effective configuration with origins and problems; secrets as fingerprints under
  * fingerprint_key (mloom_secret_fingerprint). */

@@ -4,7 +4,9 @@
  */
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -73,7 +75,22 @@ static int activated_socket(void) {
   if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != (long)getpid() || strtol(count, NULL, 10) < 1) {
     return -1;
   }
+  (void)fcntl(FIRST_SOCKET, F_SETFD, FD_CLOEXEC);
   return FIRST_SOCKET;
+}
+
+/* What a service manager has opened is held to the same rule as an address of the settings. */
+static int32_t check_activated_socket(const application *self, int fd, mloom_error *error) {
+  struct sockaddr_storage address = {0};
+  socklen_t size = sizeof address;
+  char host[INET6_ADDRSTRLEN] = "";
+  if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &size) != 0 || address.ss_family == AF_UNIX) {
+    return MLOOM_OK;
+  }
+  const void *bytes = address.ss_family == AF_INET ? (const void *)&((struct sockaddr_in *)&address)->sin_addr
+                                                   : (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr;
+  (void)inet_ntop(address.ss_family, bytes, host, sizeof host);
+  return deployment_check_address(&self->deployment, host, error);
 }
 
 /* ---- Parts ---- */
@@ -89,9 +106,10 @@ static const char *program_path(const char *variable, const char *installed) {
 
 static int32_t start_server(application *self, mloom_error *error) {
   const char *host = mloom_settings_string(self->deployment.settings, "host", "127.0.0.1");
+  int fd = activated_socket();
   http_options options = {.host = host,
                           .port = (uint16_t)mloom_settings_integer(self->deployment.settings, "port", 8010),
-                          .listen_fd = activated_socket(),
+                          .listen_fd = fd,
                           .threads = 2,
                           .connection_limit = 2000,
                           .connections_of_one_address = deployment_is_loopback(host) ? 0 : 200,
@@ -102,8 +120,8 @@ static int32_t start_server(application *self, mloom_error *error) {
                           .handler = app_handle,
                           .userdata = self,
                           .log = &self->log};
-  int32_t code = http_server_new(&self->server, &options, error);
-  return code;
+  int32_t code = check_activated_socket(self, fd, error);
+  return code != MLOOM_OK ? code : http_server_new(&self->server, &options, error);
 }
 
 static void refresh_providers(application *self) {
@@ -188,8 +206,12 @@ static int32_t start(application *self, mloom_error *error) {
   if (code != MLOOM_OK) {
     return code;
   }
-  printf("mergeloomd: http://%s:%u/providers\n", mloom_settings_string(self->deployment.settings, "host", "127.0.0.1"),
-         http_server_port(self->server));
+  if (http_server_port(self->server) == 0) {
+    puts("mergeloomd: listening on the service manager's socket");
+  } else {
+    printf("mergeloomd: http://%s:%u/providers\n",
+           mloom_settings_string(self->deployment.settings, "host", "127.0.0.1"), http_server_port(self->server));
+  }
   fflush(stdout);
   notify("READY=1\nSTATUS=describing providers");
   refresh(self);

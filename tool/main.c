@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 const tool_command tool_commands[] = {
@@ -59,10 +61,18 @@ static int close_output(int status) {
   return status;
 }
 
+/* A core would hold the secrets of providers, and would go to whatever collects cores here. */
+static void leave_no_core(void) {
+  const struct rlimit none = {0, 0};
+  (void)setrlimit(RLIMIT_CORE, &none);
+  (void)prctl(PR_SET_DUMPABLE, 0);
+}
+
 int main(int argc, char **argv) {
   tool_options options;
   const tool_command *command = NULL;
   memset(&options, 0, sizeof(options));
+  leave_no_core();
   open_standard_streams();
   tool_text_init();
   int status = tool_read_options(&options, &command, argc, argv);

@@ -38,15 +38,14 @@ static void name_paths(const deployment *where, const char *paths[PARTS]) {
 }
 
 static int32_t check_kind(const deployment *where, mloom_error *error) {
-  size_t on_servers = 0;
   for (size_t i = 0; i < DEPLOYMENT_STORES; i++) {
-    on_servers += where->database_urls[i].size > 0;
+    if (where->database_urls[i].size > 0) {
+      return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM,
+                             "use pg_dump and pg_restore, and keep a copy of the key file",
+                             "stores of this deployment are in PostgreSQL");
+    }
   }
-  return on_servers == 0
-             ? MLOOM_OK
-             : mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM,
-                               "use pg_dump --schema=mergeloomd and pg_restore, and keep a copy of the key file",
-                               "the stores of this deployment are in PostgreSQL");
+  return MLOOM_OK;
 }
 
 static int32_t fail(const char *what, const char *path, mloom_error *error) {
@@ -90,9 +89,14 @@ static int32_t digest(int fd, char out[DIGEST_TEXT], mloom_error *error) {
   return code == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
 }
 
-static void sync_folder(const char *path) {
+/* The caller frees it. */
+static char *folder_of(const char *path) {
   const char *slash = strrchr(path, '/');
-  MLOOM_AUTO(mloom_auto_free) char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+  return slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+}
+
+static void sync_folder(const char *path) {
+  MLOOM_AUTO(mloom_auto_free) char *folder = folder_of(path);
   MLOOM_AUTO(mloom_auto_close) int fd = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0) {
     (void)fsync(fd);
@@ -239,9 +243,7 @@ static int32_t prepare(reading *self, mloom_error *error) {
   name_paths(self->where, self->targets);
   for (size_t i = 0; i < PARTS; i++) {
     mloom_buffer copy = MLOOM_BUFFER_INIT;
-    const char *slash = strrchr(self->targets[i], '/');
-    MLOOM_AUTO(mloom_auto_free)
-    char *folder = slash == NULL ? strdup(".") : strndup(self->targets[i], (size_t)(slash - self->targets[i]) + 1);
+    MLOOM_AUTO(mloom_auto_free) char *folder = folder_of(self->targets[i]);
     if (folder == NULL || mloom_buffer_append_format(&copy, "%s.restoring", self->targets[i]) != MLOOM_OK ||
         (self->copies[i] = mloom_buffer_take(&copy)) == NULL) {
       return mloom_error_memory(error);
@@ -414,6 +416,16 @@ static int is_same_content(const char *a, const char *b) {
          memcmp(left.data, right.data, left.size) == 0;
 }
 
+/* What root restores is for the user that the daemon runs as. */
+static int keep_owner(const char *copy, const char *target) {
+  MLOOM_AUTO(mloom_auto_free) char *folder = folder_of(target);
+  struct stat status;
+  if (geteuid() != 0 || folder == NULL || (stat(target, &status) != 0 && stat(folder, &status) != 0)) {
+    return 0;
+  }
+  return chown(copy, status.st_uid, status.st_gid);
+}
+
 /* The key first: a daemon that starts too early finds old stores that do not open rather than new ones. */
 static int32_t put_in_place(reading *self, backup_report *report, mloom_error *error) {
   int32_t code = MLOOM_OK;
@@ -421,7 +433,8 @@ static int32_t put_in_place(reading *self, backup_report *report, mloom_error *e
     if (i == KEY && (!self->has[KEY] || is_same_content(self->copies[KEY], self->targets[KEY]))) {
       continue;
     }
-    code = put_aside(self->targets[i], report, error);
+    code = keep_owner(self->copies[i], self->targets[i]) != 0 ? fail("write", self->targets[i], error)
+                                                              : put_aside(self->targets[i], report, error);
     if (code == MLOOM_OK && rename(self->copies[i], self->targets[i]) != 0) {
       code = fail("write", self->targets[i], error);
     }

@@ -7,10 +7,16 @@ import hashlib
 import hmac
 import io
 import json
+import os
 import re
+import resource
+import signal
+import socket
 import sqlite3
+import subprocess
 import tarfile
 import threading
+import urllib.parse
 
 import harness
 from daemon_server import api, daemon, environment, field, wait_for
@@ -186,9 +192,14 @@ def test_backup_and_restore():
     equal(mergeloomd("restore", with_key, **elsewhere()).status, 0, "with the key")
     with daemon(**elsewhere()) as server:
         equal(exported(server)["providers"]["claude-api"], {"model": "later", "api_key": KEY}, "what is there")
-    finished = mergeloomd("restore", "--without-secrets", file, **elsewhere(XDG_STATE_HOME=harness.scratch() / "third"))
+    third = harness.scratch() / "third/mergeloom"
+    third.mkdir(parents=True)
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()
+    os.chown(third, owner, -1)
+    finished = mergeloomd("restore", "--without-secrets", file, **elsewhere(XDG_STATE_HOME=third.parent))
     equal(finished.status, 0, f"without secrets: {finished!r}")
     contains(finished.out, "2 secrets do not open", "what is said")
+    equal({path.stat().st_uid for path in third.iterdir()}, {owner}, "what root restores belongs to the daemon's user")
 
 
 def test_bad_backups():
@@ -241,6 +252,154 @@ def test_bad_backups():
     equal(mergeloomd("restore", good).status, 0, "over a damaged store")
     with daemon() as server:
         equal(field(server, "claude-api", "model")["value"], "kept", "the model")
+
+
+# ---- Service managers ----
+
+@contextlib.contextmanager
+def activated(listener, **more):
+    """A daemon that gets its socket as systemd gives it: as descriptor 3, for this process and no other."""
+    command = ["sh", "-c", f'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" 3<&{listener.fileno()}', harness.BUILD / "mergeloomd"]
+    with (harness.scratch() / "activated.log").open("w+", encoding="utf-8") as log, subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(**more),
+            pass_fds=[listener.fileno()]) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def test_service_manager():
+    """a service manager is told of the start, of readiness and of the end"""
+    path = harness.scratch() / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told_to:
+        told_to.bind(str(path))
+        told_to.settimeout(harness.GUARD)
+        with daemon(NOTIFY_SOCKET=path) as server:
+            equal(told_to.recv(4096), b"READY=1\nSTATUS=describing providers", "ready")
+            equal(told_to.recv(4096), b"STATUS=running", "running")
+            server.process.terminate()
+            equal(told_to.recv(4096), b"STOPPING=1", "the end")
+            equal(server.process.wait(harness.GUARD), 0, "its status")
+
+
+def test_socket_activation():
+    """a socket that a service manager opened is taken, TCP or Unix; an open one without a token is refused"""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with activated(listener):
+            equal(harness.request(url + "/healthz")[0], 200, "TCP")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(harness.scratch() / "http"))
+        listener.listen()
+        with activated(listener):
+            client.settimeout(harness.GUARD)
+            client.connect(str(harness.scratch() / "http"))
+            client.sendall(b"GET /providers HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            contains(client.recv(4096), b"HTTP/1.1 200 ", "Unix")
+    with socket.create_server(("0.0.0.0", 0)) as listener, activated(listener) as process:
+        equal(process.wait(harness.GUARD), 1, "an open socket")
+        contains((harness.scratch() / "activated.log").read_text(), "JCA_WORKER_ACCESS_TOKEN", "the remedy")
+    # A socket that is meant for another process is none of ours.
+    with daemon(LISTEN_FDS="1", LISTEN_PID="1") as server:
+        equal(harness.request(server.url + "/healthz")[0], 200, "its own socket")
+
+
+# ---- Where secrets may not be ----
+
+def dumped(process):
+    """Ends a process as a crash would, with all limits lifted: 1 when the system made a core of it."""
+    with contextlib.suppress(PermissionError):  # what allows no core need not allow this either
+        resource.prlimit(process.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    os.kill(process.pid, signal.SIGABRT)
+    status = os.waitpid(process.pid, 0)[1]
+    process.returncode = -signal.SIGABRT
+    check(os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT, f"how it ended: {status}")
+    return os.WCOREDUMP(status)
+
+
+def lift_limits():
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+
+
+@contextlib.contextmanager
+def begun(arguments, folder, **more):
+    folder.mkdir()
+    with subprocess.Popen([str(word) for word in arguments], cwd=folder, env=environment(**more), preexec_fn=lift_limits,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+def test_no_core():
+    """daemon, worker and command line leave no core when they crash in the middle of their work, whatever the limits"""
+    # Where the system makes no cores at all nothing can be seen, and nothing is lost.
+    with begun(["sleep", "1000"], harness.scratch() / "control") as control:
+        if not dumped(control):
+            return
+    request = json.dumps({"command": "check", "provider": "openai-compatible"}).encode()
+    programs = {"daemon": [harness.BUILD / "mergeloomd"], "worker": [harness.PLAIN_BUILD / "mergeloom-worker"],
+                "tool": [harness.BUILD / "mergeloom", "check", "openai-compatible"]}
+    for name, arguments in programs.items():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(harness.GUARD)
+            settings = {"JCA_OPENAI_COMPATIBLE_BASE_URL": f"http://127.0.0.1:{server.getsockname()[1]}/v1",
+                        "JCA_OPENAI_COMPATIBLE_MODEL": "m", "JCA_OPENAI_COMPATIBLE_API_KEY": KEY}
+            if name == "tool":
+                settings["MERGELOOM_PLUGIN_PATH"] = harness.BUILD
+            with begun(arguments, harness.scratch() / name, **settings) as process:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(request)
+                    process.stdin.close()
+                with server.accept()[0]:  # it has the key and waits for an answer
+                    check(not dumped(process), f"{name}: there is a core")
+        equal([path.name for path in (harness.scratch() / name).glob("core*")], [], name)
+
+
+def test_secrets_stay():
+    """no page, answer, metric, event, audit entry or log has a secret, not even one that a server sends back"""
+    forms = [KEY, base64.b64encode(KEY.encode()).decode(), urllib.parse.quote(KEY.replace("-", "/"), safe="")]
+
+    def answer(_method, path, headers, _body):
+        """An error that repeats what it was given, as some servers do."""
+        given = headers.get("Authorization", "")
+        text = f"invalid key {given}, that is {base64.b64encode(given.removeprefix('Bearer ').encode()).decode()}, at {path}"
+        return 401, {"Content-Type": "application/json", "X-Request-Id": given}, json.dumps(
+            {"error": {"message": text, "code": given}}).encode()
+
+    repo = harness.repository(harness.FILES)
+    tokens = {"JCA_WORKER_CLUSTER_TOKEN": CLUSTER, "JCA_WORKER_ACCESS_TOKEN": "access-test-token-not-a-secret"}
+    head = {"Authorization": f"Bearer {tokens['JCA_WORKER_ACCESS_TOKEN']}"}
+    forms += tokens.values()
+    with harness.Recorder(answer=answer) as echo, daemon(**tokens, JCA_WORKER_PROVIDER="openai-compatible") as server:
+        equal(api(server, "/providers/openai-compatible/settings", "PATCH", {"fields": {
+            "base_url": echo.url + "/v1", "model": "m", "api_key": KEY}}, head)[0], 204, "the key")
+        wait_for(lambda: echo.requests, "a check asks")
+        equal(api(server, "/providers/openai-compatible/checks", "POST", {"self_test": True}, head)[0], 202, "a self-test")
+        wait_for(lambda: not api(server, "/providers/openai-compatible", headers=head)[2]["checking"], "the check")
+        status, _, job = api(server, "/jobs", "POST", {
+            "schema": "mergeloom.job.v1", "repository": {"path": str(repo)},
+            "ticket": {"title": "Secret", "description": harness.MARK}}, head)
+        equal(status, 201, f"{job}")
+        paths = ["/", "/providers", "/runs", "/audit", "/health", f"/live/{job['id']}", "/metrics", "/readyz", "/healthz",
+                 "/api/v1/providers", "/api/v1/providers/openai-compatible", "/api/v1/jobs", f"/api/v1/jobs/{job['id']}",
+                 "/api/v1/audit", "/api/v1/audit?format=csv", "/api/v1/executors", "/api/v1/openapi.json", "/nowhere"]
+        for path in paths:
+            _, headers, body = harness.request(server.url + path, headers=head)
+            text = body.decode() + json.dumps(headers)
+            for form in forms:
+                lacks(text, form, path)
+        contains(json.dumps(api(server, "/providers/openai-compatible", headers=head)[2]), "[redacted]", "what the server said")
+        for form in forms:
+            lacks(server.text(), form, "the log")
+    for path in (harness.scratch() / "state").rglob("*"):
+        for form in forms if path.is_file() else ():
+            lacks(path.read_bytes(), form.encode(), str(path))
 
 
 harness.main(globals())

@@ -21,6 +21,7 @@ static const route routes[] = {
     {"GET", "/providers", GUARD_PERSON, page_providers},
     {"GET", "/runs", GUARD_PERSON, page_runs},
     {"GET", "/live/*", GUARD_PERSON, page_live},
+    {"GET", "/live/*/events", GUARD_PERSON, page_live_events},
     {"GET", "/audit", GUARD_PERSON, page_audit},
     {"GET", "/health", GUARD_PERSON, page_health},
     {"GET", "/sign-in", GUARD_PUBLIC, page_sign_in},
@@ -33,6 +34,9 @@ static const route routes[] = {
     {"POST", "/providers/*/self-test", GUARD_PERSON, form_provider_self_test},
     {"POST", "/providers/*/enable", GUARD_PERSON, form_provider_enable},
     {"POST", "/providers/*/disable", GUARD_PERSON, form_provider_disable},
+    {"POST", "/providers/*/login", GUARD_PERSON, form_login_start},
+    {"POST", "/providers/*/login/input", GUARD_PERSON, form_login_input},
+    {"POST", "/providers/*/login/cancel", GUARD_PERSON, form_login_cancel},
     {"POST", "/runs", GUARD_PERSON, form_job_submit},
     {"POST", "/runs/*/cancel", GUARD_PERSON, form_job_cancel},
     {"GET", "/api/v1/openapi.json", GUARD_PERSON, api_description},
@@ -40,6 +44,11 @@ static const route routes[] = {
     {"GET", "/api/v1/providers/*", GUARD_PERSON, api_provider},
     {"PATCH", "/api/v1/providers/*/settings", GUARD_PERSON, api_provider_settings},
     {"POST", "/api/v1/providers/*/checks", GUARD_PERSON, api_provider_check},
+    {"GET", "/api/v1/providers/*/models", GUARD_PERSON, api_provider_models},
+    {"GET", "/api/v1/providers/*/logins", GUARD_PERSON, api_login},
+    {"POST", "/api/v1/providers/*/logins", GUARD_PERSON, api_login_start},
+    {"POST", "/api/v1/providers/*/logins/input", GUARD_PERSON, api_login_input},
+    {"POST", "/api/v1/providers/*/logins/cancel", GUARD_PERSON, api_login_cancel},
     {"POST", "/api/v1/resolve", GUARD_PERSON, api_resolve},
     {"GET", "/api/v1/jobs", GUARD_PERSON, api_jobs},
     {"POST", "/api/v1/jobs", GUARD_PERSON, api_job_submit},
@@ -146,6 +155,16 @@ void app_json(app_call *call, unsigned status, const mloom_json *json) {
   if (mloom_json_serialize(&call->answer->body, json, 0) != MLOOM_OK) {
     call->answer->status = 500;
   }
+}
+
+mloom_json *app_read_body(app_call *call) {
+  mloom_json *document = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  mloom_bytes body = http_body(call->request);
+  if (mloom_json_parse(&document, body.data, body.size, "the body", &error) != MLOOM_OK) {
+    app_fail(call, &error);
+  }
+  return document;
 }
 
 void app_fail(app_call *call, const mloom_error *error) {

@@ -14,6 +14,7 @@
 #include "gateway_client.h"
 #include "guard.h"
 #include "http.h"
+#include "logins.h"
 #include "store/store.h"
 #include <mergeloom/mergeloom.h>
 
@@ -25,6 +26,7 @@ typedef struct application {
   child_programs programs;
   store *store;
   catalogue *catalogue;
+  logins *logins;
   pthread_mutex_t lock; /* of runner and gateway, which come after the server and go before it */
   struct runner *runner;
   exports *exports;        /* NULL on an executor */
@@ -56,14 +58,20 @@ typedef void (*app_handler)(app_call *call);
 void app_redirect(app_call *call, const char *path);
 /* A page, or problem+json for the API, that says what went wrong; the status follows from the code. */
 void app_fail(app_call *call, const mloom_error *error);
+/* The body as JSON; NULL after the answer said what is wrong with it. */
+mloom_json *app_read_body(app_call *call);
 /* An answer of JSON. */
 void app_json(app_call *call, unsigned status, const mloom_json *json);
+
+/* Starts a login of the provider that the address names: for page and API. */
+int32_t login_start(app_call *call, const login_wish *wish, mloom_error *error);
 
 /* The pages and the API. */
 void page_home(app_call *call);
 void page_providers(app_call *call);
 void page_runs(app_call *call);
 void page_live(app_call *call);
+void page_live_events(app_call *call);
 void page_audit(app_call *call);
 void page_health(app_call *call);
 void page_sign_in(app_call *call);
@@ -76,6 +84,9 @@ void form_provider_check(app_call *call);
 void form_provider_self_test(app_call *call);
 void form_provider_enable(app_call *call);
 void form_provider_disable(app_call *call);
+void form_login_start(app_call *call);
+void form_login_input(app_call *call);
+void form_login_cancel(app_call *call);
 void form_sign_in(app_call *call);
 void form_job_cancel(app_call *call);
 void form_job_submit(app_call *call);
@@ -85,6 +96,11 @@ void api_providers(app_call *call);
 void api_provider(app_call *call);
 void api_provider_settings(app_call *call);
 void api_provider_check(app_call *call);
+void api_provider_models(app_call *call);
+void api_login(app_call *call);
+void api_login_start(app_call *call);
+void api_login_input(app_call *call);
+void api_login_cancel(app_call *call);
 void api_resolve(app_call *call);
 void api_jobs(app_call *call);
 void api_job_submit(app_call *call);

@@ -2,6 +2,7 @@
 #include "catalogue.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #define DESCRIBE_TIMEOUT_MS 30000
 #define CHECK_TIMEOUT_MS 300000
 #define QUARANTINE_CRASHES 3
+#define PROGRESS_KEPT 60
 
 /* What the checks of one provider found. The rest of what is known of it stands in the description. */
 typedef struct provider_state {
@@ -20,6 +22,9 @@ typedef struct provider_state {
   char state[24];
   mloom_json *checks;
   char checked_at[32];
+  mloom_json *models; /* as listed last; NULL: never */
+  char listed_at[32];
+  mloom_json *progress; /* of the last self-test; NULL: none */
   int checking;
   int checked_generation; /* of the settings that the running check knows */
   int self_tests;         /* what runs, or follows, is a self-test */
@@ -99,6 +104,8 @@ void catalogue_free(catalogue *self) {
       pthread_join(self->states[i].thread, NULL);
     }
     mloom_json_unref(self->states[i].checks);
+    mloom_json_unref(self->states[i].models);
+    mloom_json_unref(self->states[i].progress);
   }
   mloom_json_unref(self->providers);
   mloom_json_unref(self->plugins);
@@ -267,9 +274,16 @@ int32_t catalogue_refresh(catalogue *self, mloom_error *error) {
 
 /* ---- Checks ---- */
 
+static void format_now(char out[32]) {
+  mloom_clock_format(mloom_clock_system()->wall_ms(mloom_clock_system()), out);
+}
+
 /* With the lock held: puts check in the place of the one of its name, or at the end. */
 static void put_check(provider_state *state, const mloom_json *given) {
   mloom_json *check = copy_tree(given);
+  char now[32];
+  format_now(now);
+  mloom_json_set_string(check, "checked_at", mloom_json_member_string(given, "checked_at", now));
   const char *name = mloom_json_member_string(check, "name", "");
   mloom_json *list = mloom_json_new_array();
   int placed = 0;
@@ -300,6 +314,25 @@ static void take_report(provider_state *state, const mloom_json *report) {
   state->changed++;
 }
 
+/* With the lock held. */
+static void take_models(provider_state *state, const mloom_json *fact) {
+  mloom_json_unref(state->models);
+  state->models = copy_tree(mloom_json_member(fact, "models"));
+  format_now(state->listed_at);
+}
+
+/* With the lock held: the last of them are kept. */
+static void take_progress(provider_state *state, const mloom_json *fact) {
+  mloom_json *list = mloom_json_new_array();
+  size_t count = mloom_json_count(state->progress);
+  for (size_t i = count < PROGRESS_KEPT ? 0 : count - PROGRESS_KEPT + 1; i < count; i++) {
+    mloom_json_add(list, mloom_json_ref(mloom_json_at(state->progress, i)));
+  }
+  mloom_json_add(list, copy_tree(mloom_json_member(fact, "event")));
+  mloom_json_unref(state->progress);
+  state->progress = list;
+}
+
 static void take_check_fact(const char *type, const mloom_json *fact, void *userdata) {
   check_task *task = userdata;
   catalogue *self = task->owner;
@@ -313,6 +346,10 @@ static void take_check_fact(const char *type, const mloom_json *fact, void *user
     put_check(state, fact);
   } else if (state != NULL && strcmp(type, "report") == 0) {
     take_report(state, mloom_json_member(fact, "report"));
+  } else if (state != NULL && strcmp(type, "models") == 0) {
+    take_models(state, fact);
+  } else if (state != NULL && strcmp(type, "progress") == 0) {
+    take_progress(state, fact);
   }
   pthread_mutex_unlock(&self->lock);
   tell(self);
@@ -321,7 +358,7 @@ static void take_check_fact(const char *type, const mloom_json *fact, void *user
 /* A check that says why no other could be made. */
 static void note_failure(catalogue *self, const char *id, const mloom_error *why) {
   char now[32];
-  mloom_clock_format(mloom_clock_system()->wall_ms(mloom_clock_system()), now);
+  format_now(now);
   mloom_json *check = mloom_json_new_object();
   mloom_json_set_string(check, "name", "plugin");
   mloom_json_set_string(check, "state", "fail");
@@ -361,6 +398,10 @@ static mloom_cancel *begin_check(const check_task *task) {
   pthread_mutex_lock(&self->lock);
   task->state->checked_generation = self->generation;
   task->state->cancel = mloom_cancel_ref(cancel);
+  if (task->self_test) {
+    mloom_json_unref(task->state->progress);
+    task->state->progress = NULL;
+  }
   if (mloom_cancel_is_triggered(self->cancel)) {
     mloom_cancel_trigger(cancel);
   }
@@ -400,6 +441,17 @@ static int32_t run_check(check_task *task, mloom_cancel *cancel, child_outcome *
   return code;
 }
 
+static void note_self_test(const check_task *task) {
+  catalogue *self = task->owner;
+  char text[64];
+  pthread_mutex_lock(&self->lock);
+  snprintf(text, sizeof text, "self-test: %s", task->state->state);
+  pthread_mutex_unlock(&self->lock);
+  if (task->self_test && self->options.store != NULL) {
+    (void)store_add_audit(self->options.store, "check", task->id, text, NULL);
+  }
+}
+
 static void *run_task(void *userdata) {
   check_task *task = userdata;
   catalogue *self = task->owner;
@@ -415,6 +467,7 @@ static void *run_task(void *userdata) {
         catalogue_note_crash(self, task->id, error.message);
       }
     }
+    note_self_test(task);
   } while (end_check(task));
   free(task);
   return NULL;
@@ -503,6 +556,9 @@ static mloom_json *copy_provider(catalogue *self, const mloom_json *provider) {
     mloom_json_set_string(copy, "state", !enabled ? "disabled" : state->checking ? "checking" : state->state);
     mloom_json_set_string(copy, "checked_at", state->checked_at);
     mloom_json_set_boolean(copy, "checking", state->checking);
+    mloom_json_set_boolean(copy, "self_testing", state->checking && state->self_tests);
+    mloom_json_set(copy, "progress",
+                   state->progress != NULL ? mloom_json_ref(state->progress) : mloom_json_new_array());
     mloom_json_set_integer(copy, "crashes", state->crashes);
     mloom_json_set_boolean(copy, "quarantined", state->crashes >= QUARANTINE_CRASHES);
     mloom_json_set(copy, "checks", state->checks != NULL ? mloom_json_ref(state->checks) : mloom_json_new_array());
@@ -529,6 +585,31 @@ mloom_json *catalogue_read(catalogue *self) {
   }
   pthread_mutex_unlock(&self->lock);
   return document;
+}
+
+mloom_json *catalogue_read_models(catalogue *self, const char *provider) {
+  static const char *const told[] = {"state", "reason", "remedy"};
+  mloom_json *copy = NULL;
+  pthread_mutex_lock(&self->lock);
+  const provider_state *state = find_state(self, provider);
+  if (state != NULL) {
+    mloom_json *document = mloom_json_new_object();
+    mloom_json_set_string(document, "provider", state->id);
+    mloom_json_set(document, "models", state->models != NULL ? mloom_json_ref(state->models) : mloom_json_new_array());
+    mloom_json_set_string(document, "listed_at", state->listed_at);
+    const mloom_json *check = NULL;
+    for (size_t i = 0; i < mloom_json_count(state->checks); i++) {
+      const mloom_json *each = mloom_json_at(state->checks, i);
+      check = strcmp(mloom_json_member_string(each, "name", ""), "model") == 0 ? each : check;
+    }
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+      mloom_json_set_string(document, told[i], mloom_json_member_string(check, told[i], ""));
+    }
+    copy = copy_tree(document);
+    mloom_json_unref(document);
+  }
+  pthread_mutex_unlock(&self->lock);
+  return copy;
 }
 
 char *catalogue_ready_list(catalogue *self) {

@@ -46,9 +46,14 @@ void catalogue_set_gateway_settings(catalogue *catalogue, mloom_json *settings);
 int32_t catalogue_new_request(catalogue *catalogue, const char *command, mloom_json **out, mloom_error *error);
 
 /* A document of all providers: mergeloom.providers.v1, and in each provider "state", "checks" ({name, state, reason,
- * remedy, checked_at, duration_ms}), "checked_at", "checking", "crashes"; beside them "plugins". One reference for the
- * caller; it does not change any more. NULL before the first refresh. */
+ * remedy, checked_at, duration_ms}), "checked_at", "checking", "self_testing", "progress" (mergeloom.event.v1 of the
+ * last self-test), "crashes"; beside them "plugins". One reference for the caller; it does not change any more. NULL
+ * before the first refresh. */
 mloom_json *catalogue_read(catalogue *catalogue);
+/* The models that the service of a provider listed at its last check that reached the list: {"provider", "models":
+ * [{id, title, context_tokens}], "listed_at"} and of the last check of the model "state", "reason" and "remedy". NULL:
+ * no such provider. One reference for the caller. */
+mloom_json *catalogue_read_models(catalogue *catalogue, const char *provider);
 /* ",a,b," of the providers that can take a job. The caller frees. */
 char *catalogue_ready_list(catalogue *catalogue);
 /* Notes a crash of a child that ran for provider. */

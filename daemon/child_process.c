@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "child_process.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -9,6 +12,7 @@
 #include "secret/secret.h"
 
 #define LINE_LIMIT ((size_t)64 << 20)
+#define PIPE_SIZE (1 << 20)
 
 typedef struct reading {
   mloom_buffer line;
@@ -111,15 +115,34 @@ static int32_t judge(const reading *state, const mloom_process_report *report, c
                          "the worker process ended with status %d before it was done", outcome->exit_code);
 }
 
-int32_t child_process_run(const child_programs *programs, const mloom_json *request, mloom_cancel *cancel,
-                          int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
-                          mloom_error *error) {
+/* Writes all of text without waiting for a reader. */
+static int32_t fill_pipe(int fd, const mloom_buffer *text, mloom_error *error) {
+  (void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
+  int room = fcntl(fd, F_GETPIPE_SZ);
+  if (room < 0 || text->size > (size_t)room) {
+    return mloom_error_set(error, MLOOM_E_LIMIT, MLOOM_DOMAIN_SYSTEM, "shorten the settings of this worker",
+                           "the request to the worker is too long");
+  }
+  for (size_t done = 0; done < text->size;) {
+    ssize_t written = write(fd, text->data + done, text->size - done);
+    if (written < 0 && errno != EINTR) {
+      return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SYSTEM, NULL, "cannot write to the worker");
+    }
+    done += written > 0 ? (size_t)written : 0;
+  }
+  return MLOOM_OK;
+}
+
+/* ends: NULL, or the pipe that a request that is talked to goes through. */
+static int32_t run(const child_programs *programs, const mloom_json *request, const int *ends, mloom_cancel *cancel,
+                   int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(reading_free) reading state = {.fn = fn, .userdata = userdata, .failure = MLOOM_ERROR_INIT};
   *outcome = (child_outcome){0};
-  if (mloom_json_serialize(&text, request, 0) != MLOOM_OK) {
+  if (mloom_json_serialize(&text, request, 0) != MLOOM_OK || mloom_buffer_append_char(&text, '\n') != MLOOM_OK) {
     return mloom_error_memory(error);
   }
+  int32_t code = ends == NULL ? MLOOM_OK : fill_pipe(ends[1], &text, error);
   const mloom_clock *clock = mloom_clock_system();
   mloom_call call;
   mloom_call_init(&call, cancel, clock, programs->log,
@@ -131,11 +154,24 @@ int32_t child_process_run(const child_programs *programs, const mloom_json *requ
                              .environment = programs->environment,
                              .working_directory = "/",
                              .input = &input,
+                             .input_fd = ends,
                              .limits = {.grace_ms = CHILD_GRACE_MS}};
   mloom_process_sink sink = {
       .size = sizeof sink, .output = take_output, .error_output = take_stderr, .userdata = &state};
   mloom_process_report report = {0};
-  int32_t code = mloom_process_run(&call, &plan, &sink, &report, error);
+  code = code != MLOOM_OK ? code : mloom_process_run(&call, &plan, &sink, &report, error);
   mloom_secret_wipe(text.data, text.size);
   return code != MLOOM_OK ? code : judge(&state, &report, outcome, programs, error);
+}
+
+int32_t child_process_run(const child_programs *programs, const mloom_json *request, mloom_cancel *cancel,
+                          int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
+                          mloom_error *error) {
+  return run(programs, request, NULL, cancel, timeout_ms, fn, userdata, outcome, error);
+}
+
+int32_t child_process_talk(const child_programs *programs, const mloom_json *request, const int ends[2],
+                           mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata,
+                           child_outcome *outcome, mloom_error *error) {
+  return run(programs, request, ends, cancel, timeout_ms, fn, userdata, outcome, error);
 }

@@ -30,6 +30,7 @@ mergeloomd_SOURCES = \
   daemon/api/api.c \
   daemon/api/description.c \
   daemon/api/gateway.c \
+  daemon/api/logins.c \
   daemon/app.c \
   daemon/app.h \
   daemon/backup_command.c \
@@ -64,13 +65,18 @@ mergeloomd_SOURCES = \
   daemon/job_source.h \
   daemon/listener.c \
   daemon/listener.h \
+  daemon/logins.c \
+  daemon/logins.h \
   daemon/main.c \
   daemon/pages/assets.c \
+  daemon/pages/login.c \
   daemon/pages/overview.c \
   daemon/pages/page.c \
   daemon/pages/page.h \
   daemon/pages/providers.c \
   daemon/pages/runs.c \
+  daemon/pages/settings_form.c \
+  daemon/pages/settings_form.h \
   daemon/runner.c \
   daemon/runner.h \
   daemon/settings_change.c \

@@ -198,6 +198,12 @@ static int32_t start(application *self, mloom_error *error) {
       .changed = wake,
       .userdata = self};
   int32_t code = catalogue_new(&self->catalogue, &catalogue_settings, error);
+  const logins_options login_settings = {.programs = &self->programs,
+                                         .catalogue = self->catalogue,
+                                         .store = self->store,
+                                         .changed = wake,
+                                         .userdata = self};
+  code = code != MLOOM_OK ? code : logins_new(&self->logins, &login_settings, error);
   int is_executor = self->deployment.role == DEPLOYMENT_EXECUTOR;
   code = code != MLOOM_OK ? code : guard_new(&self->guard, &self->deployment, 0, error);
   code = code == MLOOM_OK && !is_executor ? start_gateway_side(self, error) : code;
@@ -242,6 +248,7 @@ static void stop(application *self) {
   /* Handlers use all that is freed here, and checks that end wake the server. */
   http_server_stop(self->server);
   catalogue_stop(self->catalogue);
+  logins_free(self->logins);
   gateway_client_free(self->gateway);
   catalogue_free(self->catalogue);
   http_server_free(self->server);

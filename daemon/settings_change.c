@@ -43,7 +43,7 @@ static int is_secret(const mloom_json *field) {
 
 /* ---- May it be written? ---- */
 
-static int32_t check_mode(const application *app, const char *owner, mloom_error *error) {
+int32_t settings_may_change(const application *app, const char *owner, mloom_error *error) {
   int mode = strcmp(owner, "worker") == 0 ? app->deployment.runtime_mode : app->deployment.provider_mode;
   if (mode == DEPLOYMENT_MODE_UI) {
     return MLOOM_OK;
@@ -166,7 +166,7 @@ int32_t settings_change(application *app, const char *owner, const settings_entr
     code = mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_SETTINGS, "see the list of providers",
                            "no provider %.80s is loaded", owner);
   }
-  code = code != MLOOM_OK ? code : check_mode(app, owner, error);
+  code = code != MLOOM_OK ? code : settings_may_change(app, owner, error);
   for (size_t i = 0; code == MLOOM_OK && i < count; i++) {
     code = check_entry(settings, owner, &entries[i], error);
   }

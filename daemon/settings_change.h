@@ -17,6 +17,8 @@ typedef struct settings_entry {
  * fit. */
 int32_t settings_change(application *app, const char *owner, const settings_entry *entries, size_t count,
                         mloom_error *error);
+/* MLOOM_E_CONFLICT: the settings of owner are the deployment's or the gateway's. */
+int32_t settings_may_change(const application *app, const char *owner, mloom_error *error);
 /* The description of owner's settings in a document of catalogue_read, or NULL. Borrowed. */
 const mloom_json *settings_of(const mloom_json *document, const char *owner);
 /* The provider of that id in the document, or NULL. Borrowed. */

@@ -21,17 +21,6 @@ static void fail(app_call *call, int32_t code, const char *message, const char *
   app_fail(call, &error);
 }
 
-/* The body as JSON; NULL after the answer said what is wrong with it. */
-static mloom_json *read_body(app_call *call) {
-  mloom_json *document = NULL;
-  mloom_error error = MLOOM_ERROR_INIT;
-  mloom_bytes body = http_body(call->request);
-  if (mloom_json_parse(&document, body.data, body.size, "the body", &error) != MLOOM_OK) {
-    app_fail(call, &error);
-  }
-  return document;
-}
-
 /* ---- Providers ---- */
 
 void api_providers(app_call *call) {
@@ -73,7 +62,7 @@ static int take_entry(const char *name, mloom_json *value, void *userdata) {
 }
 
 void api_provider_settings(app_call *call) {
-  mloom_json *body = read_body(call);
+  mloom_json *body = app_read_body(call);
   entry_list list = {0};
   mloom_error error = MLOOM_ERROR_INIT;
   if (body == NULL) {
@@ -98,7 +87,7 @@ void api_provider_check(app_call *call) {
   mloom_bytes body = http_body(call->request);
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *options = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
-  if (body.size > 0 && (options = read_body(call)) == NULL) {
+  if (body.size > 0 && (options = app_read_body(call)) == NULL) {
     return;
   }
   int self_test = mloom_json_member_boolean(options, "self_test", 0);
@@ -107,6 +96,15 @@ void api_provider_check(app_call *call) {
     return;
   }
   call->answer->status = 202;
+}
+
+void api_provider_models(app_call *call) {
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *models = catalogue_read_models(call->app->catalogue, call->name);
+  if (models == NULL) {
+    fail(call, MLOOM_E_NOT_FOUND, "no such provider is loaded", "see /api/v1/providers");
+    return;
+  }
+  app_json(call, 200, models);
 }
 
 /* ---- Jobs ---- */
@@ -145,7 +143,7 @@ void api_jobs(app_call *call) {
 }
 
 void api_job_submit(app_call *call) {
-  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = read_body(call);
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = app_read_body(call);
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *answer = mloom_json_new_object();
   char id[65] = "";
   mloom_error error = MLOOM_ERROR_INIT;
@@ -210,7 +208,7 @@ static void show_resolution(const char *type, const mloom_json *fact, void *user
 }
 
 void api_resolve(app_call *call) {
-  mloom_json *job = read_body(call), *request = NULL;
+  mloom_json *job = app_read_body(call), *request = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
   resolving state = {call, 0};
   child_outcome outcome;

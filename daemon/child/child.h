@@ -16,6 +16,7 @@ typedef int32_t (*child_command_fn)(mloom_context *context, const mloom_json *re
 int32_t child_describe(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error);
 int32_t child_export(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error);
 int32_t child_check(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error);
+int32_t child_login(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error);
 int32_t child_job(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error);
 int32_t child_resolve(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error);
 

@@ -3,9 +3,13 @@
  * What the daemon can ask for; each is a thin layer over the library.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "child/child.h"
+#include <mergeloom/login.h>
+
+#define MODELS_TOLD 1000
 
 /* Puts a document of the library into a fact. */
 static int32_t embed(mloom_json *fact, const char *name, const char *document, mloom_error *error) {
@@ -71,6 +75,8 @@ int32_t child_export(mloom_context *context, const mloom_json *request, mloom_ca
   return code;
 }
 
+/* ---- Checks ---- */
+
 static void tell_check(const char *provider, const char *check, uint32_t state, const char *reason, const char *remedy,
                        int64_t duration_ms, void *userdata) {
   (void)userdata;
@@ -84,6 +90,36 @@ static void tell_check(const char *provider, const char *check, uint32_t state, 
   child_tell(fact);
 }
 
+static void take_model(const char *provider, const char *id, const char *title, uint64_t context_tokens,
+                       void *userdata) {
+  mloom_json *models = userdata;
+  (void)provider;
+  if (mloom_json_count(models) < MODELS_TOLD) {
+    mloom_json *model = mloom_json_new_object();
+    mloom_json_set_string(model, "id", id);
+    mloom_json_set_string(model, "title", title);
+    mloom_json_set_integer(model, "context_tokens", context_tokens <= INT64_MAX ? (int64_t)context_tokens : 0);
+    mloom_json_add(models, model);
+  }
+}
+
+/* What the self-test does; what the model says meanwhile is not told. */
+static void tell_progress(const char *provider, const mloom_job_event *event, void *userdata) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  (void)userdata;
+  if (event->kind == MLOOM_JOB_EVENT_TEXT || event->kind == MLOOM_JOB_EVENT_REASONING ||
+      event->kind == MLOOM_JOB_EVENT_DIFF || event->kind == MLOOM_JOB_EVENT_TURN_END) {
+    return;
+  }
+  mloom_json *fact = child_fact("progress");
+  mloom_json_set_string(fact, "provider", provider);
+  if (embed(fact, "event", event->json, &error) == MLOOM_OK) {
+    child_tell(fact);
+  } else {
+    mloom_json_unref(fact);
+  }
+}
+
 int32_t child_check(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error) {
   mloom_check_options options = {
       .size = sizeof options,
@@ -91,15 +127,65 @@ int32_t child_check(mloom_context *context, const mloom_json *request, mloom_can
       .model = mloom_json_member_string(request, "model", NULL),
       .cancel = cancel,
       .timeout_ms = mloom_json_member_integer(request, "timeout_ms", 0),
-      .check = tell_check};
+      .check = tell_check,
+      .event = tell_progress};
+  const char *provider = mloom_json_member_string(request, "provider", NULL);
+  mloom_json *models = mloom_json_new_array();
+  if (provider != NULL && models != NULL) {
+    options.model_listed = take_model;
+    options.userdata = models;
+  }
   mloom_check_report *report = NULL;
-  int32_t code = mloom_check(&report, context, mloom_json_member_string(request, "provider", NULL), &options, error);
+  int32_t code = mloom_check(&report, context, provider, &options, error);
+  if (mloom_json_count(models) > 0) {
+    mloom_json *fact = child_fact("models");
+    mloom_json_set_string(fact, "provider", provider);
+    mloom_json_set(fact, "models", MLOOM_STEAL(models));
+    child_tell(fact);
+  }
+  mloom_json_unref(models);
   if (code == MLOOM_OK) {
     code = tell_document("report", mloom_check_report_json(report), error);
   }
   mloom_check_report_free(report);
   return code;
 }
+
+/* ---- Logins ---- */
+
+static void tell_login(uint32_t event, const char *text, void *userdata) {
+  static const char *const names[] = {"started", "url", "code", "text"};
+  (void)userdata;
+  mloom_json *fact = child_fact("login");
+  mloom_json_set_string(fact, "event", event < sizeof names / sizeof names[0] ? names[event] : "text");
+  mloom_json_set_string(fact, "text", text);
+  child_tell(fact);
+}
+
+int32_t child_login(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error) {
+  static const int typed = STDIN_FILENO;
+  static const char *const kinds[] = {"", "device", "browser", "api-key", "out"};
+  const char *wanted = mloom_json_member_string(request, "kind", "");
+  mloom_bytes key = mloom_json_text(mloom_json_member(request, "api_key"));
+  mloom_login_options options = {.size = sizeof options,
+                                 .cancel = cancel,
+                                 .timeout_ms = mloom_json_member_integer(request, "timeout_ms", 0),
+                                 .typed = &typed,
+                                 .event = tell_login};
+  while (options.kind < sizeof kinds / sizeof kinds[0] && strcmp(kinds[options.kind], wanted) != 0) {
+    options.kind++;
+  }
+  if (options.kind == MLOOM_LOGIN_API_KEY) {
+    options.api_key = key.data;
+    options.api_key_size = key.size;
+    options.typed = NULL;
+  }
+  /* From here on what comes on standard input is a person's. */
+  tell_login(0, "", NULL);
+  return mloom_login(context, mloom_json_member_string(request, "provider", ""), &options, error);
+}
+
+/* ---- Jobs ---- */
 
 static void tell_event(const mloom_job_event *event, void *userdata) {
   mloom_error error = MLOOM_ERROR_INIT;

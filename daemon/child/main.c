@@ -59,8 +59,13 @@ static int32_t read_input(mloom_buffer *out, mloom_error *error) {
     if (size == 0) {
       return MLOOM_OK;
     }
+    /* The request is one line; what follows it is for a login that listens. */
+    int ended = memchr(out->data + out->size, '\n', (size_t)size) != NULL;
     out->size += (size_t)size;
     out->data[out->size] = '\0';
+    if (ended) {
+      return MLOOM_OK;
+    }
     if (out->size > REQUEST_LIMIT) {
       return mloom_error_set(error, MLOOM_E_LIMIT, MLOOM_DOMAIN_USAGE, "shorten it", "the request is too long");
     }
@@ -106,11 +111,8 @@ static int32_t perform(const mloom_json *request, mloom_cancel *cancel, mloom_er
   static const struct {
     const char *name;
     child_command_fn run;
-  } commands[] = {{"describe", child_describe},
-                  {"export", child_export},
-                  {"check", child_check},
-                  {"job", child_job},
-                  {"resolve", child_resolve}};
+  } commands[] = {{"describe", child_describe}, {"export", child_export}, {"check", child_check},
+                  {"login", child_login},       {"job", child_job},       {"resolve", child_resolve}};
   const char *name = mloom_json_member_string(request, "command", "");
   mloom_context *context = NULL;
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

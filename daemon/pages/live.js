@@ -45,6 +45,7 @@ const patch = (old, fresh) => {
 };
 
 // Long pages are loaded less often: at most a fifth of the time goes into it.
+const lines = document.querySelector("[data-lines]");
 let pending = false;
 let pause = 150;
 const refresh = async () => {
@@ -53,7 +54,8 @@ const refresh = async () => {
   await new Promise((resolve) => setTimeout(resolve, pause));
   pending = false;
   const began = performance.now();
-  const answer = await fetch(location.pathname + location.search, { headers: { "X-Requested-With": "live" } });
+  const address = lines ? `${location.pathname}?part=head` : location.pathname + location.search;
+  const answer = await fetch(address, { headers: { "X-Requested-With": "live" } });
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -63,7 +65,22 @@ const refresh = async () => {
   pause = Math.max(150, 5 * (performance.now() - began));
 };
 
-if (document.querySelector("[data-live]")) {
+// The lines of a job come one by one and are never loaded again.
+const follow = () => {
+  const source = new EventSource(lines.dataset.lines);
+  lines.querySelector("li.open")?.remove();
+  source.addEventListener("line", (event) => {
+    const line = new DOMParser().parseFromString(`<ul>${event.data}</ul>`, "text/html").querySelector("li");
+    lines.append(document.importNode(line, true));
+  });
+  source.addEventListener("said", (event) => lines.lastElementChild.querySelector(".said").append(event.data));
+  source.addEventListener("change", refresh);
+  source.addEventListener("end", () => { source.close(); refresh(); });
+};
+
+if (lines) {
+  follow();
+} else if (document.querySelector("[data-live]")) {
   const source = new EventSource("/api/v1/events");
   source.addEventListener("change", refresh);
   // What changed between the page and this stream, or while the stream was away.

@@ -27,7 +27,7 @@ static void count_job(const store_job *job, void *userdata) {
 
 static void draw_figure(mloom_buffer *out, const char *title, int64_t value, const char *link, const char *text) {
   html_add(out,
-           "<section class=\"card\"><h2>%s</h2><p class=\"figure\">%n</p><p class=\"meta\"><a "
+           "<section class=\"card tile\"><h2>%s</h2><p class=\"figure\">%n</p><p class=\"meta\"><a "
            "href=\"%s\">%s</a></p></section>",
            title, value, link, text);
 }
@@ -72,12 +72,30 @@ static void draw_fleet(app_call *call) {
   }
 }
 
+static void draw_step(mloom_buffer *out, int done, const char *text) {
+  html_add(out, done ? "<li class=\"done\"><span class=\"step\">" : "<li><span class=\"step\">");
+  mloom_buffer_append_string(out, text);
+  html_add(out, done ? "</span><span class=\"badge good\">done</span></li>" : "</span></li>");
+}
+
+/* What to do first, until a job has been done. */
+static void draw_first_steps(mloom_buffer *out, int able, int ready, const counts *counted) {
+  html_add(out, "<section class=\"card\"><h2>First steps</h2><ol class=\"steps\">");
+  draw_step(out, able,
+            "<a href=\"/providers\">Set up a provider</a>: a key, an identity or a login, and a default model.");
+  draw_step(out, ready,
+            "<a href=\"/providers\">Run its self-test</a>: a small job that proves that it can work with tools.");
+  draw_step(out, counted->pending + counted->running + counted->other > 0,
+            "<a href=\"/runs#submit\">Submit a job</a>: a repository on this machine, and what is to change in it.");
+  html_add(out, "</ol></section>");
+}
+
 void page_home(app_call *call) {
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
   const mloom_json *providers = mloom_json_member(document, "providers");
   counts counted = {0};
-  int64_t ready = 0;
+  int64_t ready = 0, proved = 0;
   mloom_error error = MLOOM_ERROR_INIT;
   if (store_each_job(call->app->store, NULL, 0, 1000, count_job, &counted, &error) != MLOOM_OK) {
     app_fail(call, &error);
@@ -85,6 +103,7 @@ void page_home(app_call *call) {
   }
   for (size_t i = 0; i < mloom_json_count(providers); i++) {
     const char *state = mloom_json_member_string(mloom_json_at(providers, i), "state", "");
+    proved += strcmp(state, "ready") == 0;
     ready += strcmp(state, "ready") == 0 || strcmp(state, "authenticated") == 0;
   }
   page_begin(call, "Overview", "/");
@@ -93,8 +112,12 @@ void page_home(app_call *call) {
   draw_figure(out, "Jobs waiting", counted.pending, "/runs", "See runs");
   draw_figure(out, "Jobs running", counted.running, "/runs", "See runs");
   draw_figure(out, "Jobs completed", counted.completed, "/runs", "See runs");
+  html_add(out, "</div>");
+  if (counted.completed == 0) {
+    draw_first_steps(out, ready > 0, proved > 0, &counted);
+  }
   html_add(out,
-           "</div><section class=\"card\"><h2>This worker</h2><table><tbody><tr><th "
+           "<section class=\"card\"><h2>This worker</h2><table><tbody><tr><th "
            "scope=\"row\">Name</th><td>%s</td></tr><tr>"
            "<th scope=\"row\">Role</th><td>%s</td></tr><tr><th scope=\"row\">Started</th><td>",
            call->app->deployment.name, role_name(call->app));

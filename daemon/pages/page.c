@@ -85,6 +85,14 @@ void page_age(mloom_buffer *out, const char *instant) {
   page_age_ms(out, (int64_t)timegm(&broken) * 1000 + milliseconds);
 }
 
+void page_time(mloom_buffer *out, const char *instant) {
+  if (strlen(instant) > 16) {
+    MLOOM_AUTO(mloom_buffer_free) mloom_buffer clock = MLOOM_BUFFER_INIT;
+    mloom_buffer_append(&clock, instant + 11, 5);
+    html_add(out, "<time datetime=\"%s\">%s UTC</time>", instant, mloom_buffer_string(&clock));
+  }
+}
+
 void page_duration(mloom_buffer *out, int64_t ms) {
   if (ms < 1000) {
     html_add(out, "%n ms", ms);
@@ -107,6 +115,26 @@ void page_badge(mloom_buffer *out, const char *state) {
     style = strcmp(styles[i].state, state) == 0 ? styles[i].style : style;
   }
   html_add(out, "<span class=\"badge %s\">%s</span>", style, state);
+}
+
+void page_event(mloom_buffer *out, const mloom_json *event) {
+  const char *kind = mloom_json_member_string(event, "event", "");
+  const char *name = mloom_json_member_string(event, "name", "");
+  const char *text = mloom_json_member_string(event, "text", "");
+  const char *state = mloom_json_member_string(event, "state", "");
+  if (strcmp(kind, "turn_begin") == 0) {
+    html_add(out, "<strong>Turn %n</strong>", mloom_json_member_integer(event, "turn", 0));
+  } else if (strcmp(kind, "turn_end") == 0) {
+    html_add(out, "<span class=\"meta\">%n tokens in, %n out so far</span>",
+             mloom_json_member_integer(event, "input_tokens", 0), mloom_json_member_integer(event, "output_tokens", 0));
+  } else if (strcmp(kind, "tool_begin") == 0) {
+    html_add(out, "<code>%s</code> %s", name, text);
+  } else {
+    if (state[0] != '\0') {
+      page_badge(out, state);
+    }
+    html_add(out, " <strong>%s</strong> %s", name[0] != '\0' ? name : kind, text);
+  }
 }
 
 void page_error(app_call *call, const mloom_error *error, unsigned status) {

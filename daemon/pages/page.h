@@ -15,10 +15,16 @@ void page_csrf(app_call *call);
 /* "3 min ago" of an instant like 2026-11-22T23:20:41.123Z or of milliseconds; "" for "" and 0. */
 void page_age(mloom_buffer *out, const char *instant);
 void page_age_ms(mloom_buffer *out, int64_t wall_ms);
+/* "14:05 UTC" of an instant. */
+void page_time(mloom_buffer *out, const char *instant);
 /* "1.2 s" */
 void page_duration(mloom_buffer *out, int64_t ms);
 /* A badge with the word and the colour of a state. */
 void page_badge(mloom_buffer *out, const char *state);
+/* What happened in a job, as the content of a line of its log. */
+void page_event(mloom_buffer *out, const mloom_json *event);
+/* The login of a provider, in its card. */
+void page_login(app_call *call, const mloom_json *provider);
 /* An HTML answer without more than its body. */
 void page_headers(app_call *call, unsigned status);
 

@@ -2,10 +2,13 @@
  *
  * Jobs: the list, and one of them with its events and its diff.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "pages/page.h"
 #include "runner.h"
 
@@ -43,8 +46,10 @@ void page_runs(app_call *call) {
     mloom_buffer_append(out, rows.data, rows.size);
     html_add(out, "</tbody></table></div>");
   }
-  html_add(out, "</section><section class=\"card\"><h2>Submit a job</h2><form method=\"post\" action=\"/runs\" "
-                "class=\"settings\">");
+  html_add(
+      out,
+      "</section><section class=\"card\" id=\"submit\"><h2>Submit a job</h2><form method=\"post\" action=\"/runs\" "
+      "class=\"settings\">");
   page_csrf(call);
   html_add(
       out,
@@ -100,48 +105,35 @@ typedef struct event_drawing {
   mloom_buffer diff;
   int64_t said_at_ms;
   int64_t last;
+  int64_t before_said; /* the last event before what is said now */
   size_t count;
 } event_drawing;
 
-static void begin_line(event_drawing *drawing, int64_t elapsed_ms) {
-  html_add(&drawing->lines, "<li><span class=\"meta\">");
+static void begin_line(event_drawing *drawing, int64_t elapsed_ms, int open) {
+  html_add(&drawing->lines, open ? "<li class=\"open\"><span class=\"meta\">" : "<li><span class=\"meta\">");
   page_duration(&drawing->lines, elapsed_ms);
   html_add(&drawing->lines, "</span><span>");
 }
 
-static void flush_said(event_drawing *drawing) {
+/* open: it may go on. */
+static void flush_said(event_drawing *drawing, int open) {
   if (drawing->said.size > 0) {
-    begin_line(drawing, drawing->said_at_ms);
+    begin_line(drawing, drawing->said_at_ms, open);
     html_add(&drawing->lines, "<span class=\"said\">%s</span></span></li>", mloom_buffer_string(&drawing->said));
     mloom_buffer_clear(&drawing->said);
   }
 }
 
-static void draw_kind(event_drawing *drawing, const mloom_json *event, const char *kind) {
-  mloom_buffer *out = &drawing->lines;
-  const char *name = mloom_json_member_string(event, "name", "");
-  const char *text = mloom_json_member_string(event, "text", "");
-  const char *state = mloom_json_member_string(event, "state", "");
-  begin_line(drawing, mloom_json_member_integer(event, "elapsed_ms", 0));
-  if (strcmp(kind, "turn_begin") == 0) {
-    html_add(out, "<strong>Turn %n</strong>", mloom_json_member_integer(event, "turn", 0));
-  } else if (strcmp(kind, "turn_end") == 0) {
-    html_add(out, "<span class=\"meta\">%n tokens in, %n out so far</span>",
-             mloom_json_member_integer(event, "input_tokens", 0), mloom_json_member_integer(event, "output_tokens", 0));
-  } else if (strcmp(kind, "tool_begin") == 0) {
-    html_add(out, "<code>%s</code> %s", name, text);
-  } else {
-    if (state[0] != '\0') {
-      page_badge(out, state);
-    }
-    html_add(out, " <strong>%s</strong> %s", name[0] != '\0' ? name : kind, text);
-  }
-  html_add(out, "</span></li>");
+static void draw_line(event_drawing *drawing, const mloom_json *event) {
+  begin_line(drawing, mloom_json_member_integer(event, "elapsed_ms", 0), 0);
+  page_event(&drawing->lines, event);
+  html_add(&drawing->lines, "</span></li>");
 }
 
 static void draw_event(int64_t sequence, const char *text, void *userdata) {
   event_drawing *drawing = userdata;
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *event = NULL;
+  int64_t previous = drawing->last;
   drawing->last = sequence;
   drawing->count++;
   if (mloom_json_parse(&event, text, strlen(text), "an event", NULL) != MLOOM_OK) {
@@ -151,14 +143,15 @@ static void draw_event(int64_t sequence, const char *text, void *userdata) {
   if (strcmp(kind, "text") == 0) {
     if (drawing->said.size == 0) {
       drawing->said_at_ms = mloom_json_member_integer(event, "elapsed_ms", 0);
+      drawing->before_said = previous;
     }
     mloom_buffer_append_string(&drawing->said, mloom_json_member_string(event, "text", ""));
   } else if (strcmp(kind, "diff") == 0) {
     mloom_buffer_clear(&drawing->diff);
     mloom_buffer_append_string(&drawing->diff, mloom_json_member_string(event, "text", ""));
   } else if (strcmp(kind, "reasoning") != 0) {
-    flush_said(drawing);
-    draw_kind(drawing, event, kind);
+    flush_said(drawing, 0);
+    draw_line(drawing, event);
   }
 }
 
@@ -242,15 +235,139 @@ void page_live(app_call *call) {
       break;
     }
   } while (drawing.count > before);
-  flush_said(&drawing);
+  int64_t after = drawing.said.size > 0 ? drawing.before_said : drawing.last;
+  flush_said(&drawing, 1);
   page_begin(call, "Run", "/runs");
   error = (mloom_error)MLOOM_ERROR_INIT;
   if (store_get_job(call->app->store, call->name, draw_job, &(job_drawing){call, &drawing}, &error) != MLOOM_OK) {
     app_fail(call, &error);
     return;
   }
-  html_add(out, "<section class=\"card\"><h2>Progress</h2><ul class=\"log\" data-live=\"log\" aria-live=\"polite\">");
-  mloom_buffer_append(out, mloom_buffer_string(&drawing.lines), drawing.lines.size);
-  html_add(out, "</ul></section>");
+  /* The script asks for the rest alone, and gets lines from the stream. */
+  if (http_query(call->request, "part") == NULL) {
+    html_add(out,
+             "<section class=\"card\"><h2>Progress</h2><ul class=\"log\" data-lines=\"/live/%s/events?after=%n\" "
+             "aria-live=\"polite\">",
+             call->name, after);
+    mloom_buffer_append(out, mloom_buffer_string(&drawing.lines), drawing.lines.size);
+    html_add(out, "</ul></section>");
+  }
   page_end(call);
+}
+
+/* ---- Its lines as they come ---- */
+
+typedef struct line_stream {
+  application *app;
+  char job[65];
+  int64_t last;
+  int saying; /* the last line is open for more of what the model says */
+  int changed;
+  int ended;
+  char head[256]; /* what the page shows of the job besides its events */
+  mloom_buffer *out;
+} line_stream;
+
+/* An event of many lines is many lines of data. */
+static void send_part(line_stream *stream, const char *event, const char *data, size_t size) {
+  mloom_buffer_append_format(stream->out, "id: %" PRId64 "\nevent: %s\ndata: ", stream->last, event);
+  for (size_t i = 0; i < size; i++) {
+    if (data[i] == '\n') {
+      mloom_buffer_append_string(stream->out, "\ndata: ");
+    } else {
+      mloom_buffer_append_char(stream->out, data[i]);
+    }
+  }
+  mloom_buffer_append_string(stream->out, "\n\n");
+}
+
+static void send_said(line_stream *stream, const mloom_json *event) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  const char *said = mloom_json_member_string(event, "text", "");
+  if (!stream->saying) {
+    MLOOM_AUTO(drawing_free) event_drawing drawing = {0};
+    begin_line(&drawing, mloom_json_member_integer(event, "elapsed_ms", 0), 0);
+    html_add(&drawing.lines, "<span class=\"said\"></span></span></li>");
+    send_part(stream, "line", mloom_buffer_string(&drawing.lines), drawing.lines.size);
+    stream->saying = 1;
+  }
+  if (mloom_text_append_printable(&text, said, strlen(said), 1) == MLOOM_OK) {
+    send_part(stream, "said", mloom_buffer_string(&text), text.size);
+  }
+}
+
+static void send_event(int64_t sequence, const char *text, void *userdata) {
+  line_stream *stream = userdata;
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *event = NULL;
+  stream->last = sequence;
+  if (mloom_json_parse(&event, text, strlen(text), "an event", NULL) != MLOOM_OK) {
+    return;
+  }
+  const char *kind = mloom_json_member_string(event, "event", "");
+  if (strcmp(kind, "text") == 0) {
+    send_said(stream, event);
+  } else if (strcmp(kind, "diff") == 0) {
+    stream->changed = 1;
+  } else if (strcmp(kind, "reasoning") != 0) {
+    MLOOM_AUTO(drawing_free) event_drawing drawing = {0};
+    draw_line(&drawing, event);
+    send_part(stream, "line", mloom_buffer_string(&drawing.lines), drawing.lines.size);
+    stream->saying = 0;
+  }
+}
+
+static void note_head(const store_job *job, void *userdata) {
+  line_stream *stream = userdata;
+  char head[sizeof stream->head];
+  snprintf(head, sizeof head, "%s %d %s %s %s", job->state, job->cancel_requested, job->provider, job->model,
+           job->reason);
+  stream->changed |= strcmp(head, stream->head) != 0;
+  memcpy(stream->head, head, sizeof head);
+  stream->ended = strcmp(job->state, "pending") != 0 && strcmp(job->state, "running") != 0;
+}
+
+static int next_lines(mloom_buffer *out, int idle, void *userdata) {
+  line_stream *stream = userdata;
+  stream->out = out;
+  /* The state first: events that came before the end are then all there. */
+  if (store_get_job(stream->app->store, stream->job, note_head, stream, NULL) != MLOOM_OK ||
+      store_each_event(stream->app->store, stream->job, stream->last, send_event, stream, NULL) != MLOOM_OK) {
+    return 1;
+  }
+  int more = out->size > 0;
+  if (stream->changed) {
+    stream->changed = 0;
+    mloom_buffer_append_string(out, "event: change\ndata: {}\n\n");
+  }
+  if (!more && stream->ended) {
+    mloom_buffer_append_string(out, "event: end\ndata: {}\n\n");
+    return 1;
+  }
+  if (out->size == 0 && idle) {
+    mloom_buffer_append_string(out, ": still here\n\n");
+  }
+  return 0;
+}
+
+void page_live_events(app_call *call) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  line_stream *stream = calloc(1, sizeof *stream);
+  if (stream == NULL) {
+    mloom_error_memory(&error);
+    app_fail(call, &error);
+    return;
+  }
+  if (store_get_job(call->app->store, call->name, note_head, stream, &error) != MLOOM_OK) {
+    free(stream);
+    app_fail(call, &error);
+    return;
+  }
+  const char *last = http_header(call->request, "Last-Event-ID");
+  last = last != NULL ? last : http_query(call->request, "after");
+  stream->app = call->app;
+  stream->last = last == NULL ? 0 : strtoll(last, NULL, 10);
+  snprintf(stream->job, sizeof stream->job, "%s", call->name);
+  http_answer_header(call->answer, "Content-Type", "text/event-stream");
+  http_answer_header(call->answer, "Cache-Control", "no-store");
+  call->answer->stream = (http_stream){next_lines, free, stream};
 }

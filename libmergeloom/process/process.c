@@ -112,7 +112,11 @@ static int open_pipe(int *read_end, int *write_end) {
 }
 
 /* A file in memory rather than a pipe: nothing to feed while output has to be read. */
-static int open_input(const mloom_bytes *input) {
+static int open_input(const mloom_process_plan *plan) {
+  const mloom_bytes *input = plan->input;
+  if (plan->input_fd != NULL) {
+    return fcntl(*plan->input_fd, F_DUPFD_CLOEXEC, SUPERVISE_LAST_FD + 1);
+  }
   if (input == NULL || input->size == 0) {
     return raise_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
   }
@@ -137,7 +141,7 @@ static int open_input(const mloom_bytes *input) {
 
 static int open_outputs(process_run *run, far_ends *ends) {
   return open_pipe(&run->output, &ends->output) != 0 || open_pipe(&run->error_output, &ends->error_output) != 0 ||
-                 (ends->input = open_input(run->plan->input)) < 0 || fcntl(run->error_output, F_SETFL, O_NONBLOCK) != 0
+                 (ends->input = open_input(run->plan)) < 0 || fcntl(run->error_output, F_SETFL, O_NONBLOCK) != 0
              ? -1
              : 0;
 }

@@ -40,6 +40,7 @@ typedef struct mloom_process_plan {
   const char *const *environment; /* exactly this */
   const char *working_directory;
   const mloom_bytes *input;     /* NULL: /dev/null */
+  const int *input_fd;          /* in its place: read until its end, not closed; NULL: none */
   const mloom_sandbox *sandbox; /* NULL: unconfined, for programs of the host's own choice only */
   mloom_process_limits limits;
   uint32_t terminal; /* 1: the three standard descriptors are a terminal of its own; input is not used */

@@ -112,3 +112,24 @@ int32_t mloom_provider_login(mloom_provider_instance *instance, const mloom_call
   }
   return code;
 }
+
+uint32_t mloom_provider_login_kinds(mloom_provider_instance *instance) {
+  static const char no_key[] = "none";
+  const mloom_provider *descriptor = &instance->entry->descriptor;
+  MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *secret = NULL;
+  uint32_t found = 0;
+  if (descriptor->login == NULL || mloom_secret_new(&secret, no_key, sizeof(no_key) - 1, NULL) != MLOOM_OK) {
+    return 0;
+  }
+  mloom_provider_enter(instance);
+  for (uint32_t kind = MLOOM_LOGIN_DEVICE; kind <= MLOOM_LOGIN_OUT; kind++) {
+    mloom_exchange exchange = {.size = (uint32_t)sizeof(exchange)};
+    mloom_error reason = MLOOM_ERROR_INIT;
+    if (descriptor->login(instance->plugin, kind, kind == MLOOM_LOGIN_API_KEY ? secret : NULL, &exchange, &reason) >=
+        0) {
+      found |= 1u << kind;
+    }
+  }
+  mloom_provider_leave(instance);
+  return found;
+}

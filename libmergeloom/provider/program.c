@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -186,6 +187,7 @@ static int32_t take_lock(program *self, const mloom_call *call, mloom_error *err
   if (mloom_buffer_append_format(&path, "%s/" LOCK_FILE, folder) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
+  (void)mkdir(folder, 0700); /* the first login makes it */
   self->lock = open(mloom_buffer_string(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (self->lock < 0) {
     return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_PROVIDER,

@@ -102,5 +102,7 @@ int32_t mloom_provider_login(mloom_provider_instance *instance, const mloom_call
                              const mloom_secret *secret, const int *typed,
                              void (*event)(uint32_t event, const char *text, void *userdata), void *userdata,
                              mloom_error *error);
+/* Which kinds of login it has: a bit 1 << MLOOM_LOGIN_... each. Nothing is run. 0 also while its program is missing. */
+uint32_t mloom_provider_login_kinds(mloom_provider_instance *instance);
 
 #endif

@@ -22,6 +22,10 @@ typedef struct mloom_readiness_args {
   const mloom_call *call;
   void (*check)(const char *provider, const char *check, uint32_t state, const char *reason, const char *remedy,
                 int64_t duration_ms, void *userdata);
+  /* Both may be NULL. */
+  void (*model_listed)(const char *provider, const char *id, const char *title, uint64_t context_tokens,
+                       void *userdata);
+  void (*event)(const char *provider, const mloom_job_event *event, void *userdata);
   void *userdata;
 } mloom_readiness_args;
 

@@ -148,10 +148,12 @@ typedef struct model_list {
 
 static void take_model(const char *id, const char *title, uint64_t context_tokens, void *userdata) {
   model_list *list = userdata;
-  (void)title;
-  (void)context_tokens;
+  const mloom_readiness_args *args = list->run->args;
   if (id == NULL || id[0] == '\0' || list->count == MODEL_LIMIT) {
     return;
+  }
+  if (args->model_listed != NULL) {
+    args->model_listed(args->entry->descriptor.id, id, title != NULL ? title : id, context_tokens, args->userdata);
   }
   if (list->run->model != NULL && strcmp(id, list->run->model) == 0) {
     list->found = 1;

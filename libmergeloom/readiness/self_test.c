@@ -254,6 +254,9 @@ static void watch(const mloom_job_event *event, void *userdata) {
   } steps[] = {{"read_file", MLOOM_SELF_TEST_READ},
                {"run_command", MLOOM_SELF_TEST_COMMAND},
                {"inspect_diff", MLOOM_SELF_TEST_DIFF}};
+  if (test->args->event != NULL) {
+    test->args->event(test->args->entry->descriptor.id, event, test->args->userdata);
+  }
   test->input_tokens = event->input_tokens > test->input_tokens ? event->input_tokens : test->input_tokens;
   test->output_tokens = event->output_tokens > test->output_tokens ? event->output_tokens : test->output_tokens;
   test->turns = event->turn > test->turns ? event->turn : test->turns;

@@ -48,6 +48,27 @@ static void forward_check(const char *provider, const char *check, uint32_t stat
   pthread_mutex_unlock(&shared->callback_lock);
 }
 
+static void forward_model(const char *provider, const char *id, const char *title, uint64_t context_tokens,
+                          void *userdata) {
+  sweep *shared = userdata;
+  if (shared->options->model_listed == NULL) {
+    return;
+  }
+  pthread_mutex_lock(&shared->callback_lock);
+  shared->options->model_listed(provider, id, title, context_tokens, shared->options->userdata);
+  pthread_mutex_unlock(&shared->callback_lock);
+}
+
+static void forward_event(const char *provider, const mloom_job_event *event, void *userdata) {
+  sweep *shared = userdata;
+  if (shared->options->event == NULL) {
+    return;
+  }
+  pthread_mutex_lock(&shared->callback_lock);
+  shared->options->event(provider, event, shared->options->userdata);
+  pthread_mutex_unlock(&shared->callback_lock);
+}
+
 static const char *item_model(const sweep_item *item) {
   const sweep *shared = item->sweep;
   return shared->options->model != NULL
@@ -69,6 +90,8 @@ static void *run_item(void *userdata) {
       .without_self_test = (shared->options->flags & MLOOM_CHECK_WITHOUT_SELF_TEST) != 0,
       .call = &shared->call,
       .check = forward_check,
+      .model_listed = forward_model,
+      .event = forward_event,
       .userdata = shared,
   };
   int64_t begin_ms = clock->monotonic_ms(clock);

@@ -62,7 +62,32 @@ static mloom_json *describe_capabilities(uint64_t capabilities) {
   return list;
 }
 
-static mloom_json *describe_provider(const mloom_provider_entry *entry, const mloom_settings *settings) {
+/* The ways to log in to a program. One that cannot be asked has one: trying it says what is missing. */
+static mloom_json *describe_logins(const mloom_context *context, const mloom_provider_entry *entry,
+                                   mloom_settings *settings) {
+  static const char *const names[] = {"", "device", "browser", "api-key", "out"};
+  mloom_json *list = mloom_json_new_array();
+  mloom_provider_instance *instance = NULL;
+  if (entry->descriptor.login == NULL) {
+    return list;
+  }
+  uint32_t kinds = 0;
+  if (mloom_provider_open(&instance, entry, settings, &context->provider_services, NULL) == MLOOM_OK) {
+    kinds = mloom_provider_login_kinds(instance);
+    mloom_provider_close(instance);
+  }
+  kinds = kinds != 0 ? kinds : 1u << MLOOM_LOGIN_BROWSER;
+  for (uint32_t kind = MLOOM_LOGIN_DEVICE; kind <= MLOOM_LOGIN_OUT; kind++) {
+    if ((kinds >> kind & 1u) != 0) {
+      mloom_json_add(list, mloom_json_new_string(names[kind], strlen(names[kind])));
+    }
+  }
+  return list;
+}
+
+static mloom_json *describe_provider(const mloom_context *context, size_t index) {
+  const mloom_provider_entry *entry = mloom_registry_provider_at(context->registry, index);
+  mloom_settings *settings = context->provider_settings[index];
   const mloom_provider *provider = &entry->descriptor;
   mloom_json *json = mloom_json_new_object();
   mloom_json_set_string(json, "id", provider->id);
@@ -72,6 +97,7 @@ static mloom_json *describe_provider(const mloom_provider_entry *entry, const ml
   mloom_json_set_string(json, "plugin", entry->plugin_name);
   mloom_json_set_string(json, "shape", provider->shape == MLOOM_SHAPE_AGENT ? "agent" : "model");
   mloom_json_set(json, "capabilities", describe_capabilities(provider->capabilities));
+  mloom_json_set(json, "logins", describe_logins(context, entry, settings));
   mloom_json_set_boolean(json, "enabled", mloom_settings_boolean(settings, "enabled", 1));
   mloom_json_set(json, "settings", mloom_settings_describe(settings));
   return json;
@@ -81,8 +107,7 @@ int32_t mloom_context_describe_providers(mloom_context *context, char **out, mlo
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = mloom_json_new_object();
   mloom_json *providers = mloom_json_new_array();
   for (size_t i = 0; i < mloom_registry_provider_count(context->registry); i++) {
-    mloom_json_add(providers,
-                   describe_provider(mloom_registry_provider_at(context->registry, i), context->provider_settings[i]));
+    mloom_json_add(providers, describe_provider(context, i));
   }
   mloom_json_set_string(document, "schema", "mergeloom.providers.v1");
   mloom_json_set(document, "providers", providers);

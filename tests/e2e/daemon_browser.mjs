@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Uses the pages of mergeloomd as a person does, in Chromium: node daemon_browser.mjs NODE_MODULES STORY PLAN.
-// The plan is JSON: {"url": daemon, "sim": simulator, "repository", "mark", "screenshots": folder}. Every page is looked
-// at by axe-core; a script error, or something that the content security policy stops, is a failure.
-import { mkdirSync, readFileSync } from 'node:fs';
+// The plan is JSON: {"url": daemon, "sim": simulator, "repository", "mark", "control": folder of the fake
+// programs, "screenshots": folder}. Every page is looked at by axe-core; a script error, or something that the content security policy stops, is a failure.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -58,7 +58,7 @@ const inspect = async (page, name) => {
 
 const card = (page, id) => page.locator(`article[id="${id}"]`);
 const input = (page, id) => page.locator(`[id="${id}"]`);
-const state = (page, id, text) => card(page, id).locator('.card-head .badge', { hasText: new RegExp(`^${text}$`) }).waitFor();
+const state = (page, id, text) => card(page, id).locator('.state .badge', { hasText: new RegExp(`^${text}$`) }).waitFor();
 const marked = (page) => page.evaluate(() => { globalThis.sameDocument = true; });
 const unchanged = async (page, what) =>
   assert.ok(await page.evaluate(() => globalThis.sameDocument === true), `${what} came without a new page`);
@@ -94,15 +94,24 @@ const stories = {
     await own.getByRole('button', { name: 'Run self-test' }).click();
     await marked(page);
     await state(page, 'openai-compatible', 'ready');
+    await own.locator('.progress .log', { hasText: 'Turn 2' }).waitFor({ state: 'attached' });
     await unchanged(page, 'ready');
+    await own.locator('.progress > summary').click();
+    await inspect(page, 'providers-self-tested');
     await page.goto(`${plan.url}/runs`);
     await inspect(page, 'runs-empty');
+    const loaded = [];
+    page.on('request', (request) => { if (/\/live\/[^/]*$/.test(request.url())) loaded.push(request.url()); });
     await submitJob(page);
     await marked(page);
     await page.locator('[data-live="head"] .badge', { hasText: /^completed$/ }).waitFor();
     await page.locator('pre.diff .add', { hasText: 'hello, world' }).waitFor();
     await unchanged(page, 'completed');
     assert.equal(await page.locator('pre.diff').count(), 1, 'one diff');
+    await page.locator('.log li', { hasText: /Turn 5/ }).waitFor();
+    await page.locator('.log .said', { hasText: 'I will look first. Grüße!' }).waitFor();
+    assert.equal(await page.locator('.log .said').count(), 2, 'what the model said is whole, and there once');
+    assert.deepEqual(loaded.filter((address) => !address.endsWith('?part=head')).length, 1, 'the lines came by themselves');
     await page.getByText('Corrected the greeting in hello.txt.').first().waitFor();
     await inspect(page, 'live-completed');
     await page.goto(`${plan.url}/runs`);
@@ -129,6 +138,48 @@ const stories = {
     assert.equal(await input(page, 'openai-compatible.base_url').inputValue(), 'not an address', 'what was entered');
     assert.equal(new URL(page.url()).pathname, '/providers', 'an address that can be loaded again');
     await inspect(page, 'providers-refused');
+  },
+
+  // A program's own login: page and code, another look at them, and the end without a new page; then by a pasted code.
+  async login() {
+    const page = await open('/providers');
+    const codex = card(page, 'codex-cli');
+    await codex.locator('.check', { hasText: 'login folder' }).first().waitFor();
+    await codex.getByRole('button', { name: 'Authenticate in browser' }).click();
+    await codex.getByText('WXYZ-12345', { exact: true }).waitFor();
+    await page.reload();
+    await codex.getByText('WXYZ-12345', { exact: true }).waitFor();
+    assert.equal(await codex.getByRole('link', { name: /login\.example/ }).getAttribute('href'),
+      'https://login.example.test/device?one=1&two=2', 'the page to open');
+    await inspect(page, 'providers-login');
+    await page.setViewportSize(phone);
+    await inspect(page, 'providers-login-phone');
+    await page.setViewportSize(desk);
+    await marked(page);
+    writeFileSync(path.join(plan.control, 'approved'), '');
+    await codex.locator('.panel .badge', { hasText: /^completed$/ }).waitFor();
+    await codex.locator('.check', { hasText: 'codex is logged in' }).waitFor({ state: 'attached' });
+    await unchanged(page, 'the end of the login');
+    await codex.getByRole('button', { name: 'Check login status' }).click();
+    await page.waitForURL(/#codex-cli$/);
+    await inspect(page, 'providers-logged-in');
+    const claude = card(page, 'claude-code-cli');
+    const answer = async (text, end) => {
+      await claude.getByRole('button', { name: 'Authenticate in browser' }).click();
+      await claude.getByLabel('Code or answer').fill(text);
+      await claude.getByRole('button', { name: 'Send' }).click();
+      await claude.locator('.panel .badge', { hasText: new RegExp(`^${end}$`) }).waitFor();
+    };
+    await answer('wrong-code', 'failed');
+    await claude.getByText('Invalid code').waitFor();
+    await inspect(page, 'providers-login-failed');
+    await answer('pasted-code', 'completed');
+    await codex.getByText('Other ways').click();
+    await codex.getByRole('button', { name: 'Log out' }).click();
+    await codex.getByText('logged out').waitFor();
+    await page.goto(`${plan.url}/audit?kind=login`);
+    await page.getByText('completed: logged in').first().waitFor();
+    await inspect(page, 'audit-logins');
   },
 
   // Fields that do not apply are not there, and come when they do.

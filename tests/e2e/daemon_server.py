@@ -85,3 +85,55 @@ def settled(server, name):
 
 def simulated(url, **more):
     return {"JCA_OPENAI_COMPATIBLE_BASE_URL": url + "/v1", "JCA_OPENAI_COMPATIBLE_MODEL": "sim-1", **more}
+
+
+# A program in the place of codex or claude that logs in as they do: it shows a page, and a code or the question for one,
+# and goes on when the page is done with (a file) or the answer is there.
+FAKE_PROGRAM = """#!/usr/bin/python3 -I
+import json, os, pathlib, sys, time
+control = pathlib.Path({control!r})
+words = sys.argv[1:]
+home = pathlib.Path(os.environ.get("CODEX_HOME") or os.environ.get("CLAUDE_CONFIG_DIR") or "/nowhere")
+kept = home / "auth.json"
+if "--version" in words:
+    print("codex-cli 0.999.0" if sys.argv[0].endswith("codex") else "2.999.0 (Claude Code)")
+elif "status" in words:
+    print(json.dumps({{"loggedIn": kept.exists()}}))
+    sys.exit(0 if kept.exists() else 1)
+elif "logout" in words:
+    kept.unlink(missing_ok=True)
+elif "--with-api-key" in words:
+    key = sys.stdin.read().strip()
+    if not key.startswith("test-key"):
+        sys.exit("this key is not accepted")
+    kept.write_text(json.dumps({{"OPENAI_API_KEY": key}}))
+elif "login" in words:
+    by_code = "--device-auth" in words
+    print("Welcome. Open this link: https://login.example.test/device?one=1&two=2", flush=True)
+    if by_code:
+        print("and enter this one-time code: WXYZ-12345", flush=True)
+        while not (control / "approved").exists():
+            if (control / "denied").exists():
+                sys.exit("the login was refused")
+            time.sleep(0.05)
+    else:
+        print("Paste code here if prompted > ", end="", flush=True)
+        if sys.stdin.readline().strip() != "pasted-code":
+            sys.exit("Invalid code")
+    home.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps({{"tokens": {{}}}}))
+    print("Successfully logged in", flush=True)
+"""
+
+
+def fake_programs():
+    """Settings with which codex-cli and claude-code-cli run that program, and the folder that controls it."""
+    control = harness.scratch() / "control"
+    control.mkdir()
+    programs = {name: harness.scratch() / name for name in ("codex", "claude")}
+    for program in programs.values():
+        program.write_text(FAKE_PROGRAM.format(control=str(control)), encoding="utf-8")
+        program.chmod(0o755)
+    return control, {"JCA_CODEX_CLI_PROGRAM": programs["codex"], "JCA_CLAUDE_CODE_CLI_PROGRAM": programs["claude"],
+                     "JCA_WORKER_CLI_CONFIG_DIR": harness.scratch() / "codex-login",
+                     "CLAUDE_CONFIG_DIR": harness.scratch() / "claude-login"}

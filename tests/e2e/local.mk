@@ -82,3 +82,7 @@ if POSTGRESQL
 TESTS += tests/e2e/test_daemon_postgresql.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_postgresql.py tests/e2e/postgresql_server.py
+if DAEMON
+TESTS += tests/e2e/test_daemon_cards.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_cards.py tests/e2e/device_login.py

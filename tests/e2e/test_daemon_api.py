@@ -6,7 +6,7 @@ import json
 import re
 
 import harness
-from daemon_server import api, daemon, environment, provider, settled, simulated, wait_for
+from daemon_server import api, daemon, environment, fake_programs, provider, settled, simulated, wait_for
 from harness import check, contains, equal, lacks
 
 try:
@@ -155,6 +155,8 @@ def ask_as_person(client, repo):
     client.ask("PATCH", "/api/v1/providers/openai-compatible/settings", 409, {"fields": {"model": "x"}})
     client.ask("POST", "/api/v1/providers/claude-api/checks", 202, {"self_test": False})
     client.ask("POST", "/api/v1/providers/none/checks", 404)
+    client.ask("GET", "/api/v1/providers/openai-compatible/models", 200)
+    client.ask("GET", "/api/v1/providers/none/models", 404)
     client.ask("POST", "/api/v1/resolve", 200, job(repo))
     client.ask("POST", "/api/v1/resolve", 422, "{")
     name = client.ask("POST", "/api/v1/jobs", 201, job(repo))["id"]
@@ -167,6 +169,22 @@ def ask_as_person(client, repo):
     for kind in ("", "?format=csv", "?kind=setting&subject=claude"):
         client.ask("GET", "/api/v1/audit" + kind, 200)
     return name
+
+
+def ask_for_logins(client):
+    path = "/api/v1/providers/claude-code-cli/logins"
+    client.ask("GET", path, 404)
+    client.ask("POST", path + "/input", 409, {"text": "early"})
+    client.ask("POST", "/api/v1/providers/claude-api/logins", 422)
+    client.ask("POST", path, 202, {"kind": "browser", "timeout_seconds": 600})
+    wait_for(lambda: client.ask("GET", path, 200)["asks"], "the program asks")
+    client.ask("POST", path, 409, {})
+    client.ask("POST", path + "/input", 202, {"text": "wrong-code"})
+    wait_for(lambda: client.ask("GET", path, 200)["state"] == "failed", "the program refuses the code")
+    client.ask("POST", path, 202)
+    client.ask("POST", path + "/cancel", 202)
+    wait_for(lambda: client.ask("GET", path, 200)["state"] == "cancelled", "the login is cancelled")
+    client.ask("POST", path + "/cancel", 409)
 
 
 def ask_as_executor(client, repo, first):
@@ -200,11 +218,12 @@ def test_answers_fit_the_description():
     repo = harness.repository(harness.FILES)
     with harness.simulator() as sim, daemon(**simulated(
             sim.url, JCA_WORKER_PROVIDER="openai-compatible", JCA_WORKER_ROLE="gateway",
-            JCA_WORKER_CLUSTER_TOKEN=TOKEN)) as server:
+            JCA_WORKER_CLUSTER_TOKEN=TOKEN, **fake_programs()[1])) as server:
         client = Client(server)
         settled(server, "openai-compatible")
         wait_for(lambda: harness.request(server.url + "/api/v1/gateway/settings", headers=EXECUTOR)[0] == 200, "settings")
         first = ask_as_person(client, repo)
+        ask_for_logins(client)
         second = ask_as_executor(client, repo, first)
         client.stream(f"/api/v1/jobs/{second}/events")
         client.stream("/api/v1/events")

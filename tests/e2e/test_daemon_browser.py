@@ -6,13 +6,14 @@ import os
 import shutil
 
 import harness
-from daemon_server import daemon, settled, simulated
+from daemon_server import daemon, fake_programs, settled, simulated
 from harness import check, equal
 
 
-def tell(story, server, sim, repository=None):
+def tell(story, server, sim, repository=None, control=None):
     node, modules = harness.node_modules()
-    plan = {"url": server.url, "sim": sim.url, "repository": str(repository), "mark": harness.MARK,
+    plan = {"url": server.url, "sim": sim and sim.url, "repository": str(repository), "mark": harness.MARK,
+            "control": str(control),
             "screenshots": str(harness.BUILD / "tests/e2e/screenshots")}
     environment = harness.clean_environment(CHROMIUM=os.environ.get("CHROMIUM"))
     finished = harness.run([node, harness.SOURCE / "tests/e2e/daemon_browser.mjs", modules, story, json.dumps(plan)],
@@ -60,6 +61,15 @@ def test_locked_and_wrong():
     with harness.simulator() as sim, daemon(JCA_OPENAI_COMPATIBLE_MODEL="sim-1") as server:
         settled(server, "openai-compatible")
         tell("locked_and_wrong", server, sim)
+
+
+def test_login():
+    """a program's own login: page and code, another look at them, and a card that goes on by itself"""
+    needs_browser()
+    control, programs = fake_programs()
+    with daemon(**programs) as server:
+        settled(server, "codex-cli")
+        tell("login", server, None, control=control)
 
 
 def test_conditional_fields():

@@ -7,6 +7,7 @@
 
 #include <mergeloom/cancel.h>
 #include <mergeloom/context.h>
+#include <mergeloom/job.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,6 +32,10 @@ typedef struct mloom_check_options {
   void (*check)(const char *provider, const char *check, uint32_t state, const char *reason, const char *remedy,
                 int64_t duration_ms, void *userdata);
   void *userdata;
+  /* Told of each model that a provider lists, and of what happens in its self-test; as check, and may be NULL. */
+  void (*model_listed)(const char *provider, const char *id, const char *title, uint64_t context_tokens,
+                       void *userdata);
+  void (*event)(const char *provider, const mloom_job_event *event, void *userdata);
 } mloom_check_options;
 
 typedef struct mloom_check_report mloom_check_report;

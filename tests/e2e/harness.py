@@ -464,6 +464,29 @@ def processes_with(mark):
     return found
 
 
+DEMO = SOURCE / "examples/demo"
+DEMO_TESTS = ["python3", "-B", "-m", "unittest", "discover", "-s", "tests"]
+
+
+def demo(provider):
+    """The demo for a provider: its repository, the paths of ticket and job, the ticket's title, and what mends it."""
+    repo = _scratch / f"shelf-{provider}"
+    shutil.copytree(DEMO / "repository", repo)
+    for place in [repo, *repo.rglob("*")]:
+        place.chmod(place.stat().st_mode | 0o200)  # a source tree may be read-only
+    must(["git", "init", "-q", "-b", "main"], cwd=repo)
+    must(["git", "add", "-A"], cwd=repo)
+    must(["git", "commit", "-q", "-m", "First"], cwd=repo)
+    ticket = json.loads((DEMO / "ticket.json").read_text(encoding="utf-8"))
+    ticket["labels"] = []
+    ticket["description"] = ticket["description"].replace("provider = openai-compatible", f"provider = {provider}")
+    path = _scratch / f"ticket-{provider}.json"
+    path.write_text(json.dumps(ticket), encoding="utf-8")
+    wrong = next(line for line in (repo / "shelf/pages.py").read_text(encoding="utf-8").splitlines() if "//" in line)
+    edit = {"path": "shelf/pages.py", "old": wrong, "new": "    return -(-items // page_size)"}
+    return repo, ["--ticket", path, "--job", DEMO / "job.json"], ticket["title"], edit
+
+
 # ---- One job that every test can use ----
 
 MARK = "Correct the greeting"

@@ -76,8 +76,8 @@ if DAEMON
 TESTS += tests/e2e/test_daemon_operations.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_operations.py
-TESTS += tests/e2e/test_provider_checks.py
-EXTRA_DIST += tests/e2e/test_provider_checks.py
+TESTS += tests/e2e/test_http_providers.py
+EXTRA_DIST += tests/e2e/test_http_providers.py
 if POSTGRESQL
 TESTS += tests/e2e/test_daemon_postgresql.py
 endif

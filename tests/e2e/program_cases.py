@@ -12,7 +12,6 @@ import os
 import pathlib
 import pty
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +22,6 @@ from harness import Recorder, check, contains, equal, lacks
 
 RESULT = {"status": "completed", "summary": "Corrected the greeting in hello.txt.", "files_changed": ["hello.txt"]}
 EDIT = {"path": "hello.txt", "old": "helo, world", "new": "hello, world"}
-DEMO = harness.SOURCE / "examples/demo"
 
 # id, program (a function that gives the real one's path), style (of tests/e2e/cli_server.mjs), prefix (of settings), name
 # (of the program), login (the variable of its folder), model, path (of base_url), variable (of the key), begin and end (of
@@ -129,28 +127,14 @@ def test_job_with_the_simulator():
 
 def test_demo():
     """the demo job, with validation, through the gate with its self-test"""
-    repo = harness.scratch() / "shelf"
-    shutil.copytree(DEMO / "repository", repo)
-    for place in [repo, *repo.rglob("*")]:
-        place.chmod(place.stat().st_mode | 0o200)  # a source tree may be read-only
-    harness.must(["git", "init", "-q", "-b", "main"], cwd=repo)
-    harness.must(["git", "add", "-A"], cwd=repo)
-    harness.must(["git", "commit", "-q", "-m", "First"], cwd=repo)
-    ticket = json.loads((DEMO / "ticket.json").read_text(encoding="utf-8"))
-    ticket["labels"] = []
-    ticket["description"] = ticket["description"].replace("provider = openai-compatible", f"provider = {subject['id']}")
-    path = harness.scratch() / "ticket.json"
-    path.write_text(json.dumps(ticket), encoding="utf-8")
-    mend = next(line for line in (repo / "shelf/pages.py").read_text(encoding="utf-8").splitlines() if "//" in line)
-    plan = [{"run": "python3 -B -m unittest discover -s tests"},
-            {"edit": {"path": "shelf/pages.py", "old": mend, "new": "    return -(-items // page_size)"}},
+    repo, options, title, edit = harness.demo(subject["id"])
+    plan = [{"run": "python3 -B -m unittest discover -s tests"}, {"edit": edit},
             {"run": "python3 -B -m unittest discover -s tests"},
             {"result": {**RESULT, "files_changed": ["shelf/pages.py"]}}]
-    with serve(plan, mark=ticket["title"]) as server:
-        finished = harness.mergeloom("run", "--repo", repo, "--ticket", path, "--job", DEMO / "job.json",
-                                     environment=environment(server.url))
+    with serve(plan, mark=title) as server:
+        finished = harness.mergeloom("run", "--repo", repo, *options, environment=environment(server.url))
     equal(finished.status, 0, f"exit status of {finished!r}")
-    harness.must(["python3", "-B", "-m", "unittest", "discover", "-s", "tests"], cwd=repo)
+    harness.must(harness.DEMO_TESTS, cwd=repo)
 
 
 def job_file(*command):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What mergeloom check and mergeloom providers say of every provider that speaks HTTP, in one table: private certificate
-authorities, proxies that ask for a login, models that are not there."""
+"""What every provider that speaks HTTP has to stand, in one table: the demo with faults on its way, keys that expire,
+private certificate authorities, proxies that ask for a login, models that are not there."""
+import concurrent.futures
 import json
 import subprocess
 
@@ -48,12 +49,16 @@ def everywhere(field, value):
     return {variable(provider, field): value for provider in PROVIDERS}
 
 
+def settings_of(provider, url, model="sim-1"):
+    return {name: value.replace("URL", url) if value.startswith("URL") else model if value == "MODEL" else value
+            for name, value in PROVIDERS[provider].items()}
+
+
 def checked(url, model="sim-1", **more):
     """The checks of all of them by provider and name, from one run, in which no secret is shown."""
     settings = {"JCA_WORKER_SCRATCH_PATH": harness.scratch(), **everywhere("max_retries", "0")}
-    for values in PROVIDERS.values():
-        settings.update({name: value.replace("URL", url) if value.startswith("URL") else
-                         model if value == "MODEL" else value for name, value in values.items()})
+    for provider in PROVIDERS:
+        settings.update(settings_of(provider, url, model))
     finished = harness.mergeloom("check", "--no-self-test", "--json", *PROVIDERS,
                                  environment=harness.clean_environment(**{**settings, **more}))
     for secret in (KEY, "p@ss", "p%40ss"):
@@ -108,6 +113,100 @@ def test_listed_with_their_fields():
                 contains(text, field["environment"][0], f"the variable of {name} of {provider}")
         contains(text, provider, "the list for people")
 
+
+# ---- Jobs ----
+
+def for_each(function):
+    """Calls it for each provider, several at once; all failures are told."""
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        outcomes = {provider: pool.submit(function, provider) for provider in PROVIDERS}
+    problems = [f"{provider}: {outcome.exception()}" for provider, outcome in outcomes.items() if outcome.exception()]
+    check(not problems, "\n".join(problems))
+
+
+def run_demo(provider, url, options, repo, **more):
+    environment = {**settings_of(provider, url), "JCA_WORKER_SCRATCH_PATH": harness.scratch(),
+                   "JCA_WORKER_ALLOWED_COMMANDS": "git,python3", **more}
+    finished = harness.mergeloom("run", "--repo", repo, "--json", *options,
+                                 environment=harness.clean_environment(**environment))
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    harness.must(harness.DEMO_TESTS, cwd=repo)
+    equal(harness.must(["git", "diff", "--name-only"], cwd=repo), "shelf/pages.py\n", "what changed")
+    lacks(finished.everything(), KEY, "what is printed")
+    return [json.loads(line) for line in finished.out.splitlines()]
+
+
+def demo_steps(edit):
+    tests = {"name": "run_command", "arguments": {"argv": harness.DEMO_TESTS}}
+    mend = {"name": "edit_file", "arguments": {"path": edit["path"], "old_text": edit["old"], "new_text": edit["new"]}}
+    submit = {"name": "submit_result", "arguments": {"status": "completed", "summary": "The last page is shown.",
+                                                     "files_changed": [edit["path"]]}}
+    read = {"name": "read_file", "arguments": {"path": edit["path"]}}
+    return [{"text": "I look.", "tool_calls": [tests, read]}, {"reasoning": "It is rounded down.", "tool_calls": [mend]},
+            {"tool_calls": [tests]}, {"tool_calls": [harness.DIFF]}, {"text": "Done.", "tool_calls": [submit]}]
+
+
+def demo_script(title, steps):
+    return {"models": ["sim-1"], "key": KEY, "conversations": [{"name": "job", "when": {"user": title}, "steps": steps}]}
+
+
+def test_demo():
+    """the demo with its self-test and validation, although 429, 500, 529, a cut and a silence come on the way"""
+    soon = {"Retry-After-Ms": "10"}
+    faults = [{"kind": "status", "status": 429, "headers": soon}, {"kind": "status", "status": 500, "headers": soon},
+              {"kind": "status", "status": 529, "headers": soon}, {"kind": "cut", "after_events": 0},
+              {"kind": "stall", "after_events": 0}]
+
+    def run(provider):
+        repo, options, title, edit = harness.demo(provider)
+        steps = [{**step, "fault": {**fault, "times": 1}} for step, fault in zip(demo_steps(edit), faults)]
+        with harness.simulator(demo_script(title, steps)) as server:
+            events = run_demo(provider, server.url, options, repo, **{variable(provider, "idle_timeout"): "1",
+                                                                     variable(provider, "first_byte_timeout"): "1"})
+        retries = [event for event in events if event.get("event") == "retry"]
+        equal(len(retries), len(faults), f"retries: {retries}")
+        result = events[-1]
+        equal((result["summary"], result["validation"]["state"]), ("The last page is shown.", "pass"), "the result")
+    for_each(run)
+
+
+def test_key_that_expires_in_the_middle_of_a_job():
+    """a key that the service refuses in the middle of a job: its helper is asked for another once, and the job goes on"""
+    refusals = {
+        "vertex-ai": {"error": {"code": 401, "message": "The token has expired.", "status": "UNAUTHENTICATED"}},
+        "aws-bedrock": {"message": "The provided bearer token has expired."},
+        "claude-api": {"type": "error", "error": {"type": "authentication_error", "message": "expired"}},
+    }
+    other = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
+
+    def run(provider):
+        repo, options, title, edit = harness.demo(provider)
+        helper = harness.scratch() / f"helper-{provider}"
+        helper.write_text(f"#!/bin/sh\necho asked >>{helper}.log\nif [ -e {helper}.over ]; then echo {KEY}-2; "
+                          f"else echo {KEY}-1; fi\n", encoding="utf-8")
+        helper.chmod(0o755)
+        keys = []
+
+        def serve(method, path, headers, body):
+            text = json.dumps(headers)
+            keys.append(1 if f"{KEY}-1" in text else 2 if f"{KEY}-2" in text else 0)
+            if keys[-1] == 1 and len(keys) > 3:
+                (harness.scratch() / f"helper-{provider}.over").touch()
+                return 401 if provider != "aws-bedrock" else 403, \
+                    {"Content-Type": "application/json", "x-amzn-ErrorType": "AccessDeniedException"}, \
+                    json.dumps(refusals.get(provider, other)).encode()
+            plain = {name: value.replace(f"{KEY}-{keys[-1]}", KEY) for name, value in headers.items()
+                     if name.lower() != "host"}
+            return harness.request(server.url + path, method, body or None, plain)
+        with harness.simulator(demo_script(title, demo_steps(edit))) as server, harness.Recorder(answer=serve) as front:
+            run_demo(provider, front.url, [*options, "--no-readiness"], repo,
+                     **{variable(provider, "credential_command"): str(helper)})
+        equal(keys, [1] * 4 + [2] * 2, "keys of the requests")
+        equal((harness.scratch() / f"helper-{provider}.log").read_text(), "asked\n" * 2, "how often the helper was asked")
+    for_each(run)
+
+
+# ---- Checks ----
 
 def test_private_authority():
     """a private certificate authority: each provider names ca_file, and with it the endpoint is reached"""

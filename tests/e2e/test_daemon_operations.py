@@ -244,6 +244,11 @@ def test_bad_backups():
     equal(finished.status, 1, f"{finished!r}")
     finished = mergeloomd("backup", bad, **{"XDG_STATE_HOME": harness.scratch() / "empty"})
     equal(finished.status, 1, f"{finished!r}")
+    for words in (("backup", bad, "--force"), ("restore", good)):
+        finished = mergeloomd(*words, JCA_WORKER_DATABASE_URL=f"postgresql+psycopg://worker:{KEY}@db.example/mergeloom")
+        equal(finished.status, 1, f"with a database server: {finished!r}")
+        contains(finished.err, "pg_dump", "the remedy")
+        lacks(finished.everything(), KEY, "what is said")
     state = harness.scratch() / "state/mergeloom"
     equal([path.name for path in state.iterdir() if "restoring" in path.name or "before" in path.name], [], "what is left")
     equal(sorted(path.name for path in harness.scratch().glob("*.tar*")), ["bad.tar", "good.tar"], "what is left of backups")

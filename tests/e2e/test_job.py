@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import sys
 import time
 
 import harness
@@ -19,6 +20,50 @@ def test_job():
     equal(harness.must(["git", "diff", "--stat"], cwd=repo).splitlines()[-1].strip(),
           "1 file changed, 1 insertion(+), 1 deletion(-)", "the diff")
     contains(finished.everything(), "Corrected the greeting", "the summary")
+
+
+# Starts a program where the kernel knows no Landlock: its first call of it is answered with ENOSYS.
+WITHOUT_LANDLOCK = """
+import ctypes, os, struct, sys
+CALL, ENOSYS = 444, 38
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, CALL), (0x06, 0, 0, 0x00050000 | ENOSYS), (0x06, 0, 0, 0x7fff0000)]
+text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+filter = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(text)))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, filter, 0, 0) != 0:
+    sys.exit("no filter: " + os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def without_landlock(url, *arguments, **settings):
+    return harness.run([sys.executable, "-c", WITHOUT_LANDLOCK, harness.BUILD / "mergeloom", *arguments],
+                       environment=harness.provider_environment(url, **settings))
+
+
+def test_kernel_without_landlock():
+    """without Landlock a job is refused before it begins, by name and remedy; best-effort runs it and says what is missing"""
+    repo = harness.repository(harness.FILES)
+    ticket = harness.scratch() / "ticket.txt"
+    ticket.write_text(harness.TICKET)
+    with harness.simulator(harness.job_script(harness.job_steps())) as server:
+        finished = without_landlock(server.url, "run", "--repo", repo, "--ticket", ticket)
+        equal(finished.status, 4, f"{finished!r}")
+        contains(finished.everything(), "no Landlock", "the reason")
+        contains(finished.everything(), "JCA_WORKER_SANDBOX=best-effort", "the remedy")
+        harness.must_be_untouched(repo)
+        record = harness.scratch() / "result.json"
+        weak = {"JCA_WORKER_SANDBOX": "best-effort"}
+        finished = without_landlock(server.url, "run", "--repo", repo, "--ticket", ticket, "--output", record, **weak)
+        equal(finished.status, 0, f"{finished!r}")
+        contains(finished.everything(), "no Landlock", "the warning")
+        equal(harness.hello(repo), "hello, world\n", "the file")
+        contains(record.read_text(), "no Landlock", "the result")
+        finished = without_landlock(server.url, "check", "openai-compatible", "--json", **weak)
+        checks = json.loads(finished.out)["providers"][0]["checks"]
+        sandbox = next(item for item in checks if item["name"] == "sandbox")
+        equal(sandbox["state"], "warn", f"{sandbox}")
+        contains(sandbox["reason"], "no Landlock", "the check")
 
 
 def test_check():

@@ -40,4 +40,4 @@ bench_bench_turns_LDADD = plugins/libwire.la libmergeloom/libportable.la
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES)
 CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += bench/run.sh bench/bench_job.py bench/bench_programs.py bench/bench_sigv4_peers.py
+EXTRA_DIST += bench/run.sh bench/bench_daemon.py bench/bench_job.py bench/bench_programs.py bench/bench_sigv4_peers.py

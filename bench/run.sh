@@ -29,6 +29,7 @@ measure() {
 
 measure "one trivial job (read, edit, submit)" python3 -B "$source_folder/bench/bench_job.py"
 measure "one job through the real programs" python3 -B "$source_folder/bench/bench_programs.py"
+measure "mergeloomd" python3 -B "$source_folder/bench/bench_daemon.py"
 for program in "$build"/bench/bench_*; do
   [ -f "$program" ] && [ -x "$program" ] || continue
   case $(basename "$program") in

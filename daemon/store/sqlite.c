@@ -207,7 +207,7 @@ static int32_t open_handle(sqlite_file *file, mloom_error *error) {
   result = sqlite3_create_function_v2(file->handle, "now_ms", 0, SQLITE_UTF8, NULL, answer_now, NULL, NULL, NULL);
   return result != SQLITE_OK
              ? fail(file, error)
-             : execute(file, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", error);
+             : execute(file, "PRAGMA synchronous = NORMAL; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON", error);
 }
 
 int32_t sqlite_open(database **out, const char *path, const char *const *migrations, mloom_error *error) {
@@ -221,6 +221,8 @@ int32_t sqlite_open(database **out, const char *path, const char *const *migrati
   int32_t code = store_make_folder(path, error);
   code = code != MLOOM_OK ? code : open_handle(file, error);
   code = code != MLOOM_OK ? code : database_transact(&file->base, migrate, (void *)(uintptr_t)migrations, error);
+  /* From here on nothing that was committed may be lost. Steps need not reach the disk: they would be made again. */
+  code = code != MLOOM_OK ? code : execute(file, "PRAGMA synchronous = FULL", error);
   if (code != MLOOM_OK) {
     close_file(&file->base);
     return code;

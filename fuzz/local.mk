@@ -30,6 +30,14 @@ fuzz_fuzz_directives_SOURCES = fuzz/fuzz_directives.c
 fuzz_fuzz_directives_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_directives_LDADD = $(fuzz_libs)
 
+if DAEMON
+noinst_PROGRAMS += fuzz/fuzz_archive
+fuzz_fuzz_archive_SOURCES = fuzz/fuzz_archive.c daemon/store/archive.c daemon/store/archive.h
+fuzz_fuzz_archive_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/daemon
+fuzz_fuzz_archive_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_archive_LDADD = $(fuzz_libs)
+endif
+
 noinst_PROGRAMS += fuzz/fuzz_ticket
 fuzz_fuzz_ticket_SOURCES = fuzz/fuzz_ticket.c
 fuzz_fuzz_ticket_CFLAGS = $(fuzz_cflags)

@@ -315,7 +315,7 @@ def test_socket_activation():
 
 def dumped(process):
     """Ends a process as a crash would, with all limits lifted: 1 when the system made a core of it."""
-    with contextlib.suppress(PermissionError):  # what allows no core need not allow this either
+    with contextlib.suppress(PermissionError):  # of others only root with all its rights may lift them
         resource.prlimit(process.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     os.kill(process.pid, signal.SIGABRT)
     status = os.waitpid(process.pid, 0)[1]

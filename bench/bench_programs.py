@@ -72,17 +72,20 @@ def run(arguments, environment, cwd):
         process = subprocess.Popen([str(one) for one in arguments], env=environment, cwd=cwd, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT)
         peak = own_peak = 0
+        threads = {}
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             try:
                 for line in pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines():
                     peak = max(peak, int(line.split()[1])) if line.startswith("VmHWM") else peak
                 rollup = pathlib.Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
                 own_peak = max(own_peak, sum(int(line.split()[1]) for line in rollup if line.startswith("Private_")))
+                for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+                    threads[task.name] = int((task / "schedstat").read_text(encoding="ascii").split()[0])
             except OSError:
                 pass
             time.sleep(0.005)
-        fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
-        own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1000
+        threads[str(process.pid)] = int(pathlib.Path(f"/proc/{process.pid}/schedstat").read_text(encoding="ascii").split()[0])
+        own = sum(threads.values()) / 1e6
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
@@ -128,8 +131,7 @@ def measure(name, path, words, variables, settings, folder):
             if number > 0:  # the first of each fills caches
                 kept.append(sample[1:6])
     _, bare_cpu, _, _, bare_time = (statistics.median(column) for column in zip(*bare))
-    _, whole, resident, memory, seconds = (statistics.median(column) for column in zip(*through))
-    own = statistics.mean(sample[0] for sample in through)  # counted in steps of 10 ms
+    own, whole, resident, memory, seconds = (statistics.median(column) for column in zip(*through))
     report(f"{name}, bare: CPU", bare_cpu, "ms")
     report(f"{name}, bare: time", bare_time * 1000, "ms")
     report(f"mergeloom run through {name}: its own CPU", own, "ms", "20")

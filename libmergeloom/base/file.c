@@ -96,8 +96,8 @@ static int sync_folder(const char *path) {
   return fd < 0 || (fsync(fd) != 0 && errno != EINVAL) ? -1 : 0;
 }
 
-int32_t mloom_file_replace(const char *path, const char *data, size_t size, uint32_t mode, uint32_t domain,
-                           mloom_error *error) {
+static int32_t replace(const char *path, const char *data, size_t size, uint32_t mode, int sync, uint32_t domain,
+                       mloom_error *error) {
   const char *slash = strrchr(path, '/');
   int folder_size = slash == NULL ? 0 : (int)(slash - path + 1);
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer temporary = MLOOM_BUFFER_INIT;
@@ -109,17 +109,27 @@ int32_t mloom_file_replace(const char *path, const char *data, size_t size, uint
     return mloom_error_set_errno(error, errno, domain, "make its folder writable for this user", "cannot write %s",
                                  path);
   }
-  if (fchmod(fd, (mode_t)mode) != 0 || write_all(fd, data, size) != 0 || fsync(fd) != 0 ||
+  if (fchmod(fd, (mode_t)mode) != 0 || write_all(fd, data, size) != 0 || (sync && fsync(fd) != 0) ||
       rename(temporary.data, path) != 0) {
     int reason = errno;
     unlink(temporary.data);
     return mloom_error_set_errno(error, reason, domain, "check the free space and the folder's permissions",
                                  "cannot write %s", path);
   }
-  if (sync_folder(path) != 0) {
+  if (sync && sync_folder(path) != 0) {
     return mloom_error_set_errno(error, errno, domain, NULL, "cannot sync the folder of %s", path);
   }
   return MLOOM_OK;
+}
+
+int32_t mloom_file_replace(const char *path, const char *data, size_t size, uint32_t mode, uint32_t domain,
+                           mloom_error *error) {
+  return replace(path, data, size, mode, 1, domain, error);
+}
+
+int32_t mloom_file_put(const char *path, const char *data, size_t size, uint32_t mode, uint32_t domain,
+                       mloom_error *error) {
+  return replace(path, data, size, mode, 0, domain, error);
 }
 
 /* ---- Trust ---- */

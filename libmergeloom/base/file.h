@@ -10,6 +10,9 @@ int32_t mloom_file_read(mloom_buffer *out, const char *path, size_t limit, uint3
 /* Writes a temporary file beside path, syncs and renames it: the old or the new content stands at any instant. */
 int32_t mloom_file_replace(const char *path, const char *data, size_t size, uint32_t mode, uint32_t domain,
                            mloom_error *error);
+/* The same for files that nobody needs after a crash of the machine: without the wait for the disk. */
+int32_t mloom_file_put(const char *path, const char *data, size_t size, uint32_t mode, uint32_t domain,
+                       mloom_error *error);
 /* MLOOM_OK, or MLOOM_E_DENIED when path or a folder above it can be changed by others than root and the caller. */
 int32_t mloom_file_check_trusted(const char *path, uint32_t domain, mloom_error *error);
 /* Makes the folder and those above it that are missing, mode 0700. 0, or an errno. */

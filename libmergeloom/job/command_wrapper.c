@@ -49,7 +49,7 @@ static int32_t write_program(const mloom_command_runner *runner, const char *nam
     *path = NULL;
     return mloom_error_memory(error);
   }
-  return mloom_file_replace(*path, mloom_buffer_string(script), script->size, 0700, MLOOM_DOMAIN_JOB, error);
+  return mloom_file_put(*path, mloom_buffer_string(script), script->size, 0700, MLOOM_DOMAIN_JOB, error);
 }
 
 int32_t mloom_command_runner_make_wrapper(mloom_command_runner *runner, const char **out, mloom_error *error) {
@@ -84,7 +84,7 @@ int32_t mloom_command_runner_make_judge(mloom_command_runner *runner, const char
   if (code != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  code = mloom_file_replace(log.data, "", 0, 0600, MLOOM_DOMAIN_JOB, error);
+  code = mloom_file_put(log.data, "", 0, 0600, MLOOM_DOMAIN_JOB, error);
   code = code == MLOOM_OK ? write_program(runner, "judge", &script, &runner->judge, error) : code;
   *out = runner->judge;
   return code;

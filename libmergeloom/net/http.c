@@ -34,6 +34,18 @@ static void slot_free(mloom_http_slot *slot) {
   free(slot);
 }
 
+/* Not before the first request: it takes a millisecond, and jobs of command-line programs make none. */
+static int32_t begin(mloom_http_client *client, mloom_error *error) {
+  pthread_mutex_lock(&client->mutex);
+  /* Thread-safe and counted by libcurl; mloom_http_client_free undoes it. */
+  client->has_begun = client->has_begun || curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  int has_begun = client->has_begun;
+  pthread_mutex_unlock(&client->mutex);
+  return has_begun ? MLOOM_OK
+                   : mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_NETWORK, "check the installation of libcurl",
+                                     "libcurl cannot be initialized");
+}
+
 static mloom_http_slot *slot_take(mloom_http_client *client) {
   pthread_mutex_lock(&client->mutex);
   mloom_http_slot *slot = client->idle;
@@ -85,14 +97,8 @@ static int copy_text(char **out, const char *text, const char *fallback) {
 int32_t mloom_http_client_new(mloom_http_client **out, const mloom_http_options *options, const mloom_log *log,
                               mloom_error *error) {
   *out = NULL;
-  /* Thread-safe and counted by libcurl; mloom_http_client_free undoes it. */
-  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-    return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_NETWORK, "check the installation of libcurl",
-                           "libcurl cannot be initialized");
-  }
   mloom_http_client *client = calloc(1, sizeof(*client));
   if (client == NULL) {
-    curl_global_cleanup();
     return mloom_error_memory(error);
   }
   pthread_mutex_init(&client->mutex, NULL);
@@ -136,8 +142,10 @@ void mloom_http_client_free(mloom_http_client *client) {
   free(client->no_proxy);
   free(client->ca_file);
   free(client->user_agent);
+  if (client->has_begun) {
+    curl_global_cleanup();
+  }
   free(client);
-  curl_global_cleanup();
 }
 
 /* ---- Headers of the request ---- */
@@ -524,6 +532,7 @@ int32_t mloom_http_perform(mloom_http_client *client, const mloom_call *call, co
     memset(report, 0, sizeof(*report));
   }
   int32_t code = mloom_call_check(call, error);
+  code = code == MLOOM_OK ? begin(client, error) : code;
   if (code != MLOOM_OK) {
     return code;
   }

@@ -25,6 +25,7 @@ struct mloom_http_client {
   pthread_mutex_t mutex;
   mloom_http_slot *idle;
   uint32_t idle_count;
+  uint32_t has_begun; /* libcurl */
 };
 
 /* One exchange while it runs. */

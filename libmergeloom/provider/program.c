@@ -166,8 +166,8 @@ static int32_t write_files(program *self, const mloom_exchange_run *run, mloom_e
       code = refuse(run, error, "a file without an absolute path");
     }
     if (code == MLOOM_OK) {
-      code = mloom_file_replace(file.path, file.content.data == NULL ? "" : file.content.data, file.content.size, 0700,
-                                MLOOM_DOMAIN_PROVIDER, error);
+      code = mloom_file_put(file.path, file.content.data == NULL ? "" : file.content.data, file.content.size, 0700,
+                            MLOOM_DOMAIN_PROVIDER, error);
     }
     if (code == MLOOM_OK) {
       self->written[self->written_count++] = file.path;

@@ -73,7 +73,7 @@ static int32_t make_code(char out[CODE_SIZE], const char *prefix, mloom_error *e
 static int32_t write_file(const self_test *test, const char *name, const char *content, mloom_error *error) {
   char path[PATH_MAX + 32];
   snprintf(path, sizeof(path), "%s/%s", test->folder, name);
-  return mloom_file_replace(path, content, strlen(content), 0600, MLOOM_DOMAIN_READINESS, error);
+  return mloom_file_put(path, content, strlen(content), 0600, MLOOM_DOMAIN_READINESS, error);
 }
 
 /* A plain folder, and no repository: the engine keeps its own record of changes either way. */

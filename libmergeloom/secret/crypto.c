@@ -18,8 +18,9 @@
 #define SHA256_BLOCK 64
 
 struct mloom_crypto_engine {
-  EVP_MD *sha1;
-  EVP_MD *sha256;
+  /* Fetched by who needs them first: it takes OpenSSL a millisecond to begin, which many jobs never need. */
+  _Atomic(EVP_MD *) sha1;
+  _Atomic(EVP_MD *) sha256;
   /* Making a context costs as much as hashing a short text. */
   _Atomic(EVP_MD_CTX *) spares[SPARE_CONTEXTS];
   mloom_crypto table;
@@ -29,6 +30,28 @@ MLOOM_DEFINE_AUTO(EVP_MD_CTX, EVP_MD_CTX_free)
 MLOOM_DEFINE_AUTO(EVP_PKEY, EVP_PKEY_free)
 MLOOM_DEFINE_AUTO(X509, X509_free)
 MLOOM_DEFINE_AUTO(BIO, BIO_free_all)
+
+/* NULL when OpenSSL has no such thing. */
+static const EVP_MD *get_algorithm(_Atomic(EVP_MD *) *place, const char *name) {
+  EVP_MD *found = atomic_load(place);
+  if (found == NULL) {
+    EVP_MD *fetched = EVP_MD_fetch(NULL, name, NULL);
+    if (fetched != NULL && !atomic_compare_exchange_strong(place, &found, fetched)) {
+      EVP_MD_free(fetched); /* another thread was faster: found is its */
+    } else {
+      found = fetched;
+    }
+  }
+  return found;
+}
+
+static const EVP_MD *get_sha1(mloom_crypto_engine *engine) {
+  return get_algorithm(&engine->sha1, "SHA1");
+}
+
+static const EVP_MD *get_sha256(mloom_crypto_engine *engine) {
+  return get_algorithm(&engine->sha256, "SHA256");
+}
 
 static EVP_MD_CTX *take_context(mloom_crypto_engine *engine) {
   for (size_t i = 0; i < SPARE_CONTEXTS; i++) {
@@ -65,6 +88,9 @@ static int hash(EVP_MD_CTX *context, const EVP_MD *algorithm, mloom_bytes before
 
 static int32_t digest(mloom_crypto_engine *engine, const EVP_MD *algorithm, const mloom_bytes *pieces,
                       size_t piece_count, uint8_t *out) {
+  if (algorithm == NULL) {
+    return MLOOM_E_UNSUPPORTED;
+  }
   EVP_MD_CTX *context = take_context(engine);
   if (context == NULL) {
     return MLOOM_E_MEMORY;
@@ -79,12 +105,12 @@ static int32_t digest(mloom_crypto_engine *engine, const EVP_MD *algorithm, cons
 
 static int32_t crypto_sha256(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]) {
   mloom_crypto_engine *engine = ctx;
-  return digest(engine, engine->sha256, pieces, piece_count, out);
+  return digest(engine, get_sha256(engine), pieces, piece_count, out);
 }
 
 static int32_t crypto_sha1(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[20]) {
   mloom_crypto_engine *engine = ctx;
-  return digest(engine, engine->sha1, pieces, piece_count, out);
+  return digest(engine, get_sha1(engine), pieces, piece_count, out);
 }
 
 /* RFC 2104. OpenSSL's own contexts for it hold the key as long as they live, so that none could be kept. */
@@ -97,7 +123,7 @@ static int32_t crypto_hmac_sha256(void *ctx, const void *key, size_t key_size, c
   mloom_bytes whole_key = {key, key_size};
   int32_t code = MLOOM_OK;
   if (key_size > sizeof(block)) {
-    code = digest(engine, engine->sha256, &whole_key, 1, block);
+    code = digest(engine, get_sha256(engine), &whole_key, 1, block);
   } else if (key_size > 0) {
     memcpy(block, key, key_size);
   }
@@ -115,9 +141,9 @@ static int32_t crypto_hmac_sha256(void *ctx, const void *key, size_t key_size, c
     char text[MLOOM_SHA256_SIZE];
   } inner;
   const mloom_bytes inner_hash = {inner.text, sizeof(inner)};
-  int ok =
-      hash(context, engine->sha256, (mloom_bytes){inner_key, sizeof(inner_key)}, pieces, piece_count, inner.bytes) &&
-      hash(context, engine->sha256, (mloom_bytes){outer_key, sizeof(outer_key)}, &inner_hash, 1, out);
+  int ok = hash(context, get_sha256(engine), (mloom_bytes){inner_key, sizeof(inner_key)}, pieces, piece_count,
+                inner.bytes) &&
+           hash(context, get_sha256(engine), (mloom_bytes){outer_key, sizeof(outer_key)}, &inner_hash, 1, out);
   explicit_bzero(block, sizeof(block));
   explicit_bzero(inner_key, sizeof(inner_key));
   explicit_bzero(outer_key, sizeof(outer_key));
@@ -140,8 +166,8 @@ static int no_pass_phrase(char *buffer, int size, int writing, void *userdata) {
   return 0;
 }
 
-static int32_t sign_rsa(const mloom_crypto_engine *engine, int padding, const mloom_secret *private_key,
-                        const char *data, size_t data_size, uint8_t *out, size_t *out_size, mloom_error *error) {
+static int32_t sign_rsa(mloom_crypto_engine *engine, int padding, const mloom_secret *private_key, const char *data,
+                        size_t data_size, uint8_t *out, size_t *out_size, mloom_error *error) {
   mloom_bytes pem = mloom_secret_bytes(private_key);
   MLOOM_AUTO(BIO_free_all_auto) BIO *source = BIO_new_mem_buf(pem.data, (int)pem.size);
   MLOOM_AUTO(EVP_MD_CTX_free_auto) EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -158,7 +184,7 @@ static int32_t sign_rsa(const mloom_crypto_engine *engine, int padding, const ml
                            "the private key has %d bits", EVP_PKEY_get_bits(key));
   }
   EVP_PKEY_CTX *parameters = NULL;
-  int ok = EVP_DigestSignInit(context, &parameters, engine->sha256, NULL, key) == 1 &&
+  int ok = EVP_DigestSignInit(context, &parameters, get_sha256(engine), NULL, key) == 1 &&
            EVP_PKEY_CTX_set_rsa_padding(parameters, padding) == 1;
   if (ok && padding == RSA_PKCS1_PSS_PADDING) {
     ok = EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1;
@@ -199,9 +225,9 @@ static int32_t crypto_read_certificate(void *ctx, const char *pem, size_t pem_si
   unsigned char *end = encoded;
   (void)i2d_X509(certificate, &end);
   mloom_bytes bytes = {(const char *)encoded, (size_t)length};
-  int32_t code = digest(engine, engine->sha1, &bytes, 1, sha1);
+  int32_t code = digest(engine, get_sha1(engine), &bytes, 1, sha1);
   if (code == MLOOM_OK) {
-    code = digest(engine, engine->sha256, &bytes, 1, sha256);
+    code = digest(engine, get_sha256(engine), &bytes, 1, sha256);
   }
   if (code != MLOOM_OK) {
     return mloom_error_set(error, code, MLOOM_DOMAIN_CREDENTIAL, NULL, "the certificate cannot be hashed");
@@ -222,12 +248,6 @@ int32_t mloom_crypto_engine_new(mloom_crypto_engine **out, mloom_error *error) {
   if (engine == NULL) {
     return mloom_error_memory(error);
   }
-  engine->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-  engine->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-  if (engine->sha1 == NULL || engine->sha256 == NULL) {
-    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM, "check the configuration of OpenSSL",
-                           "OpenSSL offers no SHA-1 or SHA-256");
-  }
   engine->table = (mloom_crypto){
       .size = (uint32_t)sizeof(engine->table),
       .ctx = engine,
@@ -247,8 +267,8 @@ void mloom_crypto_engine_free(mloom_crypto_engine *engine) {
   if (engine == NULL) {
     return;
   }
-  EVP_MD_free(engine->sha1);
-  EVP_MD_free(engine->sha256);
+  EVP_MD_free(atomic_load(&engine->sha1));
+  EVP_MD_free(atomic_load(&engine->sha256));
   for (size_t i = 0; i < SPARE_CONTEXTS; i++) {
     EVP_MD_CTX_free(atomic_load(&engine->spares[i]));
   }

@@ -38,10 +38,13 @@ static void lookup_free(lookup *found) {
 typedef int32_t (*layer_read_fn)(lookup *found, mloom_error *error);
 
 const char *mloom_settings_variable(const mloom_settings_sources *sources, const char *name) {
-  size_t size = strlen(name);
   for (size_t i = 0; sources->environment != NULL && sources->environment[i] != NULL; i++) {
     const char *entry = sources->environment[i];
-    if (strncmp(entry, name, size) == 0 && entry[size] == '=') {
+    size_t size = 0;
+    while (name[size] != '\0' && entry[size] == name[size]) {
+      size++;
+    }
+    if (name[size] == '\0' && entry[size] == '=') {
       return entry[size + 1] == '\0' ? NULL : entry + size + 1;
     }
   }
@@ -79,7 +82,7 @@ static int32_t keep(lookup *found, const char *data, size_t size, mloom_error *e
 
 static int32_t read_environment(lookup *found, mloom_error *error) {
   const char *value = mloom_settings_variable(found->build->sources, found->name);
-  int32_t code = say_origin(found, error, "%s", found->name);
+  int32_t code = value == NULL ? MLOOM_OK : say_origin(found, error, "%s", found->name);
   return code != MLOOM_OK || value == NULL ? code : keep(found, value, strlen(value), error);
 }
 
@@ -102,12 +105,14 @@ static int32_t read_file(lookup *found, const char *path, mloom_error *error) {
 
 static int32_t read_file_variable(lookup *found, mloom_error *error) {
   char name[256];
-  if (snprintf(name, sizeof name, "%s_FILE", found->name) >= (int)sizeof name) {
+  size_t size = strlen(found->name);
+  if (size + sizeof "_FILE" > sizeof name) {
     return MLOOM_OK;
   }
+  memcpy(mempcpy(name, found->name, size), "_FILE", sizeof "_FILE");
   const char *path = mloom_settings_variable(found->build->sources, name);
   if (path == NULL) {
-    return say_origin(found, error, "%s", name);
+    return MLOOM_OK;
   }
   int32_t code = say_origin(found, error, "%s (%s)", name, path);
   if (code == MLOOM_OK && path[0] != '/') {
@@ -204,13 +209,14 @@ static int32_t read_document(lookup *found, mloom_error *error) {
   const mloom_json *section = found->document->section;
   const mloom_json *value = mloom_json_member(section, found->slot->field->name);
   uint32_t kind = found->slot->field->kind;
+  if (mloom_json_kind(value) == MLOOM_JSON_NULL) {
+    return MLOOM_OK;
+  }
   int32_t code = say_origin(found, error, "%s", found->document->name);
   if (code != MLOOM_OK) {
     return code;
   }
   switch (mloom_json_kind(value)) {
-  case MLOOM_JSON_NULL:
-    return MLOOM_OK;
   case MLOOM_JSON_STRING: {
     mloom_bytes text = mloom_json_text(value);
     return keep(found, text.data, text.size, error);

@@ -146,8 +146,10 @@ static void each_variable(const unknown_search *search) {
     memcpy(name, entry, size);
     name[size] = '\0';
     mloom_nearest nearest;
-    mloom_nearest_init(&nearest, name);
+    mloom_nearest_init(&nearest, ""); /* most are known: no search for their like */
     if (!is_known_variable(search, name, &nearest) && !is_file_variable(search, name, size)) {
+      mloom_nearest_init(&nearest, name);
+      (void)is_known_variable(search, name, &nearest);
       tell(search, "the variable", name, "", &nearest);
     }
   }

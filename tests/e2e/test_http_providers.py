@@ -4,6 +4,7 @@
 private certificate authorities, proxies that ask for a login, models that are not there."""
 import concurrent.futures
 import json
+import socket
 import subprocess
 
 import harness
@@ -255,6 +256,115 @@ def test_model_that_is_not_there():
             equal(checks["model"]["state"], "fail" if part else "warn", f"{provider}: {checks}")
             contains(checks["model"]["reason"], "sim-2", f"the model that {provider} was to use")
             contains(checks["model"].get("remedy") or "", part or "", f"the remedy of {provider}")
+
+
+# ---- What can be wrong, one thing at a time ----
+
+LISTS = {"data": [{"id": "sim-1"}], "publisherModels": [{"name": "publishers/google/models/sim-1"}],
+         "modelSummaries": [{"modelId": "sim-1", "inferenceTypesSupported": ["ON_DEMAND"]}], "inferenceProfileSummaries": []}
+
+
+def refusing(status, body, kind=""):
+    """A service whose lists are good, and that refuses everything else."""
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": kind}
+
+    def answer(method, *_):
+        return (200, headers, json.dumps(LISTS).encode()) if method == "GET" else (status, headers, json.dumps(body).encode())
+    return harness.Recorder(answer=answer)
+
+
+def first_failure(provider, url, **more):
+    finished = harness.mergeloom("check", provider, "--json", environment=harness.clean_environment(**{
+        **settings_of(provider, url), "JCA_WORKER_SCRATCH_PATH": harness.scratch(), variable(provider, "max_retries"): "0",
+        "JCA_WORKER_ALLOWED_COMMANDS": "git,python3", **more}))
+    equal(finished.status, 4, f"{provider} is not ready: {finished!r}")
+    lacks(finished.everything(), KEY, "what is printed")
+    failed = [one for one in json.loads(finished.out)["providers"][0]["checks"] if one["state"] == "fail"]
+    check(failed, f"a check of {provider} fails: {finished!r}")
+    return failed[0]
+
+
+def test_what_the_service_refuses():
+    """wrong region, model without access, unknown deployment: the check has a reason and a remedy for each"""
+    google = "Publisher Model `projects/p/locations/us-central1/publishers/google/models/sim-1` was not found or your " \
+        "project does not have access to it."
+    cases = [
+        ("aws-bedrock", 403, {"message": "Credential should be scoped to a valid region. "}, "InvalidSignatureException",
+         "valid region", "JCA_BEDROCK_REGION"),
+        ("aws-bedrock", 403, {"message": "You don't have access to the model with the specified model ID."},
+         "AccessDeniedException", "have access to the model", "ask for access to sim-1"),
+        ("vertex-ai", 404, {"error": {"code": 404, "message": google, "status": "NOT_FOUND"}}, "", "sim-1",
+         "JCA_VERTEX_LOCATION"),
+        ("azure-foundry", 404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment for this resource "
+                                          "does not exist."}}, "", "deployment", "JCA_AZURE_FOUNDRY_MODEL"),
+        ("claude-api", 404, {"type": "error", "error": {"type": "not_found_error", "message": "model: sim-1"}}, "", "sim-1",
+         "correct the model"),
+        ("codex-api", 403, {"error": {"message": "Project `proj_x` does not have access to model `sim-1`",
+                                      "type": "invalid_request_error", "code": "model_not_found"}}, "", "does not have access",
+         "allow this key the model"),
+        ("openai-compatible", 404, {"error": {"message": "The model `sim-1` does not exist.", "code": "model_not_found"}}, "",
+         "does not exist", "correct the model"),
+    ]
+    for provider, status, body, kind, reason, remedy in cases:
+        with refusing(status, body, kind) as service:
+            got = first_failure(provider, service.url)
+        contains(got["reason"], reason, f"the reason of {provider}")
+        contains(got["remedy"], remedy, f"the remedy of {provider}")
+
+
+def test_what_the_settings_name():
+    """a wrong location and key files that are missing, empty or malformed: the check has a reason and a remedy for each"""
+    nothing = "http://127.0.0.1:1"
+    folder = harness.scratch()
+    (folder / "empty").touch()
+    (folder / "bad").write_text("no key at all\n[", encoding="utf-8")
+    file = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_BEARER_TOKEN_BEDROCK": None, "JCA_BEDROCK_AUTH_METHOD": "profile",
+            "AWS_PROFILE": "default"}
+    google = {"JCA_VERTEX_AUTH_METHOD": "adc", "JCA_VERTEX_ACCESS_TOKEN": None}
+    azure = {"JCA_AZURE_FOUNDRY_AUTH_METHOD": "client_certificate", "AZURE_TENANT_ID": "contoso.example",
+             "AZURE_CLIENT_ID": "test-client"}
+    cases = [
+        ("vertex-ai", {"JCA_VERTEX_LOCATION": "us-central1/x"}, "us-central1/x", "JCA_VERTEX_LOCATION"),
+        ("aws-bedrock", {"JCA_BEDROCK_REGION": "us-eastern"}, "no region of AWS", "us-east-1"),
+        ("aws-bedrock", {**file, "AWS_SHARED_CREDENTIALS_FILE": folder / "bad"}, "/bad, line 1",
+         "correct this line"),
+        ("aws-bedrock", {**file, "AWS_PROFILE": "nobody"}, "nobody", "AWS_PROFILE"),
+        ("vertex-ai", {**google, "GOOGLE_APPLICATION_CREDENTIALS": folder / "missing"}, "missing",
+         "correct the path"),
+        ("vertex-ai", {**google, "GOOGLE_APPLICATION_CREDENTIALS": folder / "bad"}, "no JSON object", "download or create it again"),
+        ("azure-foundry", {**azure, "AZURE_CLIENT_CERTIFICATE_PATH": folder / "bad"}, "holds no private key", "PKCS #12"),
+        ("codex-api", {"JCA_OPENAI_API_KEY": None, "JCA_OPENAI_API_KEY_FILE": folder / "missing"}, "missing",
+         "JCA_OPENAI_API_KEY_FILE"),
+        ("claude-api", {"JCA_ANTHROPIC_API_KEY": None, "JCA_ANTHROPIC_API_KEY_FILE": folder / "bad"}, "line",
+         "JCA_ANTHROPIC_API_KEY_FILE"),
+    ]
+    for provider, more, reason, remedy in cases:
+        got = first_failure(provider, nothing, **more)
+        contains(got["reason"], reason, f"the reason of {provider}, {more}")
+        contains(got["remedy"], remedy, f"the remedy of {provider}, {more}")
+
+
+def test_metadata_services_that_do_not_answer():
+    """a machine in no cloud: each metadata service that is not there has its reason; all providers are checked at once"""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        settings = {"JCA_WORKER_SCRATCH_PATH": harness.scratch(),
+                    "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+                    "GCE_METADATA_HOST": "127.0.0.1:1", "METADATA_SERVER_DETECTION": "ping-only",
+                    "AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"}
+        for provider in ("aws-bedrock", "azure-foundry", "vertex-ai"):
+            settings.update(settings_of(provider, "http://127.0.0.1:1"))
+        settings.update({"JCA_BEDROCK_AUTH_METHOD": None, "AWS_BEARER_TOKEN_BEDROCK": None, "JCA_VERTEX_AUTH_METHOD": "adc",
+                         "JCA_VERTEX_ACCESS_TOKEN": None, "JCA_AZURE_FOUNDRY_API_KEY": None,
+                         "JCA_AZURE_FOUNDRY_AUTH_METHOD": "managed_identity"})
+        finished = harness.mergeloom("check", "--no-self-test", "--json", environment=harness.clean_environment(**settings))
+    found = {provider["id"]: {one["name"]: one for one in provider["checks"]}
+             for provider in json.loads(finished.out)["providers"]}
+    for provider, reason in (("aws-bedrock", "the metadata service of EC2 does not answer"), ("azure-foundry", "no managed identity here"),
+                             ("vertex-ai", "no metadata server of Google answers")):
+        got = found[provider]["credential"]
+        equal(got["state"], "fail", f"{provider}: {got}")
+        contains(got["reason"], reason, f"the reason of {provider}")
+        check(got["remedy"], f"the remedy of {provider}: {got}")
 
 
 harness.main(globals())

@@ -20,8 +20,12 @@ mergeloom_sim_SOURCES = \
   sim/wire/gemini.c \
   sim/wire/messages.c \
   sim/wire/minimal.c \
+  sim/wire/reading.c \
+  sim/wire/reading.h \
   sim/wire/responses.c \
-  sim/wire/wire.h
+  sim/wire/wire.h \
+  sim/wire/writer.c \
+  sim/wire/writer.h
 mergeloom_sim_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -I$(srcdir)/sim
 mergeloom_sim_CFLAGS = $(AM_CFLAGS)
 mergeloom_sim_LDADD = libmergeloom/libcore.la

@@ -4,36 +4,23 @@
  */
 #include <string.h>
 
-#include "base/error.h"
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "reading.h"
 #include "wire.h"
+#include "writer.h"
 
 #define CREATED 1750000000
 
-static int path_ends_with(const sim_request *request, const char *end) {
-  size_t size = strcspn(request->path, "?");
-  return size >= strlen(end) && memcmp(request->path + size - strlen(end), end, strlen(end)) == 0;
-}
-
 static int chat_serves(const sim_request *request) {
-  return strcmp(request->method, "POST") == 0 && path_ends_with(request, "/chat/completions");
+  return strcmp(request->method, "POST") == 0 && sim_path_ends_with(request, "/chat/completions");
 }
 
 static int chat_serves_models(const sim_request *request) {
-  return strcmp(request->method, "GET") == 0 && path_ends_with(request, "/models");
+  return strcmp(request->method, "GET") == 0 && sim_path_ends_with(request, "/models");
 }
 
 /* ---- Request ---- */
-
-__attribute__((format(printf, 2, 3))) static int32_t refuse(mloom_error *error, const char *format, ...) {
-  va_list arguments;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer message = MLOOM_BUFFER_INIT;
-  va_start(arguments, format);
-  mloom_buffer_append_vformat(&message, format, arguments);
-  va_end(arguments);
-  return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_PROVIDER, NULL, "%s", mloom_buffer_string(&message));
-}
 
 static int32_t read_content(mloom_buffer *out, const mloom_json *content) {
   mloom_bytes text = mloom_json_text(content);
@@ -57,8 +44,8 @@ static int32_t read_calls(mloom_buffer *out, const mloom_json *calls, mloom_erro
     mloom_bytes arguments = mloom_json_text(mloom_json_member(function, "arguments"));
     if (id.size == 0 || name.size == 0 || arguments.data == NULL ||
         strcmp(mloom_json_member_string(call, "type", ""), "function") != 0) {
-      return refuse(error, "tool_calls[%zu] wants id, type \"function\", function.name and function.arguments as text",
-                    i);
+      return sim_refuse(error,
+                        "tool_calls[%zu] wants id, type \"function\", function.name and function.arguments as text", i);
     }
     code =
         mloom_buffer_append_format(out, "\n%.*s %.*s", (int)name.size, name.data, (int)arguments.size, arguments.data);
@@ -85,14 +72,14 @@ static int32_t check_results(const mloom_json *messages, mloom_error *error) {
     const char *role = mloom_json_member_string(message, "role", "");
     if (strcmp(role, "tool") == 0) {
       if (!is_among(calls, mloom_json_text(mloom_json_member(message, "tool_call_id")))) {
-        return refuse(error, "messages[%zu]: tool_call_id names no call of the assistant message before it", i);
+        return sim_refuse(error, "messages[%zu]: tool_call_id names no call of the assistant message before it", i);
       }
       answered++;
       continue;
     }
     if (answered != mloom_json_count(calls)) {
-      return refuse(error, "messages[%zu]: %zu tool calls before it have %zu results", i, mloom_json_count(calls),
-                    answered);
+      return sim_refuse(error, "messages[%zu]: %zu tool calls before it have %zu results", i, mloom_json_count(calls),
+                        answered);
     }
     calls = mloom_json_member(message, "tool_calls");
     answered = 0;
@@ -103,7 +90,7 @@ static int32_t check_results(const mloom_json *messages, mloom_error *error) {
 static int32_t read_message(sim_conversation *out, const mloom_json *message, size_t index, mloom_error *error) {
   uint32_t role = sim_role_from_name(mloom_json_member_string(message, "role", ""));
   if (role == 0 || role == SIM_ROLE_ANY) {
-    return refuse(error, "messages[%zu].role is unknown", index);
+    return sim_refuse(error, "messages[%zu].role is unknown", index);
   }
   mloom_buffer *text = sim_conversation_add(out, role);
   if (text == NULL) {
@@ -120,7 +107,7 @@ static int32_t read_tools(sim_conversation *out, const mloom_json *tools, mloom_
     const mloom_json *function = mloom_json_member(mloom_json_at(tools, i), "function");
     mloom_bytes name = mloom_json_text(mloom_json_member(function, "name"));
     if (name.size == 0 || mloom_json_kind(mloom_json_member(function, "parameters")) != MLOOM_JSON_OBJECT) {
-      return refuse(error, "tools[%zu].function wants a name and parameters", i);
+      return sim_refuse(error, "tools[%zu].function wants a name and parameters", i);
     }
     code = mloom_json_add(out->tools, mloom_json_new_string(name.data, name.size));
   }
@@ -136,7 +123,7 @@ static int32_t chat_read(sim_conversation *out, const sim_request *request, mloo
   const mloom_json *messages = mloom_json_member(body, "messages");
   mloom_bytes model = mloom_json_text(mloom_json_member(body, "model"));
   if (model.size == 0 || mloom_json_count(messages) == 0) {
-    return refuse(error, "model and messages are required");
+    return sim_refuse(error, "model and messages are required");
   }
   code = mloom_buffer_append(&out->model, model.data, model.size);
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(messages); i++) {
@@ -155,119 +142,80 @@ static const char *chat_content_type(const sim_conversation *conversation) {
 
 /* ---- Answer ---- */
 
-/* What both forms of an answer need; failed remembers the first append that did not work. */
-typedef struct chat_writer {
-  sim_events *events;
-  const sim_conversation *conversation;
-  const sim_answer *answer;
-  mloom_buffer *event; /* the event that is being written */
-  int32_t code;
-} chat_writer;
-
-static void put(chat_writer *w, const char *text) {
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_string(w->event, text) : w->code;
+static void begin_event(sim_writer *w) {
+  sim_add_event(w);
+  sim_put(w, sim_has_quirk(w, SIM_QUIRK_COMMENTS) ? ": keep-alive\n\ndata: " : "data: ");
 }
 
-static void put_string(chat_writer *w, const char *data, size_t size) {
-  w->code = w->code == MLOOM_OK ? mloom_json_write_string(w->event, data, size) : w->code;
+static void end_event(sim_writer *w) {
+  sim_put(w, sim_has_quirk(w, SIM_QUIRK_CRLF) ? "\r\n\r\n" : "\n\n");
 }
 
-__attribute__((format(printf, 2, 3))) static void put_format(chat_writer *w, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_vformat(w->event, format, arguments) : w->code;
-  va_end(arguments);
-}
-
-static int has_quirk(const chat_writer *w, uint32_t quirk) {
-  return (w->answer->quirks & quirk) != 0;
-}
-
-static void begin_event(chat_writer *w) {
-  w->event = w->code == MLOOM_OK ? sim_events_add(w->events) : NULL;
-  w->code = w->event == NULL ? MLOOM_E_MEMORY : w->code;
-  put(w, has_quirk(w, SIM_QUIRK_COMMENTS) ? ": keep-alive\n\ndata: " : "data: ");
-}
-
-static void end_event(chat_writer *w) {
-  put(w, has_quirk(w, SIM_QUIRK_CRLF) ? "\r\n\r\n" : "\n\n");
-}
-
-static void put_head(chat_writer *w, const char *object) {
+static void put_head(sim_writer *w, const char *object) {
   const mloom_buffer *model = &w->conversation->model;
-  put_format(w, "{\"id\":\"chatcmpl-sim-%zu\",\"object\":\"%s\",\"created\":%d,\"model\":", w->conversation->turn + 1,
-             object, CREATED);
-  put_string(w, mloom_buffer_string(model), model->size);
+  sim_put_format(w,
+                 "{\"id\":\"chatcmpl-sim-%zu\",\"object\":\"%s\",\"created\":%d,\"model\":", w->conversation->turn + 1,
+                 object, CREATED);
+  sim_put_string(w, mloom_buffer_string(model), model->size);
 }
 
-static void begin_delta(chat_writer *w) {
+static void begin_delta(sim_writer *w) {
   begin_event(w);
   put_head(w, "chat.completion.chunk");
-  put(w, ",\"choices\":[{\"index\":0,\"delta\":{");
+  sim_put(w, ",\"choices\":[{\"index\":0,\"delta\":{");
 }
 
-static void end_delta(chat_writer *w, const char *finish) {
-  put(w, "},\"finish_reason\":");
+static void end_delta(sim_writer *w, const char *finish) {
+  sim_put(w, "},\"finish_reason\":");
   if (finish == NULL) {
-    put(w, "null");
+    sim_put(w, "null");
   } else {
-    put_string(w, finish, strlen(finish));
+    sim_put_string(w, finish, strlen(finish));
   }
-  put(w, "}]}");
+  sim_put(w, "}]}");
   end_event(w);
 }
 
-static void put_usage(chat_writer *w) {
+static void put_usage(sim_writer *w) {
   const sim_usage *usage = &w->answer->usage;
-  put_format(w,
-             ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld,"
-             "\"prompt_tokens_details\":{\"cached_tokens\":%lld},"
-             "\"completion_tokens_details\":{\"reasoning_tokens\":%lld}}",
-             (long long)usage->input, (long long)usage->output, (long long)(usage->input + usage->output),
-             (long long)usage->cached, (long long)usage->reasoning);
+  sim_put_format(w,
+                 ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld,"
+                 "\"prompt_tokens_details\":{\"cached_tokens\":%lld},"
+                 "\"completion_tokens_details\":{\"reasoning_tokens\":%lld}}",
+                 (long long)usage->input, (long long)usage->output, (long long)(usage->input + usage->output),
+                 (long long)usage->cached, (long long)usage->reasoning);
 }
 
-/* The next piece of text from *at on: piece_bytes, longer where a character would be cut. */
-static mloom_bytes next_piece(const chat_writer *w, const mloom_buffer *text, size_t *at) {
-  size_t size = text->size - *at < w->answer->piece_bytes ? text->size - *at : w->answer->piece_bytes;
-  while (*at + size < text->size && ((unsigned char)text->data[*at + size] & 0xC0) == 0x80) {
-    size++;
-  }
-  mloom_bytes piece = {mloom_buffer_string(text) + *at, size};
-  *at += size;
-  return piece;
-}
-
-static void stream_text(chat_writer *w, const char *member, const mloom_buffer *text) {
-  for (size_t at = 0; w->code == MLOOM_OK && at < text->size;) {
-    mloom_bytes piece = next_piece(w, text, &at);
+static void stream_text(sim_writer *w, const char *member, const mloom_buffer *text) {
+  mloom_bytes piece;
+  for (size_t at = 0; sim_next_piece(w, text, &at, &piece);) {
     begin_delta(w);
-    put_format(w, "\"%s\":", member);
-    put_string(w, piece.data, piece.size);
+    sim_put_format(w, "\"%s\":", member);
+    sim_put_string(w, piece.data, piece.size);
     end_delta(w, NULL);
   }
 }
 
-static void put_call_names(chat_writer *w, const sim_tool_call *call, int first) {
-  if (first || has_quirk(w, SIM_QUIRK_REPEATED_NAMES)) {
-    if (!has_quirk(w, SIM_QUIRK_NO_IDS)) {
-      put(w, "\"id\":");
-      put_string(w, mloom_buffer_string(&call->id), call->id.size);
-      put(w, ",");
+static void put_call_names(sim_writer *w, const sim_tool_call *call, int first) {
+  if (first || sim_has_quirk(w, SIM_QUIRK_REPEATED_NAMES)) {
+    if (!sim_has_quirk(w, SIM_QUIRK_NO_IDS)) {
+      sim_put(w, "\"id\":");
+      sim_put_buffer(w, &call->id);
+      sim_put(w, ",");
     }
-    put(w, "\"type\":\"function\",\"function\":{\"name\":");
-    put_string(w, mloom_buffer_string(&call->name), call->name.size);
-    put(w, ",");
-  } else if (has_quirk(w, SIM_QUIRK_NULL_NAMES)) {
-    put(w, "\"id\":null,\"type\":null,\"function\":{\"name\":null,");
+    sim_put(w, "\"type\":\"function\",\"function\":{\"name\":");
+    sim_put_buffer(w, &call->name);
+    sim_put(w, ",");
+  } else if (sim_has_quirk(w, SIM_QUIRK_NULL_NAMES)) {
+    sim_put(w, "\"id\":null,\"type\":null,\"function\":{\"name\":null,");
   } else {
-    put(w, "\"function\":{");
+    sim_put(w, "\"function\":{");
   }
 }
 
-static void stream_call(chat_writer *w, const sim_tool_call *call, size_t index) {
+static void stream_call(sim_writer *w, const sim_tool_call *call, size_t index) {
   size_t at = 0;
-  int whole = has_quirk(w, SIM_QUIRK_WHOLE_ARGUMENTS | SIM_QUIRK_OBJECT_ARGUMENTS);
+  int whole = sim_has_quirk(w, SIM_QUIRK_WHOLE_ARGUMENTS | SIM_QUIRK_OBJECT_ARGUMENTS);
   for (int first = 1; w->code == MLOOM_OK && (first || at < call->arguments.size); first = 0) {
     /* As the vendor does, the first piece carries the names and no arguments. */
     mloom_bytes piece = {"", 0};
@@ -275,21 +223,21 @@ static void stream_call(chat_writer *w, const sim_tool_call *call, size_t index)
       piece = (mloom_bytes){mloom_buffer_string(&call->arguments), call->arguments.size};
       at = call->arguments.size;
     } else if (!first) {
-      piece = next_piece(w, &call->arguments, &at);
+      sim_next_piece(w, &call->arguments, &at, &piece);
     }
     begin_delta(w);
-    put(w, "\"tool_calls\":[{");
-    if (!has_quirk(w, SIM_QUIRK_NO_INDEX)) {
-      put_format(w, "\"index\":%zu,", has_quirk(w, SIM_QUIRK_ZERO_INDEX) ? 0 : index);
+    sim_put(w, "\"tool_calls\":[{");
+    if (!sim_has_quirk(w, SIM_QUIRK_NO_INDEX)) {
+      sim_put_format(w, "\"index\":%zu,", sim_has_quirk(w, SIM_QUIRK_ZERO_INDEX) ? 0 : index);
     }
     put_call_names(w, call, first);
-    put(w, "\"arguments\":");
-    if (has_quirk(w, SIM_QUIRK_OBJECT_ARGUMENTS)) {
-      put_format(w, "%.*s", (int)piece.size, piece.data);
+    sim_put(w, "\"arguments\":");
+    if (sim_has_quirk(w, SIM_QUIRK_OBJECT_ARGUMENTS)) {
+      sim_put_format(w, "%.*s", (int)piece.size, piece.data);
     } else {
-      put_string(w, piece.data, piece.size);
+      sim_put_string(w, piece.data, piece.size);
     }
-    put(w, "}}]");
+    sim_put(w, "}}]");
     end_delta(w, NULL);
   }
 }
@@ -316,90 +264,90 @@ static int32_t whole_text(mloom_buffer *out, const sim_answer *answer) {
   return code;
 }
 
-static void write_stream(chat_writer *w, const mloom_buffer *text) {
-  if (has_quirk(w, SIM_QUIRK_EMPTY_CHOICES)) {
+static void write_stream(sim_writer *w, const mloom_buffer *text) {
+  if (sim_has_quirk(w, SIM_QUIRK_EMPTY_CHOICES)) {
     begin_event(w);
     put_head(w, "chat.completion.chunk");
-    put(w, ",\"choices\":[]}");
+    sim_put(w, ",\"choices\":[]}");
     end_event(w);
   }
   begin_delta(w);
-  put(w, "\"role\":\"assistant\",\"content\":\"\"");
+  sim_put(w, "\"role\":\"assistant\",\"content\":\"\"");
   end_delta(w, NULL);
-  stream_text(w, has_quirk(w, SIM_QUIRK_OTHER_REASONING) ? "reasoning" : "reasoning_content", &w->answer->reasoning);
+  stream_text(w, sim_has_quirk(w, SIM_QUIRK_OTHER_REASONING) ? "reasoning" : "reasoning_content",
+              &w->answer->reasoning);
   stream_text(w, "content", text);
-  for (size_t i = 0; !has_quirk(w, SIM_QUIRK_TEXT_CALLS) && i < w->answer->tool_call_count; i++) {
+  for (size_t i = 0; !sim_has_quirk(w, SIM_QUIRK_TEXT_CALLS) && i < w->answer->tool_call_count; i++) {
     stream_call(w, &w->answer->tool_calls[i], i);
   }
   begin_delta(w);
   end_delta(w, finish_reason(w->answer));
-  if (w->conversation->wants_usage && !has_quirk(w, SIM_QUIRK_NO_USAGE)) {
+  if (w->conversation->wants_usage && !sim_has_quirk(w, SIM_QUIRK_NO_USAGE)) {
     begin_event(w);
     put_head(w, "chat.completion.chunk");
-    put(w, ",\"choices\":[]");
+    sim_put(w, ",\"choices\":[]");
     put_usage(w);
-    put(w, "}");
+    sim_put(w, "}");
     end_event(w);
   }
-  if (!has_quirk(w, SIM_QUIRK_NO_DONE)) {
+  if (!sim_has_quirk(w, SIM_QUIRK_NO_DONE)) {
     begin_event(w);
-    put(w, "[DONE]");
+    sim_put(w, "[DONE]");
     end_event(w);
   }
 }
 
-static void write_whole_calls(chat_writer *w) {
-  put(w, ",\"tool_calls\":[");
+static void write_whole_calls(sim_writer *w) {
+  sim_put(w, ",\"tool_calls\":[");
   for (size_t i = 0; i < w->answer->tool_call_count; i++) {
     const sim_tool_call *call = &w->answer->tool_calls[i];
-    put(w, i == 0 ? "{" : ",{");
+    sim_put(w, i == 0 ? "{" : ",{");
     put_call_names(w, call, 1);
-    put(w, "\"arguments\":");
-    if (has_quirk(w, SIM_QUIRK_OBJECT_ARGUMENTS)) {
-      put(w, mloom_buffer_string(&call->arguments));
+    sim_put(w, "\"arguments\":");
+    if (sim_has_quirk(w, SIM_QUIRK_OBJECT_ARGUMENTS)) {
+      sim_put(w, mloom_buffer_string(&call->arguments));
     } else {
-      put_string(w, mloom_buffer_string(&call->arguments), call->arguments.size);
+      sim_put_buffer(w, &call->arguments);
     }
-    put(w, "}}");
+    sim_put(w, "}}");
   }
-  put(w, "]");
+  sim_put(w, "]");
 }
 
-static void write_whole(chat_writer *w, const mloom_buffer *text) {
+static void write_whole(sim_writer *w, const mloom_buffer *text) {
   const mloom_buffer *reasoning = &w->answer->reasoning;
   const char *finish = finish_reason(w->answer);
-  w->event = sim_events_add(w->events);
-  w->code = w->event == NULL ? MLOOM_E_MEMORY : MLOOM_OK;
+  sim_add_event(w);
   put_head(w, "chat.completion");
-  put(w, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
+  sim_put(w, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
   if (text->size > 0) {
-    put_string(w, text->data, text->size);
+    sim_put_string(w, text->data, text->size);
   } else {
-    put(w, "null");
+    sim_put(w, "null");
   }
   if (reasoning->size > 0) {
-    put(w, has_quirk(w, SIM_QUIRK_OTHER_REASONING) ? ",\"reasoning\":" : ",\"reasoning_content\":");
-    put_string(w, reasoning->data, reasoning->size);
+    sim_put(w, sim_has_quirk(w, SIM_QUIRK_OTHER_REASONING) ? ",\"reasoning\":" : ",\"reasoning_content\":");
+    sim_put_string(w, reasoning->data, reasoning->size);
   }
-  if (w->answer->tool_call_count > 0 && !has_quirk(w, SIM_QUIRK_TEXT_CALLS)) {
+  if (w->answer->tool_call_count > 0 && !sim_has_quirk(w, SIM_QUIRK_TEXT_CALLS)) {
     write_whole_calls(w);
   }
-  put(w, "},\"finish_reason\":");
+  sim_put(w, "},\"finish_reason\":");
   if (finish == NULL) {
-    put(w, "null");
+    sim_put(w, "null");
   } else {
-    put_string(w, finish, strlen(finish));
+    sim_put_string(w, finish, strlen(finish));
   }
-  put(w, "}]");
-  if (!has_quirk(w, SIM_QUIRK_NO_USAGE)) {
+  sim_put(w, "}]");
+  if (!sim_has_quirk(w, SIM_QUIRK_NO_USAGE)) {
     put_usage(w);
   }
-  put(w, "}");
+  sim_put(w, "}");
 }
 
 static int32_t chat_write(sim_events *out, const sim_conversation *conversation, const sim_answer *answer) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
-  chat_writer w = {out, conversation, answer, NULL, whole_text(&text, answer)};
+  sim_writer w = {out, conversation, answer, NULL, whole_text(&text, answer), 0};
   if (w.code == MLOOM_OK && conversation->streamed) {
     write_stream(&w, &text);
   } else if (w.code == MLOOM_OK) {

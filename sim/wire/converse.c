@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "reading.h"
 #include "wire.h"
+#include "writer.h"
 
 /* The id of the model as one segment of the path, still encoded; empty when the path is another. */
 static mloom_bytes model_of(const sim_request *request, const char *operation) {
@@ -45,15 +46,6 @@ static int profiles_serve_models(const sim_request *request) {
 
 /* ---- Request ---- */
 
-__attribute__((format(printf, 2, 3))) static int32_t refuse(mloom_error *error, const char *format, ...) {
-  va_list arguments;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer message = MLOOM_BUFFER_INIT;
-  va_start(arguments, format);
-  mloom_buffer_append_vformat(&message, format, arguments);
-  va_end(arguments);
-  return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_PROVIDER, NULL, "%s", mloom_buffer_string(&message));
-}
-
 /* The vendor's rule for names of tools and ids of calls. */
 static int is_word(const char *text, const char *others) {
   size_t size = strlen(text);
@@ -72,8 +64,9 @@ static int is_blank(mloom_bytes text) {
 
 static int32_t add_text(mloom_buffer *out, const mloom_json *block, size_t index, mloom_error *error) {
   mloom_bytes text = mloom_json_text(mloom_json_member(block, "text"));
-  return is_blank(text) ? refuse(error, "The text field in the ContentBlock object at messages.%zu is blank.", index)
-                        : mloom_buffer_append(out, text.data, text.size);
+  return is_blank(text)
+             ? sim_refuse(error, "The text field in the ContentBlock object at messages.%zu is blank.", index)
+             : mloom_buffer_append(out, text.data, text.size);
 }
 
 /* The signature that answers of the simulator carry: a message that comes back must have it unchanged. */
@@ -87,7 +80,7 @@ static int32_t read_reasoning(const mloom_json *block, size_t index, mloom_error
   return strcmp(mloom_json_member_string(text, "signature", ""), SIGNATURE) == 0 &&
                  mloom_json_text(mloom_json_member(text, "text")).data != NULL
              ? MLOOM_OK
-             : refuse(error, "messages.%zu: Invalid `signature` in reasoningContent block", index);
+             : sim_refuse(error, "messages.%zu: Invalid `signature` in reasoningContent block", index);
 }
 
 static int32_t read_call(mloom_buffer *out, const mloom_json *call, size_t index, mloom_error *error) {
@@ -95,7 +88,7 @@ static int32_t read_call(mloom_buffer *out, const mloom_json *call, size_t index
   const char *name = mloom_json_member_string(call, "name", "");
   if (!is_word(name, "_-") || !is_word(mloom_json_member_string(call, "toolUseId", ""), "_.:-") ||
       mloom_json_kind(mloom_json_member(call, "input")) != MLOOM_JSON_OBJECT) {
-    return refuse(error, "messages.%zu: toolUse wants a toolUseId, a name and an input object", index);
+    return sim_refuse(error, "messages.%zu: toolUse wants a toolUseId, a name and an input object", index);
   }
   int32_t code = mloom_json_serialize(&input, mloom_json_member(call, "input"), 0);
   return code == MLOOM_OK ? mloom_buffer_append_format(out, "\n%s %s", name, mloom_buffer_string(&input)) : code;
@@ -110,13 +103,14 @@ static int32_t read_assistant(sim_conversation *out, const mloom_json *content, 
     const mloom_json *call = mloom_json_member(block, "toolUse");
     const mloom_json *thought = mloom_json_member(block, "reasoningContent");
     last_is_thought = thought != NULL;
-    code = mloom_json_count(block) != 1                     ? refuse(error, "messages.%zu: one member a block", index)
-           : call != NULL                                   ? read_call(text, call, index, error)
-           : thought != NULL                                ? read_reasoning(thought, index, error)
+    code = mloom_json_count(block) != 1 ? sim_refuse(error, "messages.%zu: one member a block", index)
+           : call != NULL               ? read_call(text, call, index, error)
+           : thought != NULL            ? read_reasoning(thought, index, error)
            : mloom_json_member(block, "cachePoint") != NULL ? MLOOM_OK
                                                             : add_text(text, block, index, error);
   }
-  return code == MLOOM_OK && last_is_thought ? refuse(error, "messages.%zu: the last block is reasoning", index) : code;
+  return code == MLOOM_OK && last_is_thought ? sim_refuse(error, "messages.%zu: the last block is reasoning", index)
+                                             : code;
 }
 
 static size_t count_member(const mloom_json *content, const char *member) {
@@ -142,10 +136,10 @@ static int32_t read_result(mloom_buffer *out, const mloom_json *result, const ml
   const mloom_json *content = mloom_json_member(result, "content");
   const char *status = mloom_json_member_string(result, "status", "success");
   if (!makes_call(before, mloom_json_member_string(result, "toolUseId", ""))) {
-    return refuse(error, "messages.%zu: unexpected toolUseId found in toolResult", index);
+    return sim_refuse(error, "messages.%zu: unexpected toolUseId found in toolResult", index);
   }
   if (mloom_json_count(content) == 0 || (strcmp(status, "error") != 0 && strcmp(status, "success") != 0)) {
-    return refuse(error, "messages.%zu: toolResult wants content and a status success or error", index);
+    return sim_refuse(error, "messages.%zu: toolResult wants content and a status success or error", index);
   }
   int32_t code = MLOOM_OK;
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(content); i++) {
@@ -159,13 +153,13 @@ static int32_t read_user(sim_conversation *out, const mloom_json *content, const
   int32_t code = MLOOM_OK;
   size_t results = count_member(content, "toolResult");
   if (count_member(before, "toolUse") != results) {
-    return refuse(error, "Expected toolResult blocks at messages.%zu.content for the calls before", index);
+    return sim_refuse(error, "Expected toolResult blocks at messages.%zu.content for the calls before", index);
   }
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(content); i++) {
     const mloom_json *block = mloom_json_at(content, i);
     const mloom_json *result = mloom_json_member(block, "toolResult");
     if (mloom_json_count(block) != 1 || (result == NULL && i < results)) {
-      return refuse(error, "messages.%zu: one member a block, and results of tools come first", index);
+      return sim_refuse(error, "messages.%zu: one member a block, and results of tools come first", index);
     }
     if (mloom_json_member(block, "cachePoint") != NULL) {
       continue;
@@ -186,13 +180,14 @@ static int32_t read_messages(sim_conversation *out, const mloom_json *messages, 
     const mloom_json *content = mloom_json_member(message, "content");
     const char *role = mloom_json_member_string(message, "role", "");
     if (strcmp(role, i % 2 == 0 ? "user" : "assistant") != 0) {
-      return refuse(error, "A conversation must alternate between user and assistant roles, beginning with user.");
+      return sim_refuse(error, "A conversation must alternate between user and assistant roles, beginning with user.");
     }
     if (mloom_json_kind(content) != MLOOM_JSON_ARRAY || mloom_json_count(content) == 0) {
-      return refuse(error, "The content field in the Message object at messages.%zu is empty.", i);
+      return sim_refuse(error, "The content field in the Message object at messages.%zu is empty.", i);
     }
     if (!has_tools && count_member(content, "toolUse") + count_member(content, "toolResult") > 0) {
-      return refuse(error, "The toolConfig field must be defined when using toolUse and toolResult content blocks.");
+      return sim_refuse(error,
+                        "The toolConfig field must be defined when using toolUse and toolResult content blocks.");
     }
     code = i % 2 == 0 ? read_user(out, content, before, i, error) : read_assistant(out, content, i, error);
     before = content;
@@ -204,7 +199,7 @@ static int32_t read_tools(sim_conversation *out, const mloom_json *tools, mloom_
   int32_t code = MLOOM_OK;
   out->tools = mloom_json_new_array();
   if (tools != NULL && count_member(tools, "toolSpec") == 0) {
-    return refuse(error, "toolConfig.tools: Member must have length greater than or equal to 1");
+    return sim_refuse(error, "toolConfig.tools: Member must have length greater than or equal to 1");
   }
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(tools); i++) {
     const mloom_json *tool = mloom_json_member(mloom_json_at(tools, i), "toolSpec");
@@ -215,7 +210,7 @@ static int32_t read_tools(sim_conversation *out, const mloom_json *tools, mloom_
     }
     if (!is_word(name, "_-") || strcmp(mloom_json_member_string(schema, "type", ""), "object") != 0 ||
         mloom_json_member_string(tool, "description", "-")[0] == '\0') {
-      return refuse(error, "toolConfig.tools.%zu: a name, an inputSchema of type object, no empty description", i);
+      return sim_refuse(error, "toolConfig.tools.%zu: a name, an inputSchema of type object, no empty description", i);
     }
     code = mloom_json_add(out->tools, mloom_json_new_string(name, strlen(name)));
   }
@@ -235,12 +230,8 @@ static int32_t read_system(sim_conversation *out, const mloom_json *system, mloo
 
 /* At most four places of a request may be marked for the cache. */
 static int32_t check_marks(const sim_request *request, mloom_error *error) {
-  static const char mark[] = "\"cachePoint\":";
-  size_t count = 0;
-  for (size_t i = 0; i + sizeof(mark) - 1 <= request->body.size; i++) {
-    count += memcmp(request->body.data + i, mark, sizeof(mark) - 1) == 0;
-  }
-  return count <= 4 ? MLOOM_OK : refuse(error, "A maximum of 4 cachePoints may be provided. Found %zu.", count);
+  size_t count = sim_count_in_body(request, "\"cachePoint\":");
+  return count <= 4 ? MLOOM_OK : sim_refuse(error, "A maximum of 4 cachePoints may be provided. Found %zu.", count);
 }
 
 /* Undoes the encoding of the path. */
@@ -271,7 +262,7 @@ static int32_t converse_read(sim_conversation *out, const sim_request *request, 
   const mloom_json *system = mloom_json_member(body, "system");
   const mloom_json *tools = mloom_json_member(mloom_json_member(body, "toolConfig"), "tools");
   if (mloom_json_count(messages) == 0 || mloom_json_member(body, "model") != NULL) {
-    return refuse(error, "messages is required, and the model is named by the path");
+    return sim_refuse(error, "messages is required, and the model is named by the path");
   }
   code = read_model(&out->model, out->streamed ? model : model_of(request, "/converse"));
   code = code == MLOOM_OK && system != NULL ? read_system(out, system, error) : code;
@@ -330,83 +321,51 @@ static int32_t put_message(mloom_buffer *out, const char *message_type, const ch
 
 /* ---- Answer ---- */
 
-/* failed remembers the first append that did not work. */
-typedef struct converse_writer {
-  sim_events *events;
-  const sim_conversation *conversation;
-  const sim_answer *answer;
-  mloom_buffer payload; /* of the message that is being written */
-  int32_t code;
-  size_t blocks;
-} converse_writer;
-
-static void put(converse_writer *w, const char *text) {
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_string(&w->payload, text) : w->code;
-}
-
-static void put_string(converse_writer *w, const char *data, size_t size) {
-  w->code = w->code == MLOOM_OK ? mloom_json_write_string(&w->payload, data, size) : w->code;
-}
-
-static void put_buffer(converse_writer *w, const mloom_buffer *text) {
-  put_string(w, mloom_buffer_string(text), text->size);
-}
-
-__attribute__((format(printf, 2, 3))) static void put_format(converse_writer *w, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_vformat(&w->payload, format, arguments) : w->code;
-  va_end(arguments);
-}
-
-static void send(converse_writer *w, const char *type) {
+/* What was written becomes the payload of a message. */
+static void send(sim_writer *w, const char *type) {
   mloom_buffer *event = w->code == MLOOM_OK ? sim_events_add(w->events) : NULL;
-  w->code = event == NULL ? MLOOM_E_MEMORY : put_message(event, "event", ":event-type", type, &w->payload);
-  mloom_buffer_clear(&w->payload);
+  w->code = event == NULL ? MLOOM_E_MEMORY : put_message(event, "event", ":event-type", type, w->event);
+  mloom_buffer_clear(w->event);
 }
 
 /* The cached part stands beside the input, as the vendor has it. */
-static void put_usage(converse_writer *w) {
+static void put_usage(sim_writer *w) {
   const sim_usage *usage = &w->answer->usage;
-  put_format(w,
-             "\"usage\":{\"inputTokens\":%lld,\"outputTokens\":%lld,\"totalTokens\":%lld,"
-             "\"cacheReadInputTokens\":%lld,\"cacheWriteInputTokens\":0},\"metrics\":{\"latencyMs\":1}",
-             (long long)(usage->input - usage->cached), (long long)usage->output,
-             (long long)(usage->input + usage->output), (long long)usage->cached);
+  sim_put_format(w,
+                 "\"usage\":{\"inputTokens\":%lld,\"outputTokens\":%lld,\"totalTokens\":%lld,"
+                 "\"cacheReadInputTokens\":%lld,\"cacheWriteInputTokens\":0},\"metrics\":{\"latencyMs\":1}",
+                 (long long)(usage->input - usage->cached), (long long)usage->output,
+                 (long long)(usage->input + usage->output), (long long)usage->cached);
 }
 
 static const char *stop_reason(const sim_answer *answer) {
   return answer->stop != NULL ? answer->stop : answer->tool_call_count > 0 ? "tool_use" : "end_turn";
 }
 
-static void end_block(converse_writer *w) {
-  put_format(w, "{\"contentBlockIndex\":%zu}", w->blocks++);
+static void end_block(sim_writer *w) {
+  sim_put_format(w, "{\"contentBlockIndex\":%zu}", w->count++);
   send(w, "contentBlockStop");
 }
 
 /* opening and closing stand round the string of a piece. */
-static void stream_pieces(converse_writer *w, const mloom_buffer *text, const char *opening, const char *closing) {
-  for (size_t at = 0; w->code == MLOOM_OK && at < text->size;) {
-    size_t size = text->size - at < w->answer->piece_bytes ? text->size - at : w->answer->piece_bytes;
-    while (at + size < text->size && ((unsigned char)text->data[at + size] & 0xC0) == 0x80) {
-      size++;
-    }
-    put_format(w, "{\"contentBlockIndex\":%zu,\"delta\":{%s", w->blocks, opening);
-    put_string(w, text->data + at, size);
-    put_format(w, "%s},\"p\":\"abc\"}", closing);
+static void stream_pieces(sim_writer *w, const mloom_buffer *text, const char *opening, const char *closing) {
+  mloom_bytes piece;
+  for (size_t at = 0; sim_next_piece(w, text, &at, &piece);) {
+    sim_put_format(w, "{\"contentBlockIndex\":%zu,\"delta\":{%s", w->count, opening);
+    sim_put_string(w, piece.data, piece.size);
+    sim_put_format(w, "%s},\"p\":\"abc\"}", closing);
     send(w, "contentBlockDelta");
-    at += size;
   }
 }
 
-static void write_stream(converse_writer *w) {
+static void write_stream(sim_writer *w) {
   const sim_answer *answer = w->answer;
-  put(w, "{\"role\":\"assistant\",\"p\":\"abcdefgh\"}");
+  sim_put(w, "{\"role\":\"assistant\",\"p\":\"abcdefgh\"}");
   send(w, "messageStart");
   if (answer->reasoning.size > 0) {
     stream_pieces(w, &answer->reasoning, "\"reasoningContent\":{\"text\":", "}");
-    put_format(w, "{\"contentBlockIndex\":%zu,\"delta\":{\"reasoningContent\":{\"signature\":\"" SIGNATURE "\"}}}",
-               w->blocks);
+    sim_put_format(w, "{\"contentBlockIndex\":%zu,\"delta\":{\"reasoningContent\":{\"signature\":\"" SIGNATURE "\"}}}",
+                   w->count);
     send(w, "contentBlockDelta");
     end_block(w);
   }
@@ -416,65 +375,64 @@ static void write_stream(converse_writer *w) {
   }
   for (size_t i = 0; i < answer->tool_call_count; i++) {
     const sim_tool_call *call = &answer->tool_calls[i];
-    put_format(w, "{\"contentBlockIndex\":%zu,\"start\":{\"toolUse\":{\"toolUseId\":", w->blocks);
-    put_buffer(w, &call->id);
-    put(w, ",\"name\":");
-    put_buffer(w, &call->name);
-    put(w, "}}}");
+    sim_put_format(w, "{\"contentBlockIndex\":%zu,\"start\":{\"toolUse\":{\"toolUseId\":", w->count);
+    sim_put_buffer(w, &call->id);
+    sim_put(w, ",\"name\":");
+    sim_put_buffer(w, &call->name);
+    sim_put(w, "}}}");
     send(w, "contentBlockStart");
     stream_pieces(w, &call->arguments, "\"toolUse\":{\"input\":", "}");
     end_block(w);
   }
   if ((answer->quirks & SIM_QUIRK_NO_DONE) == 0) {
-    put_format(w, "{\"stopReason\":\"%s\"}", stop_reason(answer));
+    sim_put_format(w, "{\"stopReason\":\"%s\"}", stop_reason(answer));
     send(w, "messageStop");
-    put(w, "{");
+    sim_put(w, "{");
     put_usage(w);
-    put(w, "}");
+    sim_put(w, "}");
     send(w, "metadata");
   }
 }
 
-static void write_whole(converse_writer *w) {
+static void write_whole(sim_writer *w) {
   const sim_answer *answer = w->answer;
   const char *comma = "";
-  put(w, "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[");
+  sim_put(w, "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[");
   if (answer->reasoning.size > 0) {
-    put(w, "{\"reasoningContent\":{\"reasoningText\":{\"text\":");
-    put_buffer(w, &answer->reasoning);
-    put(w, ",\"signature\":\"" SIGNATURE "\"}}}");
+    sim_put(w, "{\"reasoningContent\":{\"reasoningText\":{\"text\":");
+    sim_put_buffer(w, &answer->reasoning);
+    sim_put(w, ",\"signature\":\"" SIGNATURE "\"}}}");
     comma = ",";
   }
   if (answer->text.size > 0) {
-    put_format(w, "%s{\"text\":", comma);
-    put_buffer(w, &answer->text);
-    put(w, "}");
+    sim_put_format(w, "%s{\"text\":", comma);
+    sim_put_buffer(w, &answer->text);
+    sim_put(w, "}");
     comma = ",";
   }
   for (size_t i = 0; i < answer->tool_call_count; i++) {
     const sim_tool_call *call = &answer->tool_calls[i];
-    put_format(w, "%s{\"toolUse\":{\"toolUseId\":", comma);
-    put_buffer(w, &call->id);
-    put(w, ",\"name\":");
-    put_buffer(w, &call->name);
-    put_format(w, ",\"input\":%s}}", call->arguments.size > 0 ? mloom_buffer_string(&call->arguments) : "{}");
+    sim_put_format(w, "%s{\"toolUse\":{\"toolUseId\":", comma);
+    sim_put_buffer(w, &call->id);
+    sim_put(w, ",\"name\":");
+    sim_put_buffer(w, &call->name);
+    sim_put_format(w, ",\"input\":%s}}", call->arguments.size > 0 ? mloom_buffer_string(&call->arguments) : "{}");
     comma = ",";
   }
-  put_format(w, "]}},\"stopReason\":\"%s\",", stop_reason(answer));
+  sim_put_format(w, "]}},\"stopReason\":\"%s\",", stop_reason(answer));
   put_usage(w);
-  put(w, "}");
-  mloom_buffer *event = w->code == MLOOM_OK ? sim_events_add(w->events) : NULL;
-  w->code = event == NULL ? MLOOM_E_MEMORY : mloom_buffer_append(event, w->payload.data, w->payload.size);
+  sim_put(w, "}");
 }
 
 static int32_t converse_write(sim_events *out, const sim_conversation *conversation, const sim_answer *answer) {
-  converse_writer w = {out, conversation, answer, MLOOM_BUFFER_INIT, MLOOM_OK, 0};
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer payload = MLOOM_BUFFER_INIT;
+  sim_writer w = {out, conversation, answer, &payload, MLOOM_OK, 0};
   if (conversation->streamed) {
     write_stream(&w);
   } else {
+    sim_add_event(&w);
     write_whole(&w);
   }
-  mloom_buffer_free(&w.payload);
   return w.code;
 }
 

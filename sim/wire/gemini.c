@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "reading.h"
 #include "wire.h"
+#include "writer.h"
 
 /* The signature that answers of the simulator carry: a part that comes back must have it unchanged. */
 #define SIGNATURE "c2ltdWxhdGVkIHRob3VnaHQ="
@@ -62,15 +63,6 @@ static int gemini_serves_models(const sim_request *request) {
 
 /* ---- Request ---- */
 
-__attribute__((format(printf, 2, 3))) static int32_t refuse(mloom_error *error, const char *format, ...) {
-  va_list arguments;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer message = MLOOM_BUFFER_INIT;
-  va_start(arguments, format);
-  mloom_buffer_append_vformat(&message, format, arguments);
-  va_end(arguments);
-  return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_PROVIDER, NULL, "%s", mloom_buffer_string(&message));
-}
-
 typedef struct name_check {
   const char *const *known;
   const char *where;
@@ -85,8 +77,8 @@ static int check_name(const char *name, mloom_json *value, void *userdata) {
       return 0;
     }
   }
-  return refuse(check->error, "Invalid JSON payload received. Unknown name \"%s\" at '%s': Cannot find field.", name,
-                check->where);
+  return sim_refuse(check->error, "Invalid JSON payload received. Unknown name \"%s\" at '%s': Cannot find field.",
+                    name, check->where);
 }
 
 static int32_t check_names(const mloom_json *object, const char *const *known, const char *where, mloom_error *error) {
@@ -115,9 +107,9 @@ static int32_t check_schema(const mloom_json *schema, mloom_error *error) {
     return code;
   }
   if (variants != NULL && mloom_json_count(schema) > 1) {
-    return refuse(error,
-                  "Unable to submit request because one or more function parameters didn't specify the schema "
-                  "type field or used any_of with other fields. When using any_of, it must be the only field set.");
+    return sim_refuse(error,
+                      "Unable to submit request because one or more function parameters didn't specify the schema "
+                      "type field or used any_of with other fields. When using any_of, it must be the only field set.");
   }
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(variants); i++) {
     code = check_schema(mloom_json_at(variants, i), error);
@@ -128,7 +120,8 @@ static int32_t check_schema(const mloom_json *schema, mloom_error *error) {
     found |= strcmp(type, types[i]) == 0;
   }
   if (code == MLOOM_OK && !found) {
-    return refuse(error, "Invalid value at 'type' (type.googleapis.com/google.cloud.aiplatform.v1.Type), \"%s\"", type);
+    return sim_refuse(error, "Invalid value at 'type' (type.googleapis.com/google.cloud.aiplatform.v1.Type), \"%s\"",
+                      type);
   }
   const mloom_json *items = mloom_json_member(schema, "items");
   code = code == MLOOM_OK && items != NULL ? check_schema(items, error) : code;
@@ -149,10 +142,11 @@ static int32_t read_tools(sim_conversation *out, const mloom_json *tools, mloom_
       mloom_bytes name = mloom_json_text(mloom_json_member(declaration, "name"));
       code = check_names(declaration, known, "tools[0].function_declarations[0]", error);
       if (code == MLOOM_OK && name.size == 0) {
-        return refuse(error, "function_declarations[%zu].name: required", j);
+        return sim_refuse(error, "function_declarations[%zu].name: required", j);
       }
       if (code == MLOOM_OK && parameters != NULL && mloom_json_member(declaration, "parametersJsonSchema") != NULL) {
-        return refuse(error, "function_declarations[%zu]: parameters and parameters_json_schema exclude each other", j);
+        return sim_refuse(error, "function_declarations[%zu]: parameters and parameters_json_schema exclude each other",
+                          j);
       }
       code = code == MLOOM_OK && parameters != NULL ? check_schema(parameters, error) : code;
       code = code == MLOOM_OK ? mloom_json_add(out->tools, mloom_json_new_string(name.data, name.size)) : code;
@@ -198,19 +192,19 @@ static int32_t read_model_part(mloom_buffer *out, const mloom_json *part, size_t
   const mloom_json *text = mloom_json_member(part, "text");
   const char *signature = mloom_json_member_string(part, "thoughtSignature", NULL);
   if (signature != NULL && strcmp(signature, SIGNATURE) != 0) {
-    return refuse(error, "contents[%zu]: Corrupted thought signature.", index);
+    return sim_refuse(error, "contents[%zu]: Corrupted thought signature.", index);
   }
   if (call != NULL) {
     const char *name = mloom_json_member_string(call, "name", "");
     const mloom_json *arguments = mloom_json_member(call, "args");
     if (name[0] == '\0' || (arguments != NULL && mloom_json_kind(arguments) != MLOOM_JSON_OBJECT)) {
-      return refuse(error, "contents[%zu]: function_call wants a name and an object of args", index);
+      return sim_refuse(error, "contents[%zu]: function_call wants a name and an object of args", index);
     }
     int32_t code = mloom_buffer_append_format(out, "\n%s ", name);
     return code == MLOOM_OK ? append_json(out, arguments) : code;
   }
   if (mloom_json_kind(text) != MLOOM_JSON_STRING) {
-    return refuse(error, "contents[%zu]: a part must have one of its data fields", index);
+    return sim_refuse(error, "contents[%zu]: a part must have one of its data fields", index);
   }
   return mloom_json_member_boolean(part, "thought", 0)
              ? MLOOM_OK
@@ -226,10 +220,10 @@ static int32_t read_model(sim_conversation *out, const mloom_json *parts, size_t
     const mloom_json *part = mloom_json_at(parts, i);
     const mloom_json *call = call_of(part);
     if (call != NULL && calls++ == 0 && is_current && mloom_json_member(part, "thoughtSignature") == NULL) {
-      return refuse(error,
-                    "Unable to submit request because function call `%s` in the %zu. content block is missing a "
-                    "`thought_signature`.",
-                    mloom_json_member_string(call, "name", ""), index + 1);
+      return sim_refuse(error,
+                        "Unable to submit request because function call `%s` in the %zu. content block is missing a "
+                        "`thought_signature`.",
+                        mloom_json_member_string(call, "name", ""), index + 1);
     }
     code = read_model_part(text, part, index, error);
   }
@@ -243,10 +237,10 @@ static int32_t read_result(sim_conversation *out, const mloom_json *result, cons
   const char *id = mloom_json_member_string(call, "id", "");
   if (strcmp(mloom_json_member_string(result, "name", ""), mloom_json_member_string(call, "name", "")) != 0 ||
       strcmp(mloom_json_member_string(result, "id", ""), id) != 0) {
-    return refuse(error, "contents[%zu]: a function response does not match the function call at its place", index);
+    return sim_refuse(error, "contents[%zu]: a function response does not match the function call at its place", index);
   }
   if (mloom_json_kind(response) != MLOOM_JSON_OBJECT) {
-    return refuse(error, "contents[%zu]: function_response.response must be an object", index);
+    return sim_refuse(error, "contents[%zu]: function_response.response must be an object", index);
   }
   said = said == NULL ? mloom_json_member(response, "error") : said;
   mloom_buffer *text = sim_conversation_add(out, SIM_ROLE_TOOL);
@@ -262,8 +256,9 @@ static int32_t read_user(sim_conversation *out, const mloom_json *parts, const m
   int32_t code = MLOOM_OK;
   size_t results = 0;
   if (count_parts(parts, result_of) != count_parts(before, call_of)) {
-    return refuse(error, "Please ensure that the number of function response parts is equal to the number of function "
-                         "call parts of the function call turn.");
+    return sim_refuse(error,
+                      "Please ensure that the number of function response parts is equal to the number of function "
+                      "call parts of the function call turn.");
   }
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(parts); i++) {
     const mloom_json *part = mloom_json_at(parts, i);
@@ -272,10 +267,9 @@ static int32_t read_user(sim_conversation *out, const mloom_json *parts, const m
     if (result != NULL) {
       code = read_result(out, result, nth_part(before, call_of, results++), index, error);
     } else if (said.data == NULL) {
-      code = refuse(error, "contents[%zu]: a part must have one of its data fields", index);
+      code = sim_refuse(error, "contents[%zu]: a part must have one of its data fields", index);
     } else {
-      mloom_buffer *text = sim_conversation_add(out, SIM_ROLE_USER);
-      code = text == NULL ? MLOOM_E_MEMORY : mloom_buffer_append(text, said.data, said.size);
+      code = sim_conversation_say(out, SIM_ROLE_USER, said);
     }
   }
   return code;
@@ -303,14 +297,14 @@ static int32_t read_contents(sim_conversation *out, const mloom_json *contents, 
     const mloom_json *parts = mloom_json_member(content, "parts");
     const char *role = mloom_json_member_string(content, "role", "user");
     if (mloom_json_count(parts) == 0) {
-      return refuse(error, "Unable to submit request because it must include at least one parts field");
+      return sim_refuse(error, "Unable to submit request because it must include at least one parts field");
     }
     if (strcmp(role, "model") == 0) {
       code = read_model(out, parts, i, i > current, error);
     } else if (strcmp(role, "user") == 0) {
       code = read_user(out, parts, before, i, error);
     } else {
-      return refuse(error, "Please use a valid role: user, model.");
+      return sim_refuse(error, "Please use a valid role: user, model.");
     }
     before = strcmp(role, "model") == 0 ? parts : NULL;
   }
@@ -340,7 +334,7 @@ static int32_t gemini_read(sim_conversation *out, const sim_request *request, ml
   const mloom_json *contents = mloom_json_member(body, "contents");
   mloom_bytes model = model_of(request);
   if (mloom_json_count(contents) == 0 || model.size == 0) {
-    return refuse(error, "Unable to submit request because at least one contents field is required.");
+    return sim_refuse(error, "Unable to submit request because at least one contents field is required.");
   }
   out->streamed = is_stream(request);
   out->form = out->streamed && !is_sse(request) ? "array" : NULL;
@@ -359,112 +353,83 @@ static const char *gemini_content_type(const sim_conversation *conversation) {
 
 /* ---- Answer ---- */
 
-/* code remembers the first append that did not work. */
-typedef struct gemini_writer {
-  sim_events *events;
-  const sim_conversation *conversation;
-  const sim_answer *answer;
-  mloom_buffer *event; /* the event that is being written */
-  int32_t code;
-} gemini_writer;
-
-static void put(gemini_writer *w, const char *text) {
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_string(w->event, text) : w->code;
-}
-
-static void put_string(gemini_writer *w, const char *data, size_t size) {
-  w->code = w->code == MLOOM_OK ? mloom_json_write_string(w->event, data, size) : w->code;
-}
-
-__attribute__((format(printf, 2, 3))) static void put_format(gemini_writer *w, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_vformat(w->event, format, arguments) : w->code;
-  va_end(arguments);
-}
-
-static int is_array(const gemini_writer *w) {
+static int is_array(const sim_writer *w) {
   return w->conversation->form != NULL;
 }
 
-static void begin_event(gemini_writer *w) {
-  w->event = w->code == MLOOM_OK ? sim_events_add(w->events) : NULL;
-  w->code = w->event == NULL ? MLOOM_E_MEMORY : w->code;
+static void begin_event(sim_writer *w) {
+  sim_add_event(w);
   if (w->conversation->streamed) {
-    put(w, !is_array(w) ? "data: " : w->events->count == 1 ? "[" : ",\r\n");
+    sim_put(w, !is_array(w) ? "data: " : w->events->count == 1 ? "[" : ",\r\n");
   }
 }
 
-static void end_event(gemini_writer *w) {
+static void end_event(sim_writer *w) {
   if (w->conversation->streamed && !is_array(w)) {
-    put(w, "\r\n\r\n");
+    sim_put(w, "\r\n\r\n");
   }
 }
 
-static void put_text(gemini_writer *w, const char *data, size_t size, int is_thought) {
-  put(w, "{\"text\":");
-  put_string(w, data, size);
-  put(w, is_thought ? ",\"thought\":true}" : "}");
+static void put_text(sim_writer *w, const char *data, size_t size, int is_thought) {
+  sim_put(w, "{\"text\":");
+  sim_put_string(w, data, size);
+  sim_put(w, is_thought ? ",\"thought\":true}" : "}");
 }
 
-static void put_call(gemini_writer *w, size_t index) {
+static void put_call(sim_writer *w, size_t index) {
   const sim_tool_call *call = &w->answer->tool_calls[index];
-  put(w, "{\"functionCall\":{\"name\":");
-  put_string(w, mloom_buffer_string(&call->name), call->name.size);
+  sim_put(w, "{\"functionCall\":{\"name\":");
+  sim_put_buffer(w, &call->name);
   if (call->arguments.size > 0 && strcmp(mloom_buffer_string(&call->arguments), "{}") != 0) {
-    put_format(w, ",\"args\":%s", mloom_buffer_string(&call->arguments));
+    sim_put_format(w, ",\"args\":%s", mloom_buffer_string(&call->arguments));
   }
   /* As the vendor does, only the first of several has a signature. */
-  put(w, index == 0 ? "},\"thoughtSignature\":\"" SIGNATURE "\"}" : "}}");
+  sim_put(w, index == 0 ? "},\"thoughtSignature\":\"" SIGNATURE "\"}" : "}}");
 }
 
-static void begin_candidate(gemini_writer *w) {
+static void begin_candidate(sim_writer *w) {
   begin_event(w);
-  put(w, "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[");
+  sim_put(w, "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[");
 }
 
 /* Numbers are totals; thoughts are not among the candidates' tokens, as with the vendor. */
-static void put_usage(gemini_writer *w) {
+static void put_usage(sim_writer *w) {
   const sim_usage *usage = &w->answer->usage;
-  if ((w->answer->quirks & SIM_QUIRK_NO_USAGE) != 0) {
+  if (sim_has_quirk(w, SIM_QUIRK_NO_USAGE)) {
     return;
   }
-  put_format(w,
-             ",\"usageMetadata\":{\"promptTokenCount\":%lld,\"cachedContentTokenCount\":%lld,"
-             "\"candidatesTokenCount\":%lld,\"thoughtsTokenCount\":%lld,\"totalTokenCount\":%lld}",
-             (long long)usage->input, (long long)usage->cached, (long long)(usage->output - usage->reasoning),
-             (long long)usage->reasoning, (long long)(usage->input + usage->output));
+  sim_put_format(w,
+                 ",\"usageMetadata\":{\"promptTokenCount\":%lld,\"cachedContentTokenCount\":%lld,"
+                 "\"candidatesTokenCount\":%lld,\"thoughtsTokenCount\":%lld,\"totalTokenCount\":%lld}",
+                 (long long)usage->input, (long long)usage->cached, (long long)(usage->output - usage->reasoning),
+                 (long long)usage->reasoning, (long long)(usage->input + usage->output));
 }
 
-static void end_candidate(gemini_writer *w, int is_last) {
-  put(w, "]}");
-  if (is_last && (w->answer->quirks & SIM_QUIRK_NO_FINISH) == 0) {
-    put_format(w, ",\"finishReason\":\"%s\"", w->answer->stop == NULL ? "STOP" : w->answer->stop);
+static void end_candidate(sim_writer *w, int is_last) {
+  sim_put(w, "]}");
+  if (is_last && !sim_has_quirk(w, SIM_QUIRK_NO_FINISH)) {
+    sim_put_format(w, ",\"finishReason\":\"%s\"", w->answer->stop == NULL ? "STOP" : w->answer->stop);
   }
-  put(w, ",\"index\":0}]");
+  sim_put(w, ",\"index\":0}]");
   if (is_last) {
     put_usage(w);
   }
-  put(w, ",\"modelVersion\":");
-  put_string(w, mloom_buffer_string(&w->conversation->model), w->conversation->model.size);
-  put_format(w, ",\"responseId\":\"sim-%zu\"}", w->conversation->turn + 1);
+  sim_put(w, ",\"modelVersion\":");
+  sim_put_buffer(w, &w->conversation->model);
+  sim_put_format(w, ",\"responseId\":\"sim-%zu\"}", w->conversation->turn + 1);
   end_event(w);
 }
 
-static void stream_pieces(gemini_writer *w, const mloom_buffer *text, int is_thought) {
-  for (size_t at = 0; w->code == MLOOM_OK && at < text->size;) {
-    size_t size = text->size - at < w->answer->piece_bytes ? text->size - at : w->answer->piece_bytes;
-    while (at + size < text->size && ((unsigned char)text->data[at + size] & 0xC0) == 0x80) {
-      size++;
-    }
+static void stream_pieces(sim_writer *w, const mloom_buffer *text, int is_thought) {
+  mloom_bytes piece;
+  for (size_t at = 0; sim_next_piece(w, text, &at, &piece);) {
     begin_candidate(w);
-    put_text(w, text->data + at, size, is_thought);
+    put_text(w, piece.data, piece.size, is_thought);
     end_candidate(w, 0);
-    at += size;
   }
 }
 
-static void write_stream(gemini_writer *w) {
+static void write_stream(sim_writer *w) {
   stream_pieces(w, &w->answer->reasoning, 1);
   stream_pieces(w, &w->answer->text, 0);
   for (size_t i = 0; i < w->answer->tool_call_count; i++) {
@@ -474,16 +439,16 @@ static void write_stream(gemini_writer *w) {
   }
   begin_candidate(w);
   /* An answer without calls is signed in a last part of its own. */
-  put(w, w->answer->tool_call_count > 0 ? "{\"text\":\"\"}" : "{\"text\":\"\",\"thoughtSignature\":\"" SIGNATURE "\"}");
+  sim_put(w, w->answer->tool_call_count > 0 ? "{\"text\":\"\"}"
+                                            : "{\"text\":\"\",\"thoughtSignature\":\"" SIGNATURE "\"}");
   end_candidate(w, 1);
   if (is_array(w)) {
-    w->event = w->code == MLOOM_OK ? sim_events_add(w->events) : NULL;
-    w->code = w->event == NULL ? MLOOM_E_MEMORY : w->code;
-    put(w, "]");
+    sim_add_event(w);
+    sim_put(w, "]");
   }
 }
 
-static void write_whole(gemini_writer *w) {
+static void write_whole(sim_writer *w) {
   const sim_answer *answer = w->answer;
   const char *comma = "";
   begin_candidate(w);
@@ -492,12 +457,12 @@ static void write_whole(gemini_writer *w) {
     comma = ",";
   }
   if (answer->text.size > 0) {
-    put(w, comma);
+    sim_put(w, comma);
     put_text(w, answer->text.data, answer->text.size, 0);
     comma = ",";
   }
   for (size_t i = 0; i < answer->tool_call_count; i++) {
-    put(w, comma);
+    sim_put(w, comma);
     put_call(w, i);
     comma = ",";
   }
@@ -505,7 +470,7 @@ static void write_whole(gemini_writer *w) {
 }
 
 static int32_t gemini_write(sim_events *out, const sim_conversation *conversation, const sim_answer *answer) {
-  gemini_writer w = {out, conversation, answer, NULL, MLOOM_OK};
+  sim_writer w = {out, conversation, answer, NULL, MLOOM_OK, 0};
   if (conversation->streamed) {
     write_stream(&w);
   } else {

@@ -7,41 +7,28 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/error.h"
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "reading.h"
 #include "wire.h"
-
-static int path_ends_with(const sim_request *request, const char *end) {
-  size_t size = strcspn(request->path, "?");
-  return size >= strlen(end) && memcmp(request->path + size - strlen(end), end, strlen(end)) == 0;
-}
+#include "writer.h"
 
 static int is_on_vertex(const sim_request *request) {
   return strstr(request->path, "/publishers/anthropic/models/") != NULL &&
-         (path_ends_with(request, ":rawPredict") || path_ends_with(request, ":streamRawPredict"));
+         (sim_path_ends_with(request, ":rawPredict") || sim_path_ends_with(request, ":streamRawPredict"));
 }
 
 static int messages_serves(const sim_request *request) {
-  return strcmp(request->method, "POST") == 0 && (path_ends_with(request, "/v1/messages") || is_on_vertex(request));
+  return strcmp(request->method, "POST") == 0 && (sim_path_ends_with(request, "/v1/messages") || is_on_vertex(request));
 }
 
 static int messages_serves_models(const sim_request *request) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer version = MLOOM_BUFFER_INIT;
-  return strcmp(request->method, "GET") == 0 && path_ends_with(request, "/v1/models") &&
+  return strcmp(request->method, "GET") == 0 && sim_path_ends_with(request, "/v1/models") &&
          sim_request_header(request, "anthropic-version", &version);
 }
 
 /* ---- Request ---- */
-
-__attribute__((format(printf, 2, 3))) static int32_t refuse(mloom_error *error, const char *format, ...) {
-  va_list arguments;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer message = MLOOM_BUFFER_INIT;
-  va_start(arguments, format);
-  mloom_buffer_append_vformat(&message, format, arguments);
-  va_end(arguments);
-  return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_PROVIDER, NULL, "%s", mloom_buffer_string(&message));
-}
 
 static const char *type_of(const mloom_json *block) {
   return mloom_json_member_string(block, "type", "");
@@ -57,7 +44,7 @@ static int32_t read_text(mloom_buffer *out, const mloom_json *content, const cha
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(content); i++) {
     mloom_bytes text = mloom_json_text(mloom_json_member(mloom_json_at(content, i), "text"));
     if (strcmp(type_of(mloom_json_at(content, i)), "text") != 0 || mloom_text_trim(text).size == 0) {
-      return refuse(error, "%s: text content blocks must be non-empty", where);
+      return sim_refuse(error, "%s: text content blocks must be non-empty", where);
     }
     code = mloom_buffer_append(out, text.data, text.size);
   }
@@ -71,14 +58,15 @@ static int32_t read_assistant_block(mloom_buffer *out, const mloom_json *block, 
   const char *type = type_of(block);
   mloom_bytes text = mloom_json_text(mloom_json_member(block, "text"));
   if (strcmp(type, "text") == 0) {
-    return mloom_text_trim(text).size > 0 ? mloom_buffer_append(out, text.data, text.size)
-                                          : refuse(error, "messages.%zu: text content blocks must be non-empty", index);
+    return mloom_text_trim(text).size > 0
+               ? mloom_buffer_append(out, text.data, text.size)
+               : sim_refuse(error, "messages.%zu: text content blocks must be non-empty", index);
   }
   if (strcmp(type, "thinking") == 0) {
     return strcmp(mloom_json_member_string(block, "signature", ""), SIGNATURE) == 0 &&
                    mloom_json_text(mloom_json_member(block, "thinking")).data != NULL
                ? MLOOM_OK
-               : refuse(error, "messages.%zu: Invalid `signature` in `thinking` block", index);
+               : sim_refuse(error, "messages.%zu: Invalid `signature` in `thinking` block", index);
   }
   if (strcmp(type, "tool_use") == 0) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer input = MLOOM_BUFFER_INIT;
@@ -86,12 +74,13 @@ static int32_t read_assistant_block(mloom_buffer *out, const mloom_json *block, 
     const char *name = mloom_json_member_string(block, "name", "");
     if (name[0] == '\0' || mloom_json_kind(value) != MLOOM_JSON_OBJECT ||
         mloom_json_member_string(block, "id", "")[0] == '\0') {
-      return refuse(error, "messages.%zu: tool_use wants id, name and an input object", index);
+      return sim_refuse(error, "messages.%zu: tool_use wants id, name and an input object", index);
     }
     int32_t code = mloom_json_serialize(&input, value, 0);
     return code == MLOOM_OK ? mloom_buffer_append_format(out, "\n%s %s", name, mloom_buffer_string(&input)) : code;
   }
-  return strcmp(type, "redacted_thinking") == 0 ? MLOOM_OK : refuse(error, "messages.%zu: unknown block type", index);
+  return strcmp(type, "redacted_thinking") == 0 ? MLOOM_OK
+                                                : sim_refuse(error, "messages.%zu: unknown block type", index);
 }
 
 static int32_t read_assistant(sim_conversation *out, const mloom_json *content, size_t index, mloom_error *error) {
@@ -101,14 +90,14 @@ static int32_t read_assistant(sim_conversation *out, const mloom_json *content, 
     return read_text(text, content, "assistant", error);
   }
   if (mloom_json_count(content) == 0) {
-    return refuse(error, "messages.%zu: content must be non-empty", index);
+    return sim_refuse(error, "messages.%zu: content must be non-empty", index);
   }
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(content); i++) {
     code = read_assistant_block(text, mloom_json_at(content, i), index, error);
   }
   const char *last = type_of(mloom_json_at(content, mloom_json_count(content) - 1));
   if (code == MLOOM_OK && strstr(last, "thinking") != NULL) {
-    return refuse(error, "messages.%zu: the final block in an assistant message cannot be `thinking`", index);
+    return sim_refuse(error, "messages.%zu: the final block in an assistant message cannot be `thinking`", index);
   }
   return code;
 }
@@ -137,35 +126,35 @@ static int32_t read_user(sim_conversation *out, const mloom_json *content, const
   int32_t code = MLOOM_OK;
   size_t results = count_type(content, "tool_result");
   if (count_type(before, "tool_use") != results) {
-    return refuse(error, "messages.%zu: `tool_use` ids were found without `tool_result` blocks immediately after",
-                  index);
+    return sim_refuse(error, "messages.%zu: `tool_use` ids were found without `tool_result` blocks immediately after",
+                      index);
   }
   if (mloom_json_kind(content) == MLOOM_JSON_STRING) {
     mloom_buffer *text = sim_conversation_add(out, SIM_ROLE_USER);
     return text == NULL ? MLOOM_E_MEMORY : read_text(text, content, "user", error);
   }
   if (mloom_json_count(content) == 0) {
-    return refuse(error, "messages.%zu: user messages must have non-empty content", index);
+    return sim_refuse(error, "messages.%zu: user messages must have non-empty content", index);
   }
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(content); i++) {
     const mloom_json *block = mloom_json_at(content, i);
     int is_result = strcmp(type_of(block), "tool_result") == 0;
     mloom_bytes said = mloom_json_text(mloom_json_member(block, "text"));
     if (is_result != (i < results)) {
-      return refuse(error, "messages.%zu: tool_result blocks must come first", index);
+      return sim_refuse(error, "messages.%zu: tool_result blocks must come first", index);
     }
     if (is_result && !makes_call(before, mloom_json_member_string(block, "tool_use_id", ""))) {
-      return refuse(error, "messages.%zu: unexpected `tool_use_id` found in `tool_result` blocks", index);
+      return sim_refuse(error, "messages.%zu: unexpected `tool_use_id` found in `tool_result` blocks", index);
     }
     if (!is_result && (strcmp(type_of(block), "text") != 0 || mloom_text_trim(said).size == 0)) {
-      return refuse(error, "messages.%zu: text content blocks must be non-empty", index);
+      return sim_refuse(error, "messages.%zu: text content blocks must be non-empty", index);
     }
     mloom_buffer *text = sim_conversation_add(out, is_result ? SIM_ROLE_TOOL : SIM_ROLE_USER);
     code = text == NULL ? MLOOM_E_MEMORY
            : is_result  ? read_text(text, mloom_json_member(block, "content"), "tool_result", error)
                         : mloom_buffer_append(text, said.data, said.size);
     if (code == MLOOM_OK && is_result && text->size == 0 && mloom_json_member_boolean(block, "is_error", 0)) {
-      return refuse(error, "messages.%zu: content cannot be empty if `is_error` is true", index);
+      return sim_refuse(error, "messages.%zu: content cannot be empty if `is_error` is true", index);
     }
   }
   return code;
@@ -188,7 +177,7 @@ static int32_t read_messages(sim_conversation *out, const mloom_json *messages, 
       code = text == NULL ? MLOOM_E_MEMORY : read_text(text, content, "system", error);
       continue;
     } else {
-      return refuse(error, "messages.%zu.role: unexpected role", i);
+      return sim_refuse(error, "messages.%zu.role: unexpected role", i);
     }
     before = content;
   }
@@ -202,7 +191,7 @@ static int32_t read_tools(sim_conversation *out, const mloom_json *tools, mloom_
     const mloom_json *tool = mloom_json_at(tools, i);
     mloom_bytes name = mloom_json_text(mloom_json_member(tool, "name"));
     if (name.size == 0 || strcmp(type_of(mloom_json_member(tool, "input_schema")), "object") != 0) {
-      return refuse(error, "tools.%zu: name and an input_schema of type object are required", i);
+      return sim_refuse(error, "tools.%zu: name and an input_schema of type object are required", i);
     }
     code = mloom_json_add(out->tools, mloom_json_new_string(name.data, name.size));
   }
@@ -211,13 +200,9 @@ static int32_t read_tools(sim_conversation *out, const mloom_json *tools, mloom_
 
 /* At most four places of a request may be marked for the cache. */
 static int32_t check_marks(const sim_request *request, mloom_error *error) {
-  static const char mark[] = "\"cache_control\":";
-  size_t count = 0;
-  for (size_t i = 0; i + sizeof(mark) - 1 <= request->body.size; i++) {
-    count += memcmp(request->body.data + i, mark, sizeof(mark) - 1) == 0;
-  }
+  size_t count = sim_count_in_body(request, "\"cache_control\":");
   return count <= 4 ? MLOOM_OK
-                    : refuse(error, "A maximum of 4 blocks with cache_control may be provided. Found %zu.", count);
+                    : sim_refuse(error, "A maximum of 4 blocks with cache_control may be provided. Found %zu.", count);
 }
 
 static int is_version(const char *version, const char *older) {
@@ -229,7 +214,7 @@ static int32_t check_version(const sim_request *request, mloom_error *error) {
   return sim_request_header(request, "anthropic-version", &version) &&
                  is_version(mloom_buffer_string(&version), "2023-06-01")
              ? MLOOM_OK
-             : refuse(error, "anthropic-version: header is required");
+             : sim_refuse(error, "anthropic-version: header is required");
 }
 
 /* The model in the address, and what stands in the body and its headers otherwise. */
@@ -238,14 +223,14 @@ static int32_t check_on_vertex(const sim_request *request, const mloom_json *bod
   const char *begin = strstr(request->path, "/models/") + strlen("/models/");
   *model = (mloom_bytes){begin, strcspn(begin, ":")};
   if (mloom_json_member(body, "model") != NULL) {
-    return refuse(error, "model: Extra inputs are not permitted");
+    return sim_refuse(error, "model: Extra inputs are not permitted");
   }
   if (!is_version(mloom_json_member_string(body, "anthropic_version", ""), "vertex-2023-10-16")) {
-    return refuse(error, "anthropic_version: Field required");
+    return sim_refuse(error, "anthropic_version: Field required");
   }
-  return mloom_json_member_boolean(body, "stream", 0) == path_ends_with(request, ":streamRawPredict")
+  return mloom_json_member_boolean(body, "stream", 0) == sim_path_ends_with(request, ":streamRawPredict")
              ? MLOOM_OK
-             : refuse(error, "stream: does not fit the method of the address");
+             : sim_refuse(error, "stream: does not fit the method of the address");
 }
 
 static int32_t messages_read(sim_conversation *out, const sim_request *request, mloom_error *error) {
@@ -262,7 +247,7 @@ static int32_t messages_read(sim_conversation *out, const sim_request *request, 
     return code;
   }
   if (model.size == 0 || mloom_json_count(messages) == 0 || mloom_json_member_integer(body, "max_tokens", 0) <= 0) {
-    return refuse(error, "model, max_tokens and messages: Field required");
+    return sim_refuse(error, "model, max_tokens and messages: Field required");
   }
   code = mloom_buffer_append(&out->model, model.data, model.size);
   if (code == MLOOM_OK && system != NULL) {
@@ -283,134 +268,100 @@ static const char *messages_content_type(const sim_conversation *conversation) {
 
 /* ---- Answer ---- */
 
-/* failed remembers the first append that did not work. */
-typedef struct messages_writer {
-  sim_events *events;
-  const sim_conversation *conversation;
-  const sim_answer *answer;
-  mloom_buffer *event; /* the event that is being written */
-  int32_t code;
-  size_t blocks;
-} messages_writer;
-
-static void put(messages_writer *w, const char *text) {
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_string(w->event, text) : w->code;
+static void begin_event(sim_writer *w, const char *type) {
+  sim_add_event(w);
+  sim_put_format(w, "event: %s\ndata: {\"type\":\"%s\"", type, type);
 }
 
-static void put_string(messages_writer *w, const char *data, size_t size) {
-  w->code = w->code == MLOOM_OK ? mloom_json_write_string(w->event, data, size) : w->code;
+static void end_event(sim_writer *w) {
+  sim_put(w, "}\n\n");
 }
 
-static void put_buffer(messages_writer *w, const mloom_buffer *text) {
-  put_string(w, mloom_buffer_string(text), text->size);
-}
-
-__attribute__((format(printf, 2, 3))) static void put_format(messages_writer *w, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_vformat(w->event, format, arguments) : w->code;
-  va_end(arguments);
-}
-
-static void begin_event(messages_writer *w, const char *type) {
-  w->event = w->code == MLOOM_OK ? sim_events_add(w->events) : NULL;
-  w->code = w->event == NULL ? MLOOM_E_MEMORY : w->code;
-  put_format(w, "event: %s\ndata: {\"type\":\"%s\"", type, type);
-}
-
-static void end_event(messages_writer *w) {
-  put(w, "}\n\n");
-}
-
-static void put_head(messages_writer *w) {
-  put_format(
+static void put_head(sim_writer *w) {
+  sim_put_format(
       w, "{\"id\":\"msg_sim_%zu\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", w->conversation->turn + 1);
-  put_buffer(w, &w->conversation->model);
+  sim_put_buffer(w, &w->conversation->model);
 }
 
 /* Input is told with the cached part outside, as the vendor does. */
-static void put_usage(messages_writer *w, int64_t output) {
+static void put_usage(sim_writer *w, int64_t output) {
   const sim_usage *usage = &w->answer->usage;
-  put_format(w,
-             ",\"usage\":{\"input_tokens\":%lld,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":%lld,"
-             "\"output_tokens\":%lld}",
-             (long long)(usage->input - usage->cached), (long long)usage->cached, (long long)output);
+  sim_put_format(w,
+                 ",\"usage\":{\"input_tokens\":%lld,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":%lld,"
+                 "\"output_tokens\":%lld}",
+                 (long long)(usage->input - usage->cached), (long long)usage->cached, (long long)output);
 }
 
 static const char *stop_reason(const sim_answer *answer) {
   return answer->stop != NULL ? answer->stop : answer->tool_call_count > 0 ? "tool_use" : "end_turn";
 }
 
-static void begin_block(messages_writer *w) {
+static void begin_block(sim_writer *w) {
   begin_event(w, "content_block_start");
-  put_format(w, ",\"index\":%zu,\"content_block\":", w->blocks);
+  sim_put_format(w, ",\"index\":%zu,\"content_block\":", w->count);
 }
 
-static void end_block(messages_writer *w) {
+static void end_block(sim_writer *w) {
   begin_event(w, "content_block_stop");
-  put_format(w, ",\"index\":%zu", w->blocks++);
+  sim_put_format(w, ",\"index\":%zu", w->count++);
   end_event(w);
 }
 
-static void begin_delta(messages_writer *w, const char *type, const char *member) {
+static void begin_delta(sim_writer *w, const char *type, const char *member) {
   begin_event(w, "content_block_delta");
-  put_format(w, ",\"index\":%zu,\"delta\":{\"type\":\"%s\",\"%s\":", w->blocks, type, member);
+  sim_put_format(w, ",\"index\":%zu,\"delta\":{\"type\":\"%s\",\"%s\":", w->count, type, member);
 }
 
-static void stream_pieces(messages_writer *w, const mloom_buffer *text, const char *type, const char *member) {
-  for (size_t at = 0; w->code == MLOOM_OK && at < text->size;) {
-    size_t size = text->size - at < w->answer->piece_bytes ? text->size - at : w->answer->piece_bytes;
-    while (at + size < text->size && ((unsigned char)text->data[at + size] & 0xC0) == 0x80) {
-      size++;
-    }
+static void stream_pieces(sim_writer *w, const mloom_buffer *text, const char *type, const char *member) {
+  mloom_bytes piece;
+  for (size_t at = 0; sim_next_piece(w, text, &at, &piece);) {
     begin_delta(w, type, member);
-    put_string(w, text->data + at, size);
-    put(w, "}");
+    sim_put_string(w, piece.data, piece.size);
+    sim_put(w, "}");
     end_event(w);
-    at += size;
   }
 }
 
-static void stream_call(messages_writer *w, const sim_tool_call *call) {
+static void stream_call(sim_writer *w, const sim_tool_call *call) {
   begin_block(w);
-  put(w, "{\"type\":\"tool_use\",\"id\":");
-  put_buffer(w, &call->id);
-  put(w, ",\"name\":");
-  put_buffer(w, &call->name);
-  put(w, ",\"input\":{}}");
+  sim_put(w, "{\"type\":\"tool_use\",\"id\":");
+  sim_put_buffer(w, &call->id);
+  sim_put(w, ",\"name\":");
+  sim_put_buffer(w, &call->name);
+  sim_put(w, ",\"input\":{}}");
   end_event(w);
   /* As the vendor does, the first piece is empty. */
   begin_delta(w, "input_json_delta", "partial_json");
-  put(w, "\"\"}");
+  sim_put(w, "\"\"}");
   end_event(w);
   stream_pieces(w, &call->arguments, "input_json_delta", "partial_json");
   end_block(w);
 }
 
-static void write_stream(messages_writer *w) {
+static void write_stream(sim_writer *w) {
   const sim_answer *answer = w->answer;
   begin_event(w, "message_start");
-  put(w, ",\"message\":");
+  sim_put(w, ",\"message\":");
   put_head(w);
-  put(w, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null");
+  sim_put(w, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null");
   put_usage(w, 1);
-  put(w, "}");
+  sim_put(w, "}");
   end_event(w);
   begin_event(w, "ping");
   end_event(w);
   if (answer->reasoning.size > 0) {
     begin_block(w);
-    put(w, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}");
+    sim_put(w, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}");
     end_event(w);
     stream_pieces(w, &answer->reasoning, "thinking_delta", "thinking");
     begin_delta(w, "signature_delta", "signature");
-    put(w, "\"" SIGNATURE "\"}");
+    sim_put(w, "\"" SIGNATURE "\"}");
     end_event(w);
     end_block(w);
   }
   if (answer->text.size > 0) {
     begin_block(w);
-    put(w, "{\"type\":\"text\",\"text\":\"\"}");
+    sim_put(w, "{\"type\":\"text\",\"text\":\"\"}");
     end_event(w);
     stream_pieces(w, &answer->text, "text_delta", "text");
     end_block(w);
@@ -419,7 +370,7 @@ static void write_stream(messages_writer *w) {
     stream_call(w, &answer->tool_calls[i]);
   }
   begin_event(w, "message_delta");
-  put_format(w, ",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null}", stop_reason(answer));
+  sim_put_format(w, ",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null}", stop_reason(answer));
   put_usage(w, answer->usage.output);
   end_event(w);
   if ((answer->quirks & SIM_QUIRK_NO_DONE) == 0) {
@@ -428,41 +379,40 @@ static void write_stream(messages_writer *w) {
   }
 }
 
-static void write_whole(messages_writer *w) {
+static void write_whole(sim_writer *w) {
   const sim_answer *answer = w->answer;
   const char *comma = "";
-  w->event = sim_events_add(w->events);
-  w->code = w->event == NULL ? MLOOM_E_MEMORY : MLOOM_OK;
+  sim_add_event(w);
   put_head(w);
-  put(w, ",\"content\":[");
+  sim_put(w, ",\"content\":[");
   if (answer->reasoning.size > 0) {
-    put(w, "{\"type\":\"thinking\",\"thinking\":");
-    put_buffer(w, &answer->reasoning);
-    put(w, ",\"signature\":\"" SIGNATURE "\"}");
+    sim_put(w, "{\"type\":\"thinking\",\"thinking\":");
+    sim_put_buffer(w, &answer->reasoning);
+    sim_put(w, ",\"signature\":\"" SIGNATURE "\"}");
     comma = ",";
   }
   if (answer->text.size > 0) {
-    put_format(w, "%s{\"type\":\"text\",\"text\":", comma);
-    put_buffer(w, &answer->text);
-    put(w, "}");
+    sim_put_format(w, "%s{\"type\":\"text\",\"text\":", comma);
+    sim_put_buffer(w, &answer->text);
+    sim_put(w, "}");
     comma = ",";
   }
   for (size_t i = 0; i < answer->tool_call_count; i++) {
     const sim_tool_call *call = &answer->tool_calls[i];
-    put_format(w, "%s{\"type\":\"tool_use\",\"id\":", comma);
-    put_buffer(w, &call->id);
-    put(w, ",\"name\":");
-    put_buffer(w, &call->name);
-    put_format(w, ",\"input\":%s}", call->arguments.size > 0 ? mloom_buffer_string(&call->arguments) : "{}");
+    sim_put_format(w, "%s{\"type\":\"tool_use\",\"id\":", comma);
+    sim_put_buffer(w, &call->id);
+    sim_put(w, ",\"name\":");
+    sim_put_buffer(w, &call->name);
+    sim_put_format(w, ",\"input\":%s}", call->arguments.size > 0 ? mloom_buffer_string(&call->arguments) : "{}");
     comma = ",";
   }
-  put_format(w, "],\"stop_reason\":\"%s\",\"stop_sequence\":null", stop_reason(answer));
+  sim_put_format(w, "],\"stop_reason\":\"%s\",\"stop_sequence\":null", stop_reason(answer));
   put_usage(w, answer->usage.output);
-  put(w, "}");
+  sim_put(w, "}");
 }
 
 static int32_t messages_write(sim_events *out, const sim_conversation *conversation, const sim_answer *answer) {
-  messages_writer w = {out, conversation, answer, NULL, MLOOM_OK, 0};
+  sim_writer w = {out, conversation, answer, NULL, MLOOM_OK, 0};
   if (conversation->streamed) {
     write_stream(&w);
   } else {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "reading.h"
 #include "wire.h"
 
 static int minimal_serves(const sim_request *request) {
@@ -37,8 +38,7 @@ static int32_t read_record(sim_conversation *out, mloom_bytes header, mloom_byte
   for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
     size_t size = strlen(roles[i].word);
     if (header.size > size && memcmp(header.data, roles[i].word, size) == 0) {
-      mloom_buffer *text = sim_conversation_add(out, roles[i].role);
-      return text == NULL ? MLOOM_E_MEMORY : mloom_buffer_append(text, body.data, body.size);
+      return sim_conversation_say(out, roles[i].role, body);
     }
   }
   return MLOOM_E_INVALID;

@@ -4,16 +4,14 @@
  */
 #include <string.h>
 
-#include "base/error.h"
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "reading.h"
 #include "wire.h"
+#include "writer.h"
 
 static int responses_serves(const sim_request *request) {
-  static const char end[] = "/responses";
-  size_t size = strcspn(request->path, "?");
-  return strcmp(request->method, "POST") == 0 && size >= sizeof(end) - 1 &&
-         memcmp(request->path + size - (sizeof(end) - 1), end, sizeof(end) - 1) == 0;
+  return strcmp(request->method, "POST") == 0 && sim_path_ends_with(request, "/responses");
 }
 
 static int responses_serves_models(const sim_request *request) {
@@ -22,15 +20,6 @@ static int responses_serves_models(const sim_request *request) {
 }
 
 /* ---- Request ---- */
-
-__attribute__((format(printf, 2, 3))) static int32_t refuse(mloom_error *error, const char *format, ...) {
-  va_list arguments;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer message = MLOOM_BUFFER_INIT;
-  va_start(arguments, format);
-  mloom_buffer_append_vformat(&message, format, arguments);
-  va_end(arguments);
-  return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_PROVIDER, NULL, "%s", mloom_buffer_string(&message));
-}
 
 static int32_t read_content(mloom_buffer *out, const mloom_json *content) {
   mloom_bytes text = mloom_json_text(content);
@@ -67,24 +56,24 @@ static int32_t check_item(const mloom_json *input, size_t index, int stored, mlo
   if (strcmp(type, "function_call") == 0) {
     if (call_id[0] == '\0' || mloom_json_text(mloom_json_member(item, "name")).size == 0 ||
         mloom_json_text(mloom_json_member(item, "arguments")).data == NULL) {
-      return refuse(error, "input[%zu] wants call_id, name and arguments as text", index);
+      return sim_refuse(error, "input[%zu] wants call_id, name and arguments as text", index);
     }
     return has_item(input, "function_call_output", call_id, index + 1, count)
                ? MLOOM_OK
-               : refuse(error, "No tool output found for function call %s.", call_id);
+               : sim_refuse(error, "No tool output found for function call %s.", call_id);
   }
   if (strcmp(type, "function_call_output") == 0) {
     return has_item(input, "function_call", call_id, 0, index)
                ? MLOOM_OK
-               : refuse(error, "No tool call found for function call output with call_id %s.", call_id);
+               : sim_refuse(error, "No tool call found for function call output with call_id %s.", call_id);
   }
   if (strcmp(type, "reasoning") == 0 && !stored) {
     const char *id = mloom_json_member_string(item, "id", "");
     if (mloom_json_text(mloom_json_member(item, "encrypted_content")).size == 0) {
-      return refuse(error, "Item with id '%s' not found. Items are not persisted when store is false.", id);
+      return sim_refuse(error, "Item with id '%s' not found. Items are not persisted when store is false.", id);
     }
     if (index + 1 == count || strcmp(type_of(mloom_json_at(input, index + 1)), "function_call_output") == 0) {
-      return refuse(error, "Item '%s' of type 'reasoning' was provided without its required following item.", id);
+      return sim_refuse(error, "Item '%s' of type 'reasoning' was provided without its required following item.", id);
     }
   }
   return MLOOM_OK;
@@ -108,7 +97,7 @@ static int32_t read_items(sim_conversation *out, const mloom_json *input, int st
     const mloom_json *item = mloom_json_at(input, i);
     uint32_t role = role_of(item);
     if (role == 0 || role == SIM_ROLE_ANY) {
-      return refuse(error, "input[%zu] has an unknown role", i);
+      return sim_refuse(error, "input[%zu] has an unknown role", i);
     }
     code = check_item(input, i, stored, error);
     if (code == MLOOM_OK && (role != SIM_ROLE_ASSISTANT || role != role_before)) {
@@ -137,7 +126,7 @@ static int32_t read_tools(sim_conversation *out, const mloom_json *tools, mloom_
       continue; /* tools of the service's own, and free-form ones: no script calls them */
     }
     if (name.size == 0 || mloom_json_kind(mloom_json_member(tool, "parameters")) != MLOOM_JSON_OBJECT) {
-      return refuse(error, "tools[%zu] wants a name and parameters", i);
+      return sim_refuse(error, "tools[%zu] wants a name and parameters", i);
     }
     code = mloom_json_add(out->tools, mloom_json_new_string(name.data, name.size));
   }
@@ -155,16 +144,14 @@ static int32_t responses_read(sim_conversation *out, const sim_request *request,
   mloom_bytes instructions = mloom_json_text(mloom_json_member(body, "instructions"));
   mloom_bytes text = mloom_json_text(input);
   if (model.size == 0 || (text.size == 0 && mloom_json_count(input) == 0)) {
-    return refuse(error, "model and input are required");
+    return sim_refuse(error, "model and input are required");
   }
   code = mloom_buffer_append(&out->model, model.data, model.size);
   if (code == MLOOM_OK && instructions.size > 0) {
-    mloom_buffer *system = sim_conversation_add(out, SIM_ROLE_SYSTEM);
-    code = system == NULL ? MLOOM_E_MEMORY : mloom_buffer_append(system, instructions.data, instructions.size);
+    code = sim_conversation_say(out, SIM_ROLE_SYSTEM, instructions);
   }
   if (code == MLOOM_OK && text.size > 0) {
-    mloom_buffer *user = sim_conversation_add(out, SIM_ROLE_USER);
-    code = user == NULL ? MLOOM_E_MEMORY : mloom_buffer_append(user, text.data, text.size);
+    code = sim_conversation_say(out, SIM_ROLE_USER, text);
   } else if (code == MLOOM_OK) {
     code = read_items(out, input, mloom_json_member_boolean(body, "store", 1), error);
   }
@@ -180,39 +167,13 @@ static const char *responses_content_type(const sim_conversation *conversation) 
 
 /* ---- Answer ---- */
 
-/* failed appends are remembered in code, so that one check at the end suffices. */
-typedef struct responses_writer {
-  sim_events *events;
-  const sim_conversation *conversation;
-  const sim_answer *answer;
-  mloom_buffer *event; /* the event that is being written */
-  size_t sequence;
-  int32_t code;
-} responses_writer;
-
-__attribute__((format(printf, 2, 3))) static void put(responses_writer *w, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  w->code = w->code == MLOOM_OK ? mloom_buffer_append_vformat(w->event, format, arguments) : w->code;
-  va_end(arguments);
+static void begin_event(sim_writer *w, const char *type) {
+  sim_add_event(w);
+  sim_put_format(w, "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%zu", type, type, w->count++);
 }
 
-static void put_string(responses_writer *w, const char *data, size_t size) {
-  w->code = w->code == MLOOM_OK ? mloom_json_write_string(w->event, data, size) : w->code;
-}
-
-static void put_buffer(responses_writer *w, const mloom_buffer *text) {
-  put_string(w, mloom_buffer_string(text), text->size);
-}
-
-static void begin_event(responses_writer *w, const char *type) {
-  w->event = w->code == MLOOM_OK ? sim_events_add(w->events) : NULL;
-  w->code = w->event == NULL ? MLOOM_E_MEMORY : w->code;
-  put(w, "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%zu", type, type, w->sequence++);
-}
-
-static void end_event(responses_writer *w) {
-  put(w, "}\n\n");
+static void end_event(sim_writer *w) {
+  sim_put(w, "}\n\n");
 }
 
 /* Items in the order of the output: reasoning, message, calls. */
@@ -221,128 +182,128 @@ static void end_event(responses_writer *w) {
 #define ITEM_CALL 2u
 
 /* An item; empty as it is when it begins. */
-static void put_item(responses_writer *w, uint32_t kind, size_t call, int empty) {
+static void put_item(sim_writer *w, uint32_t kind, size_t call, int empty) {
   size_t turn = w->conversation->turn + 1;
   const char *status = empty ? "in_progress" : "completed";
   if (kind == ITEM_REASONING) {
-    put(w, "{\"type\":\"reasoning\",\"id\":\"rs_sim_%zu\",\"summary\":[", turn);
+    sim_put_format(w, "{\"type\":\"reasoning\",\"id\":\"rs_sim_%zu\",\"summary\":[", turn);
     if (!empty) {
-      put(w, "{\"type\":\"summary_text\",\"text\":");
-      put_buffer(w, &w->answer->reasoning);
-      put(w, "}");
+      sim_put(w, "{\"type\":\"summary_text\",\"text\":");
+      sim_put_buffer(w, &w->answer->reasoning);
+      sim_put(w, "}");
     }
-    put(w, empty ? "]}" : "],\"encrypted_content\":\"sim-encrypted-%zu\"}", turn);
+    sim_put_format(w, empty ? "]}" : "],\"encrypted_content\":\"sim-encrypted-%zu\"}", turn);
   } else if (kind == ITEM_MESSAGE) {
-    put(w, "{\"type\":\"message\",\"id\":\"msg_sim_%zu\",\"status\":\"%s\",\"role\":\"assistant\",\"phase\":\"%s\",",
+    sim_put_format(
+        w, "{\"type\":\"message\",\"id\":\"msg_sim_%zu\",\"status\":\"%s\",\"role\":\"assistant\",\"phase\":\"%s\",",
         turn, status, w->answer->tool_call_count > 0 ? "commentary" : "final_answer");
-    put(w, "\"content\":[");
+    sim_put(w, "\"content\":[");
     if (!empty) {
-      put(w, "{\"type\":\"output_text\",\"annotations\":[],\"text\":");
-      put_buffer(w, &w->answer->text);
-      put(w, "}");
+      sim_put(w, "{\"type\":\"output_text\",\"annotations\":[],\"text\":");
+      sim_put_buffer(w, &w->answer->text);
+      sim_put(w, "}");
     }
-    put(w, "]}");
+    sim_put(w, "]}");
   } else {
     const sim_tool_call *one = &w->answer->tool_calls[call];
-    put(w, "{\"type\":\"function_call\",\"id\":\"fc_sim_%zu_%zu\",\"status\":\"%s\",\"call_id\":", turn, call, status);
-    put_buffer(w, &one->id);
-    put(w, ",\"name\":");
-    put_buffer(w, &one->name);
-    put(w, ",\"arguments\":");
-    put_string(w, empty ? "" : mloom_buffer_string(&one->arguments), empty ? 0 : one->arguments.size);
-    put(w, "}");
+    sim_put_format(w, "{\"type\":\"function_call\",\"id\":\"fc_sim_%zu_%zu\",\"status\":\"%s\",\"call_id\":", turn,
+                   call, status);
+    sim_put_buffer(w, &one->id);
+    sim_put(w, ",\"name\":");
+    sim_put_buffer(w, &one->name);
+    sim_put(w, ",\"arguments\":");
+    sim_put_string(w, empty ? "" : mloom_buffer_string(&one->arguments), empty ? 0 : one->arguments.size);
+    sim_put(w, "}");
   }
 }
 
-static int is_incomplete(const responses_writer *w) {
+static int is_incomplete(const sim_writer *w) {
   return w->answer->stop != NULL &&
          (strcmp(w->answer->stop, "max_output_tokens") == 0 || strcmp(w->answer->stop, "content_filter") == 0);
 }
 
-static void put_response(responses_writer *w, const char *status, int whole) {
+static void put_response(sim_writer *w, const char *status, int whole) {
   const sim_usage *usage = &w->answer->usage;
-  put(w, "{\"id\":\"resp_sim_%zu\",\"object\":\"response\",\"created_at\":1750000000,\"status\":\"%s\",\"error\":null,",
+  sim_put_format(
+      w, "{\"id\":\"resp_sim_%zu\",\"object\":\"response\",\"created_at\":1750000000,\"status\":\"%s\",\"error\":null,",
       w->conversation->turn + 1, status);
-  put(w, "\"model\":");
-  put_buffer(w, &w->conversation->model);
+  sim_put(w, "\"model\":");
+  sim_put_buffer(w, &w->conversation->model);
   if (strcmp(status, "incomplete") == 0) {
-    put(w, ",\"incomplete_details\":{\"reason\":\"%s\"}", w->answer->stop);
+    sim_put_format(w, ",\"incomplete_details\":{\"reason\":\"%s\"}", w->answer->stop);
   }
-  put(w, ",\"output\":[");
+  sim_put(w, ",\"output\":[");
   const char *comma = "";
   if (whole && w->answer->reasoning.size > 0) {
     put_item(w, ITEM_REASONING, 0, 0);
     comma = ",";
   }
   if (whole && w->answer->text.size > 0) {
-    put(w, "%s", comma);
+    sim_put(w, comma);
     put_item(w, ITEM_MESSAGE, 0, 0);
     comma = ",";
   }
   for (size_t i = 0; whole && i < w->answer->tool_call_count; i++) {
-    put(w, "%s", comma);
+    sim_put(w, comma);
     put_item(w, ITEM_CALL, i, 0);
     comma = ",";
   }
-  put(w, "]");
-  if (whole && (w->answer->quirks & SIM_QUIRK_NO_USAGE) == 0) {
-    put(w,
+  sim_put(w, "]");
+  if (whole && !sim_has_quirk(w, SIM_QUIRK_NO_USAGE)) {
+    sim_put_format(
+        w,
         ",\"usage\":{\"input_tokens\":%lld,\"input_tokens_details\":{\"cached_tokens\":%lld},\"output_tokens\":%lld,"
         "\"output_tokens_details\":{\"reasoning_tokens\":%lld},\"total_tokens\":%lld}",
         (long long)usage->input, (long long)usage->cached, (long long)usage->output, (long long)usage->reasoning,
         (long long)(usage->input + usage->output));
   }
-  put(w, "}");
+  sim_put(w, "}");
 }
 
 /* The pieces of a text, cut between characters. */
-static void stream_deltas(responses_writer *w, const char *type, const char *item_id, size_t index,
+static void stream_deltas(sim_writer *w, const char *type, const char *item_id, size_t index,
                           const mloom_buffer *text) {
-  for (size_t at = 0; w->code == MLOOM_OK && at < text->size;) {
-    size_t size = text->size - at < w->answer->piece_bytes ? text->size - at : w->answer->piece_bytes;
-    while (at + size < text->size && ((unsigned char)text->data[at + size] & 0xC0) == 0x80) {
-      size++;
-    }
+  mloom_bytes piece;
+  for (size_t at = 0; sim_next_piece(w, text, &at, &piece);) {
     begin_event(w, type);
-    put(w, ",\"item_id\":\"%s\",\"output_index\":%zu,\"content_index\":0,\"summary_index\":0,\"delta\":", item_id,
-        index);
-    put_string(w, text->data + at, size);
+    sim_put_format(w, ",\"item_id\":\"%s\",\"output_index\":%zu,\"content_index\":0,\"summary_index\":0,\"delta\":",
+                   item_id, index);
+    sim_put_string(w, piece.data, piece.size);
     end_event(w);
-    at += size;
   }
 }
 
-static void stream_item(responses_writer *w, size_t index, uint32_t kind, size_t call) {
+static void stream_item(sim_writer *w, size_t index, uint32_t kind, size_t call) {
   static const char *const deltas[] = {"response.reasoning_summary_text.delta", "response.output_text.delta",
                                        "response.function_call_arguments.delta"};
   const mloom_buffer *texts[] = {&w->answer->reasoning, &w->answer->text,
                                  kind == ITEM_CALL ? &w->answer->tool_calls[call].arguments : NULL};
   begin_event(w, "response.output_item.added");
-  put(w, ",\"output_index\":%zu,\"item\":", index);
+  sim_put_format(w, ",\"output_index\":%zu,\"item\":", index);
   put_item(w, kind, call, 1);
   end_event(w);
   if (kind == ITEM_REASONING) {
     begin_event(w, "response.reasoning_summary_part.added");
-    put(w, ",\"item_id\":\"item\",\"output_index\":%zu,\"summary_index\":0", index);
-    put(w, ",\"part\":{\"type\":\"summary_text\",\"text\":\"\"}");
+    sim_put_format(w, ",\"item_id\":\"item\",\"output_index\":%zu,\"summary_index\":0", index);
+    sim_put(w, ",\"part\":{\"type\":\"summary_text\",\"text\":\"\"}");
     end_event(w);
   } else if (kind == ITEM_MESSAGE) {
     begin_event(w, "response.content_part.added");
-    put(w, ",\"item_id\":\"item\",\"output_index\":%zu,\"content_index\":0", index);
-    put(w, ",\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}");
+    sim_put_format(w, ",\"item_id\":\"item\",\"output_index\":%zu,\"content_index\":0", index);
+    sim_put(w, ",\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}");
     end_event(w);
   }
   stream_deltas(w, deltas[kind], "item", index, texts[kind]);
   begin_event(w, "response.output_item.done");
-  put(w, ",\"output_index\":%zu,\"item\":", index);
+  sim_put_format(w, ",\"output_index\":%zu,\"item\":", index);
   put_item(w, kind, call, 0);
   end_event(w);
 }
 
-static void write_stream(responses_writer *w) {
+static void write_stream(sim_writer *w) {
   size_t index = 0;
   begin_event(w, "response.created");
-  put(w, ",\"response\":");
+  sim_put(w, ",\"response\":");
   put_response(w, "in_progress", 0);
   end_event(w);
   if (w->answer->reasoning.size > 0) {
@@ -354,22 +315,21 @@ static void write_stream(responses_writer *w) {
   for (size_t i = 0; i < w->answer->tool_call_count; i++) {
     stream_item(w, index++, ITEM_CALL, i);
   }
-  if ((w->answer->quirks & SIM_QUIRK_NO_FINISH) == 0) {
+  if (!sim_has_quirk(w, SIM_QUIRK_NO_FINISH)) {
     begin_event(w, is_incomplete(w) ? "response.incomplete" : "response.completed");
-    put(w, ",\"response\":");
+    sim_put(w, ",\"response\":");
     put_response(w, is_incomplete(w) ? "incomplete" : "completed", 1);
     end_event(w);
   }
 }
 
 static int32_t responses_write(sim_events *out, const sim_conversation *conversation, const sim_answer *answer) {
-  responses_writer w = {out, conversation, answer, NULL, 0, MLOOM_OK};
+  sim_writer w = {out, conversation, answer, NULL, MLOOM_OK, 0};
   if (conversation->streamed) {
     write_stream(&w);
     return w.code;
   }
-  w.event = sim_events_add(out);
-  w.code = w.event == NULL ? MLOOM_E_MEMORY : MLOOM_OK;
+  sim_add_event(&w);
   put_response(&w, is_incomplete(&w) ? "incomplete" : "completed", 1);
   return w.code;
 }

@@ -1,11 +1,11 @@
 if HAVE_CUNIT
 check_PROGRAMS += tests/unit/wire/test_chat_decode tests/unit/wire/test_chat_encode
 TESTS += tests/unit/wire/test_chat_decode tests/unit/wire/test_chat_encode
-tests_unit_wire_test_chat_decode_SOURCES = tests/unit/wire/test_chat_decode.c
+tests_unit_wire_test_chat_decode_SOURCES = tests/unit/wire/test_chat_decode.c tests/unit/wire/answer_record.h
 tests_unit_wire_test_chat_decode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_chat_decode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_chat_decode_LDADD = plugins/libwire.la $(unit_libs)
-tests_unit_wire_test_chat_encode_SOURCES = tests/unit/wire/test_chat_encode.c
+tests_unit_wire_test_chat_encode_SOURCES = tests/unit/wire/test_chat_encode.c tests/unit/wire/request_messages.h
 tests_unit_wire_test_chat_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_chat_encode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_chat_encode_LDADD = plugins/libwire.la $(unit_libs)
@@ -28,7 +28,7 @@ tests_unit_wire_test_event_stream_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_event_stream_LDADD = plugins/libwire.la $(unit_libs)
 check_PROGRAMS += tests/unit/wire/test_responses
 TESTS += tests/unit/wire/test_responses
-tests_unit_wire_test_responses_SOURCES = tests/unit/wire/test_responses.c
+tests_unit_wire_test_responses_SOURCES = tests/unit/wire/test_responses.c tests/unit/wire/answer_record.h
 tests_unit_wire_test_responses_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_responses_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_responses_LDADD = plugins/libwire.la $(unit_libs)
@@ -37,11 +37,11 @@ endif
 if HAVE_CUNIT
 check_PROGRAMS += tests/unit/wire/test_messages_decode tests/unit/wire/test_messages_encode
 TESTS += tests/unit/wire/test_messages_decode tests/unit/wire/test_messages_encode
-tests_unit_wire_test_messages_decode_SOURCES = tests/unit/wire/test_messages_decode.c
+tests_unit_wire_test_messages_decode_SOURCES = tests/unit/wire/test_messages_decode.c tests/unit/wire/answer_record.h
 tests_unit_wire_test_messages_decode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_messages_decode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_messages_decode_LDADD = plugins/libwire.la $(unit_libs)
-tests_unit_wire_test_messages_encode_SOURCES = tests/unit/wire/test_messages_encode.c
+tests_unit_wire_test_messages_encode_SOURCES = tests/unit/wire/test_messages_encode.c tests/unit/wire/request_messages.h
 tests_unit_wire_test_messages_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_messages_encode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_messages_encode_LDADD = plugins/libwire.la $(unit_libs)
@@ -74,12 +74,12 @@ endif
 if HAVE_CUNIT
 check_PROGRAMS += tests/unit/wire/test_converse_decode tests/unit/wire/test_converse_encode
 TESTS += tests/unit/wire/test_converse_decode tests/unit/wire/test_converse_encode
-tests_unit_wire_test_converse_decode_SOURCES = tests/unit/wire/test_converse_decode.c \
+tests_unit_wire_test_converse_decode_SOURCES = tests/unit/wire/test_converse_decode.c tests/unit/wire/answer_record.h \
   tests/unit/wire/event_stream_frames.h
 tests_unit_wire_test_converse_decode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins -I$(srcdir)/tests/unit/wire
 tests_unit_wire_test_converse_decode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_converse_decode_LDADD = plugins/libwire.la $(unit_libs)
-tests_unit_wire_test_converse_encode_SOURCES = tests/unit/wire/test_converse_encode.c
+tests_unit_wire_test_converse_encode_SOURCES = tests/unit/wire/test_converse_encode.c tests/unit/wire/request_messages.h
 tests_unit_wire_test_converse_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_converse_encode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_converse_encode_LDADD = plugins/libwire.la $(unit_libs)
@@ -119,11 +119,11 @@ if HAVE_CUNIT
 check_PROGRAMS += tests/unit/wire/test_gemini_decode tests/unit/wire/test_gemini_encode \
   tests/unit/wire/test_vertex_address
 TESTS += tests/unit/wire/test_gemini_decode tests/unit/wire/test_gemini_encode tests/unit/wire/test_vertex_address
-tests_unit_wire_test_gemini_decode_SOURCES = tests/unit/wire/test_gemini_decode.c
+tests_unit_wire_test_gemini_decode_SOURCES = tests/unit/wire/test_gemini_decode.c tests/unit/wire/answer_record.h
 tests_unit_wire_test_gemini_decode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_gemini_decode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_gemini_decode_LDADD = plugins/libwire.la $(unit_libs)
-tests_unit_wire_test_gemini_encode_SOURCES = tests/unit/wire/test_gemini_encode.c
+tests_unit_wire_test_gemini_encode_SOURCES = tests/unit/wire/test_gemini_encode.c tests/unit/wire/request_messages.h
 tests_unit_wire_test_gemini_encode_CPPFLAGS = $(unit_cppflags) -I$(srcdir)/plugins
 tests_unit_wire_test_gemini_encode_CFLAGS = $(unit_cflags)
 tests_unit_wire_test_gemini_encode_LDADD = plugins/libwire.la $(unit_libs)

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "answer_record.h"
 #include "base/error.h"
 #include "wire/chat.h"
 
@@ -14,49 +15,6 @@ static const mloom_service_names service = {.model = "model-1",
                                             .base_url = "http://service/v1",
                                             .models_url = "http://service/v1/models",
                                             .environment_prefix = "JCA_OPENAI_COMPATIBLE_"};
-
-/* What an answer came to, as text; calls as "id:name:arguments;". */
-typedef struct record {
-  mloom_buffer text;
-  mloom_buffer reasoning;
-  mloom_buffer calls;
-  mloom_buffer notices;
-  int usage_events;
-  mloom_event usage;
-} record;
-
-static void on_event(const mloom_event *event, void *userdata) {
-  record *seen = userdata;
-  switch (event->kind) {
-  case MLOOM_EVENT_TEXT:
-    mloom_buffer_append(&seen->text, event->text.data, event->text.size);
-    break;
-  case MLOOM_EVENT_REASONING:
-    mloom_buffer_append(&seen->reasoning, event->text.data, event->text.size);
-    break;
-  case MLOOM_EVENT_TOOL_CALL:
-    mloom_buffer_append_format(&seen->calls, "%.*s:%.*s:%.*s;", (int)event->id.size, event->id.data,
-                               (int)event->name.size, event->name.data, (int)event->text.size, event->text.data);
-    break;
-  case MLOOM_EVENT_NOTICE:
-    mloom_buffer_append_format(&seen->notices, "%.*s %.*s;", (int)event->name.size, event->name.data,
-                               (int)event->text.size, event->text.data);
-    break;
-  case MLOOM_EVENT_USAGE:
-    seen->usage_events++;
-    seen->usage = *event;
-    break;
-  default:
-    break;
-  }
-}
-
-static void record_free(record *seen) {
-  mloom_buffer_free(&seen->text);
-  mloom_buffer_free(&seen->reasoning);
-  mloom_buffer_free(&seen->calls);
-  mloom_buffer_free(&seen->notices);
-}
 
 typedef struct outcome {
   int32_t code;
@@ -68,7 +26,7 @@ typedef struct outcome {
 static outcome decode_with(record *seen, const char *body, size_t size, size_t step, int32_t status, int32_t ended,
                            int forget) {
   mloom_chat_decoder decoder;
-  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = record_event};
   mloom_exchange_end end = {.size = sizeof(end), .outcome = ended, .http_status = status};
   outcome out = {.result = {.size = sizeof(out.result)}, .error = MLOOM_ERROR_INIT};
   memset(seen, 0, sizeof(*seen));
@@ -405,7 +363,7 @@ static void test_usage_and_reasoning(void) {
   outcome out = decode(&seen, body, sizeof(body) - 1, 1, 200, MLOOM_OK);
   CU_ASSERT_EQUAL(out.code, MLOOM_OK);
   UNIT_ASSERT_STRING(mloom_buffer_string(&seen.reasoning), "aabc");
-  CU_ASSERT_EQUAL(seen.usage_events, 1);
+  CU_ASSERT_EQUAL(seen.usages, 1);
   CU_ASSERT_EQUAL(seen.usage.input_tokens, 10);
   CU_ASSERT_EQUAL(seen.usage.output_tokens, 4);
   CU_ASSERT_EQUAL(seen.usage.cached_input_tokens, 6);
@@ -418,7 +376,7 @@ static void test_usage_and_reasoning(void) {
   record_free(&seen);
   out = decode(&seen, each, sizeof(each) - 1, 1, 200, MLOOM_OK);
   CU_ASSERT_EQUAL(out.code, MLOOM_OK);
-  CU_ASSERT_EQUAL(seen.usage_events, 2);
+  CU_ASSERT_EQUAL(seen.usages, 2);
   record_free(&seen);
 }
 
@@ -596,7 +554,7 @@ static void test_reset(void) {
   static const char second[] = TEXT("two") FINISH("stop");
   mloom_chat_decoder decoder;
   record seen = {0};
-  mloom_event_sink sink = {.size = sizeof(sink), .userdata = &seen, .event = on_event};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = &seen, .event = record_event};
   mloom_exchange_end end = {.size = sizeof(end), .http_status = 200};
   mloom_turn_result result = {.size = sizeof(result)};
   mloom_error error = MLOOM_ERROR_INIT;

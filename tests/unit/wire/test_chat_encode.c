@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "request_messages.h"
 #include "wire/chat.h"
 
 static const mloom_tool tool = {.size = sizeof(tool),
@@ -51,12 +52,7 @@ static mloom_json *parse(const mloom_buffer *body) {
 }
 
 static int32_t append_result(mloom_chat_request *request, const char *id, const char *text, uint32_t flags) {
-  mloom_message message = {.size = sizeof(message),
-                           .flags = flags,
-                           .role = MLOOM_ROLE_TOOL_RESULT,
-                           .text = {text, strlen(text)},
-                           .tool_call_id = id,
-                           .tool_name = "read_file"};
+  mloom_message message = result_message(id, "read_file", text, flags);
   return mloom_chat_request_append(request, &message);
 }
 

@@ -7,53 +7,13 @@
 
 #include <stdlib.h>
 
+#include "answer_record.h"
 #include "base/error.h"
 #include "event_stream_frames.h"
 #include "wire/converse.h"
 
 static const mloom_service_names service = {
     .model = "model-1", .base_url = "http://service", .models_url = "", .environment_prefix = "JCA_BEDROCK_"};
-
-/* What an answer came to, as text; calls as "id:name:input;". */
-typedef struct record {
-  mloom_buffer text;
-  mloom_buffer reasoning;
-  mloom_buffer calls;
-  mloom_buffer notices;
-  mloom_event usage;
-} record;
-
-static void on_event(const mloom_event *event, void *userdata) {
-  record *seen = userdata;
-  switch (event->kind) {
-  case MLOOM_EVENT_TEXT:
-    mloom_buffer_append(&seen->text, event->text.data, event->text.size);
-    break;
-  case MLOOM_EVENT_REASONING:
-    mloom_buffer_append(&seen->reasoning, event->text.data, event->text.size);
-    break;
-  case MLOOM_EVENT_TOOL_CALL:
-    mloom_buffer_append_format(&seen->calls, "%.*s:%.*s:%.*s;", (int)event->id.size, event->id.data,
-                               (int)event->name.size, event->name.data, (int)event->text.size, event->text.data);
-    break;
-  case MLOOM_EVENT_NOTICE:
-    mloom_buffer_append_format(&seen->notices, "%.*s %.*s;", (int)event->name.size, event->name.data,
-                               (int)event->text.size, event->text.data);
-    break;
-  case MLOOM_EVENT_USAGE:
-    seen->usage = *event;
-    break;
-  default:
-    break;
-  }
-}
-
-static void record_free(record *seen) {
-  mloom_buffer_free(&seen->text);
-  mloom_buffer_free(&seen->reasoning);
-  mloom_buffer_free(&seen->calls);
-  mloom_buffer_free(&seen->notices);
-}
 
 typedef struct outcome {
   int32_t code;
@@ -86,7 +46,7 @@ static int32_t feed(mloom_converse_decoder *decoder, const char *data, size_t si
 /* header is "NAME VALUE" or NULL. */
 static outcome decode(record *seen, const char *body, size_t step, int32_t status, const char *header) {
   mloom_converse_decoder decoder;
-  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = record_event};
   mloom_exchange_end end = {.size = sizeof(end), .http_status = status};
   outcome out = {.result = {.size = sizeof(out.result)}, .error = MLOOM_ERROR_INIT};
   mloom_buffer bytes = MLOOM_BUFFER_INIT;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "answer_record.h"
 #include "base/error.h"
 #include "wire/gemini.h"
 
@@ -21,36 +22,6 @@ static const mloom_service_names service = {.model = "model-1",
                                             .has_key = 1,
                                             .google = &place};
 
-/* What an answer came to, as text; calls as "id:name:arguments;". */
-typedef struct record {
-  mloom_buffer text;
-  mloom_buffer reasoning;
-  mloom_buffer calls;
-  mloom_event usage;
-  size_t usages;
-} record;
-
-static void on_event(const mloom_event *event, void *userdata) {
-  record *seen = userdata;
-  if (event->kind == MLOOM_EVENT_TEXT) {
-    mloom_buffer_append(&seen->text, event->text.data, event->text.size);
-  } else if (event->kind == MLOOM_EVENT_REASONING) {
-    mloom_buffer_append(&seen->reasoning, event->text.data, event->text.size);
-  } else if (event->kind == MLOOM_EVENT_TOOL_CALL) {
-    mloom_buffer_append_format(&seen->calls, "%.*s:%.*s:%.*s;", (int)event->id.size, event->id.data,
-                               (int)event->name.size, event->name.data, (int)event->text.size, event->text.data);
-  } else if (event->kind == MLOOM_EVENT_USAGE) {
-    seen->usage = *event;
-    seen->usages++;
-  }
-}
-
-static void record_free(record *seen) {
-  mloom_buffer_free(&seen->text);
-  mloom_buffer_free(&seen->reasoning);
-  mloom_buffer_free(&seen->calls);
-}
-
 typedef struct outcome {
   int32_t code;
   int32_t last_feed;
@@ -61,7 +32,7 @@ typedef struct outcome {
 /* A step of 0: byte by byte, and without the template of the chunk before. */
 static outcome decode(record *seen, const char *body, size_t step, int32_t status) {
   mloom_gemini_decoder decoder;
-  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = record_event};
   mloom_exchange_end end = {.size = sizeof(end), .http_status = status};
   outcome out = {.code = MLOOM_OK, .result = {.size = sizeof(out.result)}, .error = MLOOM_ERROR_INIT};
   size_t size = strlen(body);

@@ -6,23 +6,19 @@
 
 #include <stdlib.h>
 
+#include "request_messages.h"
 #include "wire/gemini.h"
 #include "wire/gemini_internal.h"
 
 static const mloom_session_args no_tools = {.size = sizeof(no_tools)};
 static const mloom_gemini_options plain = {.thinking_budget = MLOOM_GEMINI_NO_BUDGET};
 
-/* The body, and the size of what comes before its closing brackets. */
+/* The body; its last segment begins at *open. */
 static char *body_of(mloom_gemini_request *request, size_t *open) {
   const mloom_bytes *segments = NULL;
   size_t count = 0;
-  mloom_buffer body = MLOOM_BUFFER_INIT;
   CU_ASSERT_EQUAL_FATAL(mloom_gemini_request_segments(request, &segments, &count), MLOOM_OK);
-  for (size_t i = 0; i < count; i++) {
-    mloom_buffer_append(&body, segments[i].data, segments[i].size);
-  }
-  *open = body.size - segments[count - 1].size;
-  return mloom_buffer_take(&body);
+  return joined_body(segments, count, open);
 }
 
 static void expect(mloom_gemini_request *request, const char *wanted) {
@@ -40,17 +36,12 @@ static void begin(mloom_gemini_request *request) {
 }
 
 static void user(mloom_gemini_request *request, const char *text) {
-  mloom_message message = {.size = sizeof(message), .role = MLOOM_ROLE_USER, .text = {text, strlen(text)}};
+  mloom_message message = user_message(text);
   CU_ASSERT_EQUAL(mloom_gemini_request_append(request, &message), MLOOM_OK);
 }
 
 static void result(mloom_gemini_request *request, const char *id, const char *text, uint32_t flags) {
-  mloom_message message = {.size = sizeof(message),
-                           .flags = flags,
-                           .role = MLOOM_ROLE_TOOL_RESULT,
-                           .text = {text, strlen(text)},
-                           .tool_call_id = id,
-                           .tool_name = "n"};
+  mloom_message message = result_message(id, "n", text, flags);
   CU_ASSERT_EQUAL(mloom_gemini_request_append(request, &message), MLOOM_OK);
 }
 

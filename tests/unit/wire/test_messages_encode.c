@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/json.h"
+#include "request_messages.h"
 #include "wire/messages.h"
 
 #define MARK ",\"cache_control\":{\"type\":\"ephemeral\"}"
@@ -11,24 +11,12 @@
 
 static const mloom_session_args no_tools = {.size = sizeof(no_tools), .model = "m"};
 
-static mloom_bytes bytes(const char *text) {
-  return (mloom_bytes){text, strlen(text)};
-}
-
 /* The body; its last segment begins at *open. */
 static char *body_of(mloom_messages_request *request, size_t *open) {
   const mloom_bytes *segments = NULL;
   size_t count = 0;
-  mloom_buffer body = MLOOM_BUFFER_INIT;
-  mloom_json *json = NULL;
-  CU_ASSERT_EQUAL(mloom_messages_request_segments(request, &segments, &count), MLOOM_OK);
-  for (size_t i = 0; i < count; i++) {
-    *open = body.size;
-    mloom_buffer_append(&body, segments[i].data, segments[i].size);
-  }
-  CU_ASSERT_EQUAL(mloom_json_parse(&json, body.data, body.size, "the body", NULL), MLOOM_OK);
-  mloom_json_unref(json);
-  return mloom_buffer_take(&body);
+  CU_ASSERT_EQUAL_FATAL(mloom_messages_request_segments(request, &segments, &count), MLOOM_OK);
+  return joined_body(segments, count, open);
 }
 
 static void expect(mloom_messages_request *request, const char *expected) {
@@ -39,13 +27,12 @@ static void expect(mloom_messages_request *request, const char *expected) {
 }
 
 static void user(mloom_messages_request *request, const char *text) {
-  mloom_message message = {.size = sizeof(message), .role = MLOOM_ROLE_USER, .text = bytes(text)};
+  mloom_message message = user_message(text);
   CU_ASSERT_EQUAL(mloom_messages_request_append(request, &message), MLOOM_OK);
 }
 
 static void result(mloom_messages_request *request, const char *id, const char *text, uint32_t flags) {
-  mloom_message message = {
-      .size = sizeof(message), .flags = flags, .role = MLOOM_ROLE_TOOL_RESULT, .text = bytes(text), .tool_call_id = id};
+  mloom_message message = result_message(id, "n", text, flags);
   CU_ASSERT_EQUAL(mloom_messages_request_append(request, &message), MLOOM_OK);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "answer_record.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "wire/responses.h"
@@ -16,40 +17,20 @@ static const mloom_service_names service = {.model = "model-1",
                                             .environment_prefix = "JCA_OPENAI_",
                                             .operation = "/responses"};
 
-/* What an answer came to, as text; calls as "id:name:arguments;". */
-typedef struct record {
-  mloom_buffer text;
-  mloom_buffer reasoning;
-  mloom_buffer calls;
+typedef struct reply {
+  record said;
   mloom_buffer echo; /* the items that are sent back */
-  mloom_event usage;
   int32_t code;
   mloom_turn_result result;
   mloom_error error;
-} record;
+} reply;
 
-static void on_event(const mloom_event *event, void *userdata) {
-  record *seen = userdata;
-  if (event->kind == MLOOM_EVENT_TEXT) {
-    mloom_buffer_append(&seen->text, event->text.data, event->text.size);
-  } else if (event->kind == MLOOM_EVENT_REASONING) {
-    mloom_buffer_append(&seen->reasoning, event->text.data, event->text.size);
-  } else if (event->kind == MLOOM_EVENT_TOOL_CALL) {
-    mloom_buffer_append_format(&seen->calls, "%.*s:%.*s:%.*s;", (int)event->id.size, event->id.data,
-                               (int)event->name.size, event->name.data, (int)event->text.size, event->text.data);
-  } else if (event->kind == MLOOM_EVENT_USAGE) {
-    seen->usage = *event;
-  }
-}
-
-static void record_free(record *seen) {
-  mloom_buffer_free(&seen->text);
-  mloom_buffer_free(&seen->reasoning);
-  mloom_buffer_free(&seen->calls);
+static void reply_free(reply *seen) {
+  record_free(&seen->said);
   mloom_buffer_free(&seen->echo);
 }
 
-static void echo(record *seen, const mloom_responses_answer *answer) {
+static void echo(reply *seen, const mloom_responses_answer *answer) {
   mloom_responses_request request;
   mloom_responses_options options = {.stream = 1, .parallel_tool_calls = -1};
   mloom_session_args args = {.size = sizeof(args), .model = "m"};
@@ -60,11 +41,11 @@ static void echo(record *seen, const mloom_responses_answer *answer) {
 }
 
 /* A step of 0: byte by byte, and without the template of the event before. */
-static void decode(record *seen, const char *body, size_t step, int32_t status) {
+static void decode(reply *seen, const char *body, size_t step, int32_t status) {
   size_t size = strlen(body);
   int forget = step == 0;
   mloom_responses_decoder decoder;
-  mloom_event_sink sink = {.size = sizeof(sink), .userdata = seen, .event = on_event};
+  mloom_event_sink sink = {.size = sizeof(sink), .userdata = &seen->said, .event = record_event};
   mloom_exchange_end end = {.size = sizeof(end), .http_status = status};
   step = forget ? 1 : step;
   memset(seen, 0, sizeof(*seen));
@@ -202,7 +183,7 @@ static void test_answers(void) {
     static const size_t steps[] = {0, 1, 7, 1000000};
     for (size_t s = 0; s < 4; s++) {
       const answer_case *expected = &answers[i];
-      record seen;
+      reply seen;
       decode(&seen, expected->body, steps[s], 200);
       if (seen.code != expected->code || seen.result.stop != expected->stop) {
         fprintf(stderr, "%s: code %d, stop %u: %s\n", expected->name, (int)seen.code, (unsigned)seen.result.stop,
@@ -210,11 +191,11 @@ static void test_answers(void) {
       }
       CU_ASSERT_EQUAL(seen.code, expected->code);
       CU_ASSERT_EQUAL(seen.result.stop, expected->stop);
-      UNIT_ASSERT_STRING(mloom_buffer_string(&seen.text), expected->text);
-      UNIT_ASSERT_STRING(mloom_buffer_string(&seen.reasoning), expected->reasoning);
-      UNIT_ASSERT_STRING(mloom_buffer_string(&seen.calls), expected->calls);
+      UNIT_ASSERT_STRING(mloom_buffer_string(&seen.said.text), expected->text);
+      UNIT_ASSERT_STRING(mloom_buffer_string(&seen.said.reasoning), expected->reasoning);
+      UNIT_ASSERT_STRING(mloom_buffer_string(&seen.said.calls), expected->calls);
       UNIT_ASSERT_STRING(mloom_buffer_string(&seen.echo), expected->echo);
-      record_free(&seen);
+      reply_free(&seen);
     }
   }
 }
@@ -270,7 +251,7 @@ static void test_failures(void) {
     static const size_t steps[] = {1, 1000000};
     for (size_t s = 0; s < 2; s++) {
       const failure_case *expected = &failures[i];
-      record seen;
+      reply seen;
       decode(&seen, expected->body, steps[s], expected->status);
       if (seen.code != expected->code || seen.error.retryable != expected->retryable ||
           seen.error.retry_after_ms != expected->wait_ms) {
@@ -280,13 +261,13 @@ static void test_failures(void) {
       CU_ASSERT_EQUAL(seen.code, expected->code);
       CU_ASSERT_EQUAL(seen.error.retryable, expected->retryable);
       CU_ASSERT_EQUAL(seen.error.retry_after_ms, expected->wait_ms);
-      record_free(&seen);
+      reply_free(&seen);
     }
   }
 }
 
 static void test_usage(void) {
-  record seen;
+  reply seen;
   decode(&seen,
          CREATED ITEM(0, MESSAGE("x"))
              EVENT("response.completed",
@@ -294,12 +275,12 @@ static void test_usage(void) {
                    "\"cached_tokens\":80,\"cache_write_tokens\":5},\"output_tokens\":30,\"output_tokens_details\":{"
                    "\"reasoning_tokens\":20},\"total_tokens\":130}}"),
          1, 200);
-  CU_ASSERT_EQUAL(seen.usage.input_tokens, 100);
-  CU_ASSERT_EQUAL(seen.usage.cached_input_tokens, 80);
-  CU_ASSERT_EQUAL(seen.usage.cache_write_tokens, 5);
-  CU_ASSERT_EQUAL(seen.usage.output_tokens, 30);
-  CU_ASSERT_EQUAL(seen.usage.reasoning_tokens, 20);
-  record_free(&seen);
+  CU_ASSERT_EQUAL(seen.said.usage.input_tokens, 100);
+  CU_ASSERT_EQUAL(seen.said.usage.cached_input_tokens, 80);
+  CU_ASSERT_EQUAL(seen.said.usage.cache_write_tokens, 5);
+  CU_ASSERT_EQUAL(seen.said.usage.output_tokens, 30);
+  CU_ASSERT_EQUAL(seen.said.usage.reasoning_tokens, 20);
+  reply_free(&seen);
 }
 
 /* ---- Requests ---- */

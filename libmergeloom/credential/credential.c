@@ -6,12 +6,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "net/http.h"
+#include "credential/headers.h"
 
 /* A credential is renewed in the background of one call when less than this is left ... */
 #define ADVISORY_MS ((int64_t)5 * 60 * 1000)
@@ -458,61 +457,6 @@ static int32_t obtain(mloom_credentials *self, mloom_call *call, cached_credenti
   }
 }
 
-static int32_t add_header(const mloom_header *header, void *userdata) {
-  mloom_authorized_headers *out = userdata;
-  mloom_header **grown = realloc(out->headers, (out->count + 1) * sizeof(*grown));
-  if (grown == NULL) {
-    return MLOOM_E_MEMORY;
-  }
-  out->headers = grown;
-  mloom_header *copy = calloc(1, sizeof(*copy));
-  char *name = strdup(header->name == NULL ? "" : header->name);
-  char *value = strdup(header->value == NULL ? "" : header->value);
-  if (copy == NULL || name == NULL || value == NULL) {
-    free(copy);
-    free(name);
-    free(value);
-    return MLOOM_E_MEMORY;
-  }
-  copy->size = (uint32_t)sizeof(*copy);
-  copy->name = name;
-  copy->value = value;
-  copy->secret = header->secret == NULL ? NULL : mloom_secret_ref(header->secret);
-  out->headers[out->count++] = copy;
-  return MLOOM_OK;
-}
-
-/* scheme://authority and nothing behind: scopes look like addresses too, but have a path. */
-static int is_origin(const char *text) {
-  size_t scheme = strncasecmp(text, "http://", 7) == 0 ? 7 : strncasecmp(text, "https://", 8) == 0 ? 8 : 0;
-  if (scheme == 0) {
-    return 0;
-  }
-  const char *end = text + scheme + strcspn(text + scheme, "/?#");
-  return strcmp(end, "") == 0 || strcmp(end, "/") == 0;
-}
-
-/* A key for one host never goes to another. */
-static int32_t check_origin(const mloom_authorization *authorization, const mloom_http_request *request,
-                            mloom_error *error) {
-  const char *audience = authorization->audience;
-  if (audience == NULL || !is_origin(audience)) {
-    return MLOOM_OK;
-  }
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer bound = MLOOM_BUFFER_INIT;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer target = MLOOM_BUFFER_INIT;
-  int32_t code = mloom_http_origin(&bound, audience, error);
-  if (code == MLOOM_OK) {
-    code = mloom_http_origin(&target, request->url, error);
-  }
-  if (code == MLOOM_OK && strcmp(mloom_buffer_string(&bound), mloom_buffer_string(&target)) != 0) {
-    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_CREDENTIAL, "report it to the author of the provider",
-                           "the credential for %s is not sent to %s", mloom_buffer_string(&bound),
-                           mloom_buffer_string(&target));
-  }
-  return code;
-}
-
 /* Makes the headers from a reference of our own, for the cache may change meanwhile. */
 static int32_t make_headers(mloom_credentials *self, source_instance *source, const mloom_authorization *authorization,
                             const mloom_http_request *request, const mloom_credential *credential,
@@ -522,10 +466,10 @@ static int32_t make_headers(mloom_credentials *self, source_instance *source, co
                            .name = authorization->header,
                            .value = authorization->prefix,
                            .secret = credential->secret};
-    return add_header(&header, out) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
+    return mloom_authorized_headers_add(&header, out) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
   }
   mloom_credential_args args = make_args(self, authorization->audience);
-  mloom_header_sink sink = {.size = (uint32_t)sizeof(sink), .userdata = out, .header = add_header};
+  mloom_header_sink sink = {.size = (uint32_t)sizeof(sink), .userdata = out, .header = mloom_authorized_headers_add};
   mloom_error reason = MLOOM_ERROR_INIT;
   enter(source);
   int32_t code = source->entry->descriptor.authorize(source->instance, &args, credential, request, &sink, &reason);
@@ -543,7 +487,7 @@ int32_t mloom_credentials_authorize(mloom_credentials *self, mloom_call *call, c
                                     mloom_error *error) {
   memset(out, 0, sizeof(*out));
   source_instance *source = NULL;
-  int32_t code = check_origin(authorization, request, error);
+  int32_t code = mloom_authorization_check_origin(authorization, request, error);
   if (code == MLOOM_OK) {
     code = choose_source(self, authorization, &source, error);
   }
@@ -580,18 +524,6 @@ int32_t mloom_credentials_authorize(mloom_credentials *self, mloom_call *call, c
     mloom_redactor_apply_error(self->redactor, error);
   }
   return code;
-}
-
-void mloom_authorized_headers_free(mloom_authorized_headers *headers) {
-  for (size_t i = 0; i < headers->count; i++) {
-    mloom_header *header = headers->headers[i];
-    free((void *)(uintptr_t)header->name);
-    free((void *)(uintptr_t)header->value);
-    mloom_secret_unref(header->secret);
-    free(header);
-  }
-  free(headers->headers);
-  memset(headers, 0, sizeof(*headers));
 }
 
 /* Has what the credential was made of changed since it was fetched? */

@@ -1,3 +1,5 @@
 libmergeloom_libcore_la_SOURCES += \
   libmergeloom/credential/credential.c \
-  libmergeloom/credential/credential.h
+  libmergeloom/credential/credential.h \
+  libmergeloom/credential/headers.c \
+  libmergeloom/credential/headers.h

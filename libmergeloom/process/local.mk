@@ -6,7 +6,9 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/process/sandbox.c \
   libmergeloom/process/sandbox.h \
   libmergeloom/process/sandbox_proof.h \
-  libmergeloom/process/supervise_protocol.h
+  libmergeloom/process/supervise_protocol.h \
+  libmergeloom/process/supervisor_arguments.c \
+  libmergeloom/process/supervisor_arguments.h
 
 # Linked against libc only: it is started for every command.
 pkglibexec_PROGRAMS += mergeloom-supervise

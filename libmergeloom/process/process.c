@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -25,9 +24,9 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "process/supervise_protocol.h"
+#include "process/supervisor_arguments.h"
 
 #define READ_SIZE 65536
-#define MAXIMUM_GRACE_MS 1500
 /* After the grace, for the supervisor to end the tree; then it is killed, which kills the tree too. */
 #define MAXIMUM_END_MS 30000
 #define MAXIMUM_STATUS_BYTES 65536
@@ -177,75 +176,7 @@ static int32_t open_ends(process_run *run, far_ends *ends, mloom_error *error) {
   return MLOOM_OK;
 }
 
-/* The arguments of the supervisor. Strings are borrowed from the plan, or live in numbers. */
-typedef struct supervisor_arguments {
-  const char **values;
-  size_t count;
-  char numbers[5][24];
-} supervisor_arguments;
-
-static size_t count_strings(const char *const *strings) {
-  size_t count = 0;
-  while (strings != NULL && strings[count] != NULL) {
-    count++;
-  }
-  return count;
-}
-
-static void add_pair(supervisor_arguments *arguments, const char *name, const char *value) {
-  arguments->values[arguments->count++] = name;
-  arguments->values[arguments->count++] = value;
-}
-
-static void add_number(supervisor_arguments *arguments, size_t index, const char *name, uint64_t value) {
-  snprintf(arguments->numbers[index], sizeof(arguments->numbers[index]), "%" PRIu64, value);
-  add_pair(arguments, name, arguments->numbers[index]);
-}
-
-static void add_sandbox(supervisor_arguments *arguments, const mloom_sandbox *sandbox) {
-  if (sandbox == NULL) {
-    add_pair(arguments, "--sandbox", "none");
-    return;
-  }
-  add_pair(arguments, "--sandbox", sandbox->mode == MLOOM_SANDBOX_BEST_EFFORT ? "best-effort" : "require");
-  add_pair(arguments, "--network", sandbox->allow_network ? "allow" : "deny");
-  for (size_t i = 0; i < count_strings(sandbox->read_paths); i++) {
-    add_pair(arguments, "--read", sandbox->read_paths[i]);
-  }
-  for (size_t i = 0; i < count_strings(sandbox->write_paths); i++) {
-    add_pair(arguments, "--write", sandbox->write_paths[i]);
-  }
-}
-
-static uint64_t grace_ms(const mloom_process_plan *plan) {
-  return plan->limits.grace_ms < MAXIMUM_GRACE_MS ? plan->limits.grace_ms : MAXIMUM_GRACE_MS;
-}
-
-static int32_t make_arguments(supervisor_arguments *arguments, const mloom_process_plan *plan) {
-  size_t paths =
-      plan->sandbox == NULL ? 0 : count_strings(plan->sandbox->read_paths) + count_strings(plan->sandbox->write_paths);
-  size_t command = count_strings(plan->argv);
-  arguments->values = calloc(2 * (paths + 10) + command + 2, sizeof(*arguments->values));
-  if (arguments->values == NULL) {
-    return MLOOM_E_MEMORY;
-  }
-  arguments->values[arguments->count++] = "mergeloom-supervise";
-  add_sandbox(arguments, plan->sandbox);
-  add_number(arguments, 0, "--grace", grace_ms(plan));
-  add_number(arguments, 1, "--processes", plan->limits.processes);
-  add_number(arguments, 2, "--memory", plan->limits.memory_bytes);
-  add_number(arguments, 3, "--file-size", plan->limits.file_bytes);
-  add_number(arguments, 4, "--open-files", plan->limits.open_files);
-  if (plan->terminal) {
-    add_pair(arguments, "--terminal", "yes");
-  }
-  add_pair(arguments, "--directory", plan->working_directory != NULL ? plan->working_directory : "/");
-  arguments->values[arguments->count++] = "--";
-  memcpy(arguments->values + arguments->count, plan->argv, command * sizeof(*plan->argv));
-  return MLOOM_OK;
-}
-
-static int spawn_with(process_run *run, const far_ends *ends, const supervisor_arguments *arguments,
+static int spawn_with(process_run *run, const far_ends *ends, const mloom_supervisor_arguments *arguments,
                       posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes) {
   static const char *const no_environment[] = {NULL};
   const char *const *environment = run->plan->environment != NULL ? run->plan->environment : no_environment;
@@ -266,7 +197,7 @@ static int spawn_with(process_run *run, const far_ends *ends, const supervisor_a
                      (char *const *)(uintptr_t)arguments->values, (char *const *)(uintptr_t)environment);
 }
 
-static int spawn_supervisor(process_run *run, const far_ends *ends, const supervisor_arguments *arguments) {
+static int spawn_supervisor(process_run *run, const far_ends *ends, const mloom_supervisor_arguments *arguments) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   if (posix_spawn_file_actions_init(&actions) != 0) {
@@ -297,13 +228,13 @@ static int32_t check_plan(const mloom_process_plan *plan, mloom_error *error) {
 
 static int32_t start(process_run *run, mloom_error *error) {
   MLOOM_AUTO(free_far_ends) far_ends ends = {-1, -1, -1, -1, -1};
-  supervisor_arguments arguments = {.values = NULL};
+  mloom_supervisor_arguments arguments = {.values = NULL};
   int32_t code = open_ends(run, &ends, error);
   if (code != MLOOM_OK) {
     return code;
   }
   run->chunk = malloc(READ_SIZE);
-  if (run->chunk == NULL || make_arguments(&arguments, run->plan) != MLOOM_OK) {
+  if (run->chunk == NULL || mloom_supervisor_arguments_make(&arguments, run->plan) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
   int failed = spawn_supervisor(run, &ends, &arguments);
@@ -323,7 +254,7 @@ static void ask_to_end(process_run *run, uint32_t cause) {
     run->cause = cause;
     mloom_auto_close(&run->control);
     run->control = -1;
-    run->kill_at_ms = now_ms() + (int64_t)grace_ms(run->plan) + MAXIMUM_END_MS;
+    run->kill_at_ms = now_ms() + (int64_t)mloom_supervisor_grace_ms(run->plan) + MAXIMUM_END_MS;
   }
 }
 

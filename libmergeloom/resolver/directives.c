@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -318,35 +317,6 @@ static int32_t read_pair(directive_parser *parser, mloom_bytes key, mloom_bytes 
   return junk != NULL ? note_junk(parser, junk, code, 1) : store_value(parser, index, value);
 }
 
-/* Jira's {code:java}, {noformat}, {quote}, {panel:...}. Returns its size, or 0. */
-static size_t macro_size(mloom_bytes text) {
-  static const char *const names[] = {"{code", "{noformat", "{quote", "{panel"};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    size_t size = strlen(names[i]);
-    if (text.size > size && strncasecmp(text.data, names[i], size) == 0 &&
-        (text.data[size] == '}' || text.data[size] == ':')) {
-      const char *end = memchr(text.data, '}', text.size);
-      return end == NULL ? 0 : (size_t)(end + 1 - text.data);
-    }
-  }
-  return 0;
-}
-
-/* Only what surrounds a block in other trackers' markup: quote marks, emphasis, code marks, macros, nothing. */
-static int is_decoration(mloom_bytes text) {
-  for (size_t i = 0; i < text.size;) {
-    uint32_t code = 0;
-    size_t macro = macro_size((mloom_bytes){text.data + i, text.size - i});
-    size_t size = mloom_scan_character(text.data + i, text.size - i, &code);
-    if (macro == 0 && !mloom_scan_is_blank(code) && !mloom_scan_is_invisible(code) && code != '>' && code != '*' &&
-        code != '_' && code != '`' && code != '~') {
-      return 0;
-    }
-    i += macro > 0 ? macro : size;
-  }
-  return 1;
-}
-
 static int is_fence(mloom_bytes line) {
   return line.size >= 3 && (memcmp(line.data, "```", 3) == 0 || memcmp(line.data, "~~~", 3) == 0);
 }
@@ -365,7 +335,7 @@ static int32_t read_line(directive_parser *parser, mloom_bytes raw) {
   if (line.size == 0 || line.data[0] == '#' || is_fence(line)) {
     return MLOOM_OK;
   }
-  if (is_decoration(line)) {
+  if (mloom_scan_is_decoration(line)) {
     const char *junk = find_junk(line, 0, &code);
     return junk == NULL ? MLOOM_OK : note_junk(parser, junk, code, 0);
   }
@@ -406,25 +376,6 @@ static int32_t read_block(directive_parser *parser, size_t start, size_t end) {
 
 /* ---- Finding the block ---- */
 
-static size_t line_start_of(mloom_bytes text, size_t offset) {
-  while (offset > 0 && text.data[offset - 1] != '\n' && text.data[offset - 1] != '\r') {
-    offset--;
-  }
-  return offset;
-}
-
-static int begins_line(mloom_bytes text, const mloom_tag *tag) {
-  size_t start = line_start_of(text, tag->start);
-  return is_decoration((mloom_bytes){text.data + start, tag->start - start});
-}
-
-/* "the [JCA]...[/JCA] block" in a sentence speaks of a block and is none. */
-static int is_mention(mloom_bytes text, const mloom_tag *open, const mloom_tag *close) {
-  size_t size = close->start - open->end;
-  const char *inside = text.data + open->end;
-  return memchr(inside, '\n', size) == NULL && memchr(inside, '\r', size) == NULL && memchr(inside, '=', size) == NULL;
-}
-
 static int32_t note_look_alike(directive_parser *parser, const mloom_tag *tag, int blocks) {
   const char *remedy = "type the tag anew as [JCA] or [/JCA]";
   for (size_t i = tag->start; i < tag->end;) {
@@ -441,45 +392,14 @@ static int32_t note_look_alike(directive_parser *parser, const mloom_tag *tag, i
               tag->kind == MLOOM_TAG_LIKE_OPEN ? "[JCA]" : "[/JCA]");
 }
 
-typedef struct block {
-  mloom_tag open;       /* kind MLOOM_TAG_NONE: there is no block */
-  mloom_tag close;      /* kind MLOOM_TAG_NONE: it is not closed */
-  mloom_tag look_alike; /* the first one before the block */
-  mloom_tag stray;      /* the first [/JCA] before the block */
-} block;
-
-/* Takes tags until a block is complete or can no longer be. */
-static void find_block(mloom_bytes text, mloom_tag_search *search, block *found) {
-  memset(found, 0, sizeof *found);
-  for (mloom_tag tag = mloom_tag_search_next(search); tag.kind != MLOOM_TAG_NONE; tag = mloom_tag_search_next(search)) {
-    int open = found->open.kind == MLOOM_TAG_OPEN;
-    if (tag.kind == MLOOM_TAG_OPEN) {
-      if (open && begins_line(text, &found->open)) {
-        return;
-      }
-      found->open = tag;
-    } else if (tag.kind == MLOOM_TAG_CLOSE && open) {
-      if (begins_line(text, &found->open) || !is_mention(text, &found->open, &tag)) {
-        found->close = tag;
-        return;
-      }
-      found->open.kind = MLOOM_TAG_NONE;
-    } else if (tag.kind == MLOOM_TAG_CLOSE && found->stray.kind == MLOOM_TAG_NONE && begins_line(text, &tag)) {
-      found->stray = tag;
-    } else if (tag.kind >= MLOOM_TAG_LIKE_OPEN && found->look_alike.kind == MLOOM_TAG_NONE) {
-      found->look_alike = tag;
-    }
-  }
-}
-
 /* There is no closed block: what was meant as one blocks the job, what only speaks of one does not. */
-static int32_t note_incomplete(directive_parser *parser, const block *found) {
+static int32_t note_incomplete(directive_parser *parser, const mloom_tag_block *found) {
   int32_t code = MLOOM_OK;
   if (found->look_alike.kind != MLOOM_TAG_NONE) {
     code = note_look_alike(parser, &found->look_alike, 1);
   }
   if (code == MLOOM_OK && found->open.kind == MLOOM_TAG_OPEN) {
-    int meant = begins_line(parser->text, &found->open);
+    int meant = mloom_tag_begins_line(parser->text, &found->open);
     code = note(parser, found->open.start, meant, "add a line [/JCA] after the last directive",
                 "this [JCA] has no closing [/JCA]%s", meant ? "" : " and is not read");
   }
@@ -490,7 +410,7 @@ static int32_t note_incomplete(directive_parser *parser, const block *found) {
   return code;
 }
 
-static int32_t note_rest(directive_parser *parser, mloom_tag_search *search, const block *found) {
+static int32_t note_rest(directive_parser *parser, mloom_tag_search *search, const mloom_tag_block *found) {
   mloom_bytes text = parser->text;
   size_t next = 0, end = mloom_scan_line_end(text, found->close.end, &next);
   int32_t code = MLOOM_OK;
@@ -500,7 +420,7 @@ static int32_t note_rest(directive_parser *parser, mloom_tag_search *search, con
   mloom_tag tag = mloom_tag_search_next(search);
   int another = tag.kind != MLOOM_TAG_NONE && tag.start < end;
   if (code == MLOOM_OK && !another &&
-      !is_decoration((mloom_bytes){text.data + found->close.end, end - found->close.end})) {
+      !mloom_scan_is_decoration((mloom_bytes){text.data + found->close.end, end - found->close.end})) {
     code = note(parser, found->close.end, 0, "put it on a line of its own", "text after [/JCA] is not a directive");
   }
   for (; code == MLOOM_OK && tag.kind != MLOOM_TAG_NONE; tag = mloom_tag_search_next(search)) {
@@ -513,9 +433,9 @@ static int32_t note_rest(directive_parser *parser, mloom_tag_search *search, con
 
 static int32_t read_description(directive_parser *parser) {
   mloom_tag_search search;
-  block found;
+  mloom_tag_block found;
   mloom_tag_search_init(&search, parser->text);
-  find_block(parser->text, &search, &found);
+  mloom_tag_search_block(&search, &found);
   if (found.open.kind == MLOOM_TAG_NONE || found.close.kind == MLOOM_TAG_NONE) {
     return note_incomplete(parser, &found);
   }

@@ -83,7 +83,19 @@ const mloom_directive_note *mloom_resolution_note_at(const mloom_resolution *res
 int32_t mloom_resolution_explain(mloom_buffer *out, const mloom_resolution *resolution);
 mloom_json *mloom_resolution_build_tree(const mloom_resolution *resolution);
 
+/* policy.c */
+
+/* By id or alias; NULL when it is not loaded. */
+const mloom_resolver_provider *mloom_resolver_find_provider(const mloom_resolver_input *input, const char *name);
+/* The model id that an alias of the provider stands for; the name itself when it is none. */
+const char *mloom_resolver_find_model(const mloom_resolver_provider *provider, const char *name);
 /* * and ? match as in file names; everything else for itself. */
 int mloom_glob_match(const char *pattern, const char *text);
+/* Who forbids it; NULL when nobody does. written is what model was called, of a model of provider. */
+const char *mloom_resolver_provider_denied_by(const mloom_resolver_input *input,
+                                              const mloom_resolver_provider *provider);
+const char *mloom_resolver_model_denied_by(const mloom_resolver_input *input, const mloom_resolver_provider *provider,
+                                           const char *written, const char *model);
+const char *mloom_resolver_labels_off_by(const mloom_resolver_input *input);
 
 #endif

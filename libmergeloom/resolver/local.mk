@@ -4,6 +4,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/resolver/explain.c \
   libmergeloom/resolver/input.c \
   libmergeloom/resolver/internal.h \
+  libmergeloom/resolver/policy.c \
   libmergeloom/resolver/resolution.c \
   libmergeloom/resolver/resolver.c \
   libmergeloom/resolver/resolver.h \

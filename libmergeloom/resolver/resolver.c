@@ -46,98 +46,6 @@ static const char *present(const char *text) {
   return text == NULL || text[0] == '\0' ? NULL : text;
 }
 
-/* ---- Names ---- */
-
-static const mloom_resolver_provider *find_provider(const mloom_resolver_input *input, const char *name) {
-  for (size_t i = 0; i < input->provider_count; i++) {
-    const mloom_resolver_provider *provider = &input->providers[i];
-    if (strcasecmp(provider->id, name) == 0) {
-      return provider;
-    }
-    for (size_t j = 0; provider->aliases != NULL && provider->aliases[j] != NULL; j++) {
-      if (strcasecmp(provider->aliases[j], name) == 0) {
-        return provider;
-      }
-    }
-  }
-  return NULL;
-}
-
-/* The model id that an alias of the provider stands for; the name itself when it is none. */
-static const char *find_model(const mloom_resolver_provider *provider, const char *name) {
-  for (size_t i = 0; provider->model_aliases != NULL && provider->model_aliases[i] != NULL; i += 2) {
-    if (strcasecmp(provider->model_aliases[i], name) == 0) {
-      return provider->model_aliases[i + 1];
-    }
-  }
-  return name;
-}
-
-int mloom_glob_match(const char *pattern, const char *text) {
-  const char *star = NULL, *resume = text;
-  while (*text != '\0') {
-    if (*pattern == '*') {
-      star = pattern++;
-      resume = text;
-    } else if (*pattern == '?' || *pattern == *text) {
-      pattern++;
-      text++;
-    } else if (star != NULL) {
-      pattern = star + 1;
-      text = ++resume;
-    } else {
-      return 0;
-    }
-  }
-  while (*pattern == '*') {
-    pattern++;
-  }
-  return *pattern == '\0';
-}
-
-/* ---- Policy ---- */
-
-/* Who forbids the provider; NULL when nobody does. */
-static const char *provider_denied_by(const resolving *work, const mloom_resolver_provider *provider) {
-  for (size_t i = 0; i < work->input->policy_count; i++) {
-    const mloom_resolver_policy *policy = &work->input->policies[i];
-    int allowed = policy->allowed_providers == NULL;
-    for (size_t j = 0; !allowed && policy->allowed_providers[j] != NULL; j++) {
-      allowed = find_provider(work->input, policy->allowed_providers[j]) == provider;
-    }
-    if (!allowed) {
-      return policy->owner;
-    }
-  }
-  return NULL;
-}
-
-static const char *model_denied_by(const resolving *work, const char *written, const char *model) {
-  for (size_t i = 0; i < work->input->policy_count; i++) {
-    const mloom_resolver_policy *policy = &work->input->policies[i];
-    int allowed = policy->allowed_models == NULL;
-    for (size_t j = 0; !allowed && policy->allowed_models[j] != NULL; j++) {
-      const char *pattern = policy->allowed_models[j];
-      /* An alias on the list permits what it stands for. */
-      allowed = mloom_glob_match(pattern, model) || strcasecmp(pattern, written) == 0 ||
-                strcmp(find_model(work->provider, pattern), model) == 0;
-    }
-    if (!allowed) {
-      return policy->owner;
-    }
-  }
-  return NULL;
-}
-
-static const char *labels_off_by(const resolving *work) {
-  for (size_t i = 0; i < work->input->policy_count; i++) {
-    if (work->input->policies[i].without_labels) {
-      return work->input->policies[i].owner;
-    }
-  }
-  return NULL;
-}
-
 /* ---- Layers of plugins ---- */
 
 static void lock_plugin(const mloom_resolver_layer_entry *entry) {
@@ -306,13 +214,13 @@ static int32_t refuse_unknown_provider(resolving *work, const mloom_candidate *c
 /* The strongest candidate decides: it is taken or it blocks. */
 static int32_t decide_provider(resolving *work, mloom_candidate *candidate) {
   char place[160];
-  const mloom_resolver_provider *provider = find_provider(work->input, candidate->written);
+  const mloom_resolver_provider *provider = mloom_resolver_find_provider(work->input, candidate->written);
   if (provider == NULL) {
     candidate->outcome = MLOOM_CANDIDATE_UNKNOWN;
     return refuse_unknown_provider(work, candidate);
   }
   int32_t code = keep_value(work, candidate, provider->id);
-  candidate->by = provider_denied_by(work, provider);
+  candidate->by = mloom_resolver_provider_denied_by(work->input, provider);
   if (code == MLOOM_OK && candidate->by != NULL) {
     candidate->outcome = MLOOM_CANDIDATE_DENIED;
     candidate->by = mloom_resolution_keep(work->resolution, candidate->by, strlen(candidate->by));
@@ -372,7 +280,7 @@ static int32_t climb_providers(resolving *work) {
     }
     set_place(work, rung, MLOOM_LADDER_PROVIDER, candidate);
     if (decider != NULL) {
-      const mloom_resolver_provider *provider = find_provider(work->input, candidate->written);
+      const mloom_resolver_provider *provider = mloom_resolver_find_provider(work->input, candidate->written);
       candidate->by = decider->layer;
       code = provider == NULL ? MLOOM_OK : keep_value(work, candidate, provider->id);
     } else {
@@ -396,10 +304,10 @@ static int32_t climb_providers(resolving *work) {
 /* Is candidate usable? Sets its outcome when not; only what is no label then blocks. */
 static int32_t judge_model(resolving *work, mloom_candidate *candidate, int label, int *usable) {
   char place[160];
-  const char *model = find_model(work->provider, candidate->written);
+  const char *model = mloom_resolver_find_model(work->provider, candidate->written);
   int32_t code = keep_value(work, candidate, model);
   *usable = 0;
-  candidate->by = model_denied_by(work, candidate->written, model);
+  candidate->by = mloom_resolver_model_denied_by(work->input, work->provider, candidate->written, model);
   if (candidate->by != NULL) {
     candidate->outcome = MLOOM_CANDIDATE_DENIED;
     candidate->by = mloom_resolution_keep(work->resolution, candidate->by, strlen(candidate->by));
@@ -429,16 +337,16 @@ static int32_t place_model(resolving *work, const ladder_rung *rung, mloom_candi
     candidate->outcome = MLOOM_CANDIDATE_UNDECIDED;
     return MLOOM_OK;
   }
-  if (rung->provider != NULL && find_provider(work->input, rung->provider) != work->provider) {
+  if (rung->provider != NULL && mloom_resolver_find_provider(work->input, rung->provider) != work->provider) {
     candidate->outcome = MLOOM_CANDIDATE_OTHER_PROVIDER;
-    const mloom_resolver_provider *named = find_provider(work->input, rung->provider);
+    const mloom_resolver_provider *named = mloom_resolver_find_provider(work->input, rung->provider);
     const char *name = named == NULL ? rung->provider : named->id;
     candidate->by = mloom_resolution_keep(work->resolution, name, strlen(name));
     return candidate->by == NULL ? MLOOM_E_MEMORY : MLOOM_OK;
   }
   if (*decider != NULL) {
     candidate->by = (*decider)->layer;
-    return keep_value(work, candidate, find_model(work->provider, candidate->written));
+    return keep_value(work, candidate, mloom_resolver_find_model(work->provider, candidate->written));
   }
   int usable = 0;
   int label = rung->rank == RANK_LABEL && rung->plugin == 0;
@@ -465,15 +373,15 @@ static mloom_bytes label_model(const char *label) {
 
 static int same_model(const resolving *work, const char *a, const char *b) {
   if (work->provider != NULL) {
-    a = find_model(work->provider, a);
-    b = find_model(work->provider, b);
+    a = mloom_resolver_find_model(work->provider, a);
+    b = mloom_resolver_find_model(work->provider, b);
   }
   return strcasecmp(a, b) == 0;
 }
 
 /* The one model that labels name. Repeated labels are one; two different ones block. */
 static int32_t climb_label(resolving *work, const ladder_rung *rung, mloom_candidate **decider) {
-  const char *off = labels_off_by(work);
+  const char *off = mloom_resolver_labels_off_by(work->input);
   mloom_candidate *first = NULL;
   for (size_t i = 0; work->input->labels != NULL && work->input->labels[i] != NULL; i++) {
     mloom_bytes name = label_model(work->input->labels[i]);

@@ -306,3 +306,77 @@ mloom_tag mloom_tag_search_next(mloom_tag_search *search) {
     }
   }
 }
+
+/* ---- Blocks ---- */
+
+/* Jira's {code:java}, {noformat}, {quote}, {panel:...}. Returns its size, or 0. */
+static size_t macro_size(mloom_bytes text) {
+  static const char *const names[] = {"{code", "{noformat", "{quote", "{panel"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    size_t size = strlen(names[i]);
+    if (text.size > size && strncasecmp(text.data, names[i], size) == 0 &&
+        (text.data[size] == '}' || text.data[size] == ':')) {
+      const char *end = memchr(text.data, '}', text.size);
+      return end == NULL ? 0 : (size_t)(end + 1 - text.data);
+    }
+  }
+  return 0;
+}
+
+int mloom_scan_is_decoration(mloom_bytes text) {
+  for (size_t i = 0; i < text.size;) {
+    uint32_t code = 0;
+    size_t macro = macro_size((mloom_bytes){text.data + i, text.size - i});
+    size_t size = mloom_scan_character(text.data + i, text.size - i, &code);
+    if (macro == 0 && !mloom_scan_is_blank(code) && !mloom_scan_is_invisible(code) && code != '>' && code != '*' &&
+        code != '_' && code != '`' && code != '~') {
+      return 0;
+    }
+    i += macro > 0 ? macro : size;
+  }
+  return 1;
+}
+
+static size_t line_start_of(mloom_bytes text, size_t offset) {
+  while (offset > 0 && text.data[offset - 1] != '\n' && text.data[offset - 1] != '\r') {
+    offset--;
+  }
+  return offset;
+}
+
+int mloom_tag_begins_line(mloom_bytes text, const mloom_tag *tag) {
+  size_t start = line_start_of(text, tag->start);
+  return mloom_scan_is_decoration((mloom_bytes){text.data + start, tag->start - start});
+}
+
+/* "the [JCA]...[/JCA] block" in a sentence speaks of a block and is none. */
+static int is_mention(mloom_bytes text, const mloom_tag *open, const mloom_tag *close) {
+  size_t size = close->start - open->end;
+  const char *inside = text.data + open->end;
+  return memchr(inside, '\n', size) == NULL && memchr(inside, '\r', size) == NULL && memchr(inside, '=', size) == NULL;
+}
+
+void mloom_tag_search_block(mloom_tag_search *search, mloom_tag_block *found) {
+  mloom_bytes text = search->text;
+  memset(found, 0, sizeof *found);
+  for (mloom_tag tag = mloom_tag_search_next(search); tag.kind != MLOOM_TAG_NONE; tag = mloom_tag_search_next(search)) {
+    int open = found->open.kind == MLOOM_TAG_OPEN;
+    if (tag.kind == MLOOM_TAG_OPEN) {
+      if (open && mloom_tag_begins_line(text, &found->open)) {
+        return;
+      }
+      found->open = tag;
+    } else if (tag.kind == MLOOM_TAG_CLOSE && open) {
+      if (mloom_tag_begins_line(text, &found->open) || !is_mention(text, &found->open, &tag)) {
+        found->close = tag;
+        return;
+      }
+      found->open.kind = MLOOM_TAG_NONE;
+    } else if (tag.kind == MLOOM_TAG_CLOSE && found->stray.kind == MLOOM_TAG_NONE &&
+               mloom_tag_begins_line(text, &tag)) {
+      found->stray = tag;
+    } else if (tag.kind >= MLOOM_TAG_LIKE_OPEN && found->look_alike.kind == MLOOM_TAG_NONE) {
+      found->look_alike = tag;
+    }
+  }
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading a ticket's text: characters, positions, tags and what only looks like a tag.
+ * Reading a ticket's text: characters, positions, tags, what only looks like a tag, and blocks.
  */
 #ifndef MLOOM_RESOLVER_SCAN_H
 #define MLOOM_RESOLVER_SCAN_H
@@ -20,6 +20,8 @@ int mloom_scan_is_invisible(uint32_t code);
 int mloom_scan_is_full_width(uint32_t code);
 /* What a character that may not stand in a directive is called, NULL when it may. Static. */
 const char *mloom_scan_junk_name(uint32_t code);
+/* Only what surrounds a block in other trackers' markup: quote marks, emphasis, code marks, macros, nothing. */
+int mloom_scan_is_decoration(mloom_bytes text);
 /* Narrows the range to exclude blanks at both ends. */
 mloom_bytes mloom_scan_trim(mloom_bytes text);
 
@@ -61,5 +63,17 @@ typedef struct mloom_tag_search {
 void mloom_tag_search_init(mloom_tag_search *search, mloom_bytes text);
 /* The next tag at or after the last one's end; kind is MLOOM_TAG_NONE at the end. */
 mloom_tag mloom_tag_search_next(mloom_tag_search *search);
+/* Does nothing but decoration stand before the tag on its line? */
+int mloom_tag_begins_line(mloom_bytes text, const mloom_tag *tag);
+
+typedef struct mloom_tag_block {
+  mloom_tag open;       /* kind MLOOM_TAG_NONE: there is no block */
+  mloom_tag close;      /* kind MLOOM_TAG_NONE: it is not closed */
+  mloom_tag look_alike; /* the first one before the block */
+  mloom_tag stray;      /* the first [/JCA] before the block */
+} mloom_tag_block;
+
+/* Takes tags until a block is complete or can no longer be. */
+void mloom_tag_search_block(mloom_tag_search *search, mloom_tag_block *found);
 
 #endif

@@ -11,6 +11,7 @@
 #include "process/process.h"
 #include "secret/secret.h"
 
+#define REQUEST_SIZE ((size_t)1 << 16)
 #define LINE_LIMIT ((size_t)64 << 20)
 #define PIPE_SIZE (1 << 20)
 
@@ -65,7 +66,7 @@ static int32_t take_output(const char *data, size_t size, void *userdata) {
   while (size > 0) {
     const char *newline = memchr(data, '\n', size);
     size_t part = newline == NULL ? size : (size_t)(newline - data);
-    if (state->line.size + part > LINE_LIMIT || mloom_buffer_append(&state->line, data, part) != MLOOM_OK) {
+    if (state->line.size + part > LINE_LIMIT || mloom_buffer_append_wiping(&state->line, data, part) != MLOOM_OK) {
       return MLOOM_E_LIMIT;
     }
     if (newline == NULL) {
@@ -139,7 +140,9 @@ static int32_t run(const child_programs *programs, const mloom_json *request, co
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(reading_free) reading state = {.fn = fn, .userdata = userdata, .failure = MLOOM_ERROR_INIT};
   *outcome = (child_outcome){0};
-  if (mloom_json_serialize(&text, request, 0) != MLOOM_OK || mloom_buffer_append_char(&text, '\n') != MLOOM_OK) {
+  /* Room for it at once: a buffer that grows leaves copies of what it held. */
+  if (mloom_buffer_reserve(&text, REQUEST_SIZE) != MLOOM_OK || mloom_json_serialize(&text, request, 0) != MLOOM_OK ||
+      mloom_buffer_append_char(&text, '\n') != MLOOM_OK) {
     return mloom_error_memory(error);
   }
   int32_t code = ends == NULL ? MLOOM_OK : fill_pipe(ends[1], &text, error);

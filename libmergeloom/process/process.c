@@ -60,6 +60,9 @@ static void free_run(process_run *run) {
   mloom_auto_close(&run->status);
   mloom_auto_close(&run->control);
   mloom_buffer_free(&run->facts);
+  if (run->chunk != NULL) {
+    explicit_bzero(run->chunk, READ_SIZE); /* programs print secrets too: credential helpers, workers */
+  }
   free(run->chunk);
 }
 

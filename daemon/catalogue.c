@@ -12,7 +12,6 @@
 
 #define PROVIDER_LIMIT 64
 #define DESCRIBE_TIMEOUT_MS 30000
-#define CHECK_TIMEOUT_MS 300000
 #define QUARANTINE_CRASHES 3
 #define PROGRESS_KEPT 60
 
@@ -147,6 +146,7 @@ void catalogue_drop_request(mloom_json *request) {
 int32_t catalogue_new_request(catalogue *self, const char *command, mloom_json **out, mloom_error *error) {
   mloom_json *request = mloom_json_new_object();
   mloom_json_set_string(request, "command", command);
+  mloom_json_set_integer(request, "memory_mib", self->options.programs->memory_mib);
   *out = NULL;
   if (self->options.store != NULL) {
     mloom_json *stored = NULL;
@@ -435,8 +435,8 @@ static int32_t run_check(check_task *task, mloom_cancel *cancel, child_outcome *
   }
   mloom_json_set_string(request, "provider", task->id);
   mloom_json_set_boolean(request, "self_test", task->self_test);
-  code = child_process_run(self->options.programs, request, cancel, CHECK_TIMEOUT_MS, take_check_fact, task, outcome,
-                           error);
+  code = child_process_run(self->options.programs, request, cancel, self->options.check_timeout_ms, take_check_fact,
+                           task, outcome, error);
   catalogue_drop_request(request);
   return code;
 }
@@ -450,6 +450,15 @@ static void note_self_test(const check_task *task) {
   if (task->self_test && self->options.store != NULL) {
     (void)store_add_audit(self->options.store, "check", task->id, text, NULL);
   }
+}
+
+/* Only who is asked for by name is checked in quarantine; it has not crashed now. */
+static void release(const check_task *task) {
+  pthread_mutex_lock(&task->owner->lock);
+  if (task->state->crashes >= QUARANTINE_CRASHES) {
+    task->state->crashes = 0;
+  }
+  pthread_mutex_unlock(&task->owner->lock);
 }
 
 static void *run_task(void *userdata) {
@@ -466,6 +475,8 @@ static void *run_task(void *userdata) {
       if (outcome.crashed) {
         catalogue_note_crash(self, task->id, error.message);
       }
+    } else if (code == MLOOM_OK) {
+      release(task);
     }
     note_self_test(task);
   } while (end_check(task));
@@ -610,6 +621,22 @@ mloom_json *catalogue_read_models(catalogue *self, const char *provider) {
   }
   pthread_mutex_unlock(&self->lock);
   return copy;
+}
+
+int64_t catalogue_worker_integer(catalogue *self, const char *field, int64_t otherwise) {
+  int64_t value = otherwise;
+  pthread_mutex_lock(&self->lock);
+  const mloom_json *fields =
+      mloom_json_member(mloom_json_member(mloom_json_member(self->providers, "worker"), "settings"), "fields");
+  for (size_t i = 0; i < mloom_json_count(fields); i++) {
+    const mloom_json *found = mloom_json_at(fields, i);
+    if (strcmp(mloom_json_member_string(found, "name", ""), field) == 0) {
+      const char *text = mloom_json_member_string(found, "value", NULL);
+      value = text == NULL ? otherwise : strtoll(text, NULL, 10);
+    }
+  }
+  pthread_mutex_unlock(&self->lock);
+  return value;
 }
 
 char *catalogue_ready_list(catalogue *self) {

@@ -2,7 +2,7 @@
  *
  * What the daemon knows of providers: their descriptions and the outcome of their checks, each found out by a child
  * process, so that a plugin that crashes or hangs costs an answer and not the daemon. A plugin that crashed three times
- * is left alone until somebody asks for a check.
+ * is left alone until somebody asks for a check and it does not crash then.
  */
 #ifndef MERGELOOM_DAEMON_CATALOGUE_H
 #define MERGELOOM_DAEMON_CATALOGUE_H
@@ -19,6 +19,7 @@ typedef struct catalogue_options {
   /* 0: what the store holds of them does not count (provisioned, gateway). */
   int use_stored_providers;
   int use_stored_worker;
+  int64_t check_timeout_ms; /* a check that takes longer is ended and counts as a crash */
   /* Called when something changed, from any thread. */
   void (*changed)(void *userdata);
   void *userdata;
@@ -54,6 +55,8 @@ mloom_json *catalogue_read(catalogue *catalogue);
  * [{id, title, context_tokens}], "listed_at"} and of the last check of the model "state", "reason" and "remedy". NULL:
  * no such provider. One reference for the caller. */
 mloom_json *catalogue_read_models(catalogue *catalogue, const char *provider);
+/* A runtime setting that is a number, as last described; otherwise when there is none. */
+int64_t catalogue_worker_integer(catalogue *catalogue, const char *field, int64_t otherwise);
 /* ",a,b," of the providers that can take a job. The caller frees. */
 char *catalogue_ready_list(catalogue *catalogue);
 /* Notes a crash of a child that ran for provider. */

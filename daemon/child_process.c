@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "last_words.h"
 #include "process/process.h"
 #include "secret/secret.h"
 
@@ -20,7 +21,8 @@ typedef struct reading {
   child_fact_fn fn;
   void *userdata;
   int done;
-  mloom_error failure; /* that the child told */
+  int64_t overgrown_mib; /* it ended itself for that */
+  mloom_error failure;   /* that the child told */
   mloom_buffer stderr_tail;
 } reading;
 
@@ -49,6 +51,8 @@ static void take_line(reading *state, const char *line, size_t size) {
   const char *type = mloom_json_member_string(fact, "type", "");
   if (strcmp(type, "done") == 0) {
     state->done = 1;
+  } else if (strcmp(type, "overgrown") == 0) {
+    state->overgrown_mib = mloom_json_member_integer(fact, "mib", 1);
   } else if (strcmp(type, "error") == 0) {
     mloom_error_set(&state->failure, code_of(mloom_json_member_string(fact, "code", "")), MLOOM_DOMAIN_SYSTEM,
                     mloom_json_member_string(fact, "remedy", ""), "%s", mloom_json_member_string(fact, "message", ""));
@@ -89,8 +93,8 @@ static int32_t take_stderr(const char *data, size_t size, void *userdata) {
   return MLOOM_OK;
 }
 
-static int32_t judge(const reading *state, const mloom_process_report *report, child_outcome *outcome,
-                     const child_programs *programs, mloom_error *error) {
+static int32_t judge(reading *state, const mloom_process_report *report, child_outcome *outcome,
+                     const child_programs *programs, const mloom_json *request, mloom_error *error) {
   outcome->exit_code = report->exit_code;
   outcome->signal = report->ended == MLOOM_PROCESS_SIGNALLED ? report->signal : 0;
   if (state->done && report->ended == MLOOM_PROCESS_EXITED) {
@@ -102,8 +106,15 @@ static int32_t judge(const reading *state, const mloom_process_report *report, c
   }
   outcome->crashed = 1;
   if (state->stderr_tail.size > 0) {
+    last_words_redact(&state->stderr_tail, request, programs->environment);
     mloom_log_write(programs->log, MLOOM_LOG_WARNING, "worker", "its last words: %.400s",
                     mloom_buffer_string(&state->stderr_tail));
+  }
+  if (state->overgrown_mib > 0) {
+    return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PLUGIN,
+                           "update or remove the plugin of this provider, or raise JCA_WORKER_MEMORY_MIB",
+                           "the worker process took more than %lld MiB of memory and ended itself",
+                           (long long)state->overgrown_mib);
   }
   if (outcome->signal != 0) {
     return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PLUGIN,
@@ -164,7 +175,13 @@ static int32_t run(const child_programs *programs, const mloom_json *request, co
   mloom_process_report report = {0};
   code = code != MLOOM_OK ? code : mloom_process_run(&call, &plan, &sink, &report, error);
   mloom_secret_wipe(text.data, text.size);
-  return code != MLOOM_OK ? code : judge(&state, &report, outcome, programs, error);
+  if (code == MLOOM_E_TIMEOUT) {
+    outcome->crashed = 1;
+    return mloom_error_set(
+        error, code, MLOOM_DOMAIN_PLUGIN, "allow more time, or update or remove the plugin of this provider",
+        "the worker process was still busy after %lld s and was ended", (long long)(timeout_ms + 999) / 1000);
+  }
+  return code != MLOOM_OK ? code : judge(&state, &report, outcome, programs, request, error);
 }
 
 int32_t child_process_run(const child_programs *programs, const mloom_json *request, mloom_cancel *cancel,

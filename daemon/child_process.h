@@ -17,20 +17,21 @@ typedef struct child_programs {
   const char *supervise_path;
   const char *const *environment; /* NAME=value, ends with NULL; handed on whole */
   const mloom_log *log;
+  int64_t memory_mib; /* that the worker itself may take; 0: no limit */
 } child_programs;
 
 /* One fact, from the thread that called child_process_run. Borrowed. */
 typedef void (*child_fact_fn)(const char *type, const mloom_json *fact, void *userdata);
 
 typedef struct child_outcome {
-  int crashed; /* ended by a signal, or without its last fact */
+  int crashed; /* ended by a signal, without its last fact, or not in time */
   int32_t signal;
   int32_t exit_code;
 } child_outcome;
 
 /* Blocking. MLOOM_OK when the child said that it is done. Else its own error, or MLOOM_E_INTERNAL with
- * outcome->crashed, or MLOOM_E_TIMEOUT, MLOOM_E_CANCELLED. The request's strings are wiped from every copy that was
- * made of them here, but not from request. */
+ * outcome->crashed, or MLOOM_E_TIMEOUT with it, or MLOOM_E_CANCELLED. The request's strings are wiped from every copy
+ * that was made of them here, but not from request. */
 int32_t child_process_run(const child_programs *programs, const mloom_json *request, mloom_cancel *cancel,
                           int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
                           mloom_error *error);

@@ -29,6 +29,8 @@ VARIABLE(heartbeat_name, "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS");
 VARIABLE(slots_name, "JCA_WORKER_JOB_SLOTS");
 VARIABLE(request_name, "JCA_WORKER_REQUEST_SECONDS");
 VARIABLE(grace_name, "JCA_WORKER_STOP_GRACE_SECONDS");
+VARIABLE(check_name, "JCA_WORKER_CHECK_SECONDS");
+VARIABLE(memory_name, "JCA_WORKER_MEMORY_MIB");
 VARIABLE(store_names, "JCA_WORKER_DATABASE_URL");
 VARIABLE(config_db_url_names, "JCA_WORKER_CONFIG_DB_URL");
 VARIABLE(audit_db_url_names, "JCA_WORKER_AUDIT_DB_URL");
@@ -120,13 +122,23 @@ static const mloom_field grace = {
           "how long running jobs may go on when the daemon stops; then they are handed back"),
     .environment_names = grace_name, .default_value = "20", .maximum = 86400};
 
+static const mloom_field check_seconds = {FIELD("check_seconds", MLOOM_FIELD_INTEGER, "Time for a check",
+                                                "of a provider; a plugin that takes longer is ended"),
+                                          .environment_names = check_name, .default_value = "300", .minimum = 1,
+                                          .maximum = 86400};
+static const mloom_field worker_memory = {
+    FIELD("worker_memory_mib", MLOOM_FIELD_INTEGER, "Memory of a worker",
+          "MiB that the plugins of one check or job may take, without the commands; 0: no limit"),
+    .environment_names = memory_name, .default_value = "4096", .maximum = 1 << 20};
+
 static const mloom_field *const fields[] = {&host,           &port,          &role,           &name,
                                             &tenant,         &gateway_url,   &cluster_token,  &access_token,
                                             &tls_terminated, &allowed_hosts, &provider_mode,  &provider_db,
                                             &secret_key,     &runtime_mode,  &runtime_db,     &state_db,
                                             &database_url,   &config_db_url, &audit_db_url,   &code_audit_db_url,
                                             &live_db_url,    &trace_db_url,  &gateway_db_url, &workspace_root,
-                                            &heartbeat,      &slots,         &grace,          &request_seconds};
+                                            &heartbeat,      &slots,         &grace,          &request_seconds,
+                                            &check_seconds,  &worker_memory};
 
 const mloom_field *const *deployment_fields(size_t *count) {
   *count = sizeof fields / sizeof fields[0];

@@ -41,6 +41,8 @@ mergeloomd_SOURCES = \
   daemon/check_config.h \
   daemon/child_process.c \
   daemon/child_process.h \
+  daemon/last_words.c \
+  daemon/last_words.h \
   daemon/deadlines.c \
   daemon/deadlines.h \
   daemon/deployment.c \
@@ -94,7 +96,8 @@ mergeloomd_CPPFLAGS = $(daemon_cppflags) $(MICROHTTPD_CFLAGS) $(SQLITE_CFLAGS) $
 mergeloomd_CFLAGS = $(AM_CFLAGS) -pthread
 mergeloomd_LDADD = libmergeloom/libcore.la $(MICROHTTPD_LIBS) $(SQLITE_LIBS) $(POSTGRESQL_LIBS)
 
-mergeloom_worker_SOURCES = daemon/child/child.h daemon/child/commands.c daemon/child/facts.c daemon/child/main.c
+mergeloom_worker_SOURCES = daemon/child/child.h daemon/child/commands.c daemon/child/facts.c daemon/child/main.c \
+  daemon/child/memory.c
 mergeloom_worker_CPPFLAGS = $(daemon_cppflags)
 mergeloom_worker_CFLAGS = $(AM_CFLAGS) -pthread
 mergeloom_worker_LDADD = libmergeloom/libcore.la

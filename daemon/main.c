@@ -43,6 +43,10 @@ static void write_log(int32_t level, const char *component, const char *message,
   fprintf(stderr, "%s: %s\n", component, message);
 }
 
+static void redact(mloom_buffer *text, void *userdata) {
+  mloom_redactor_apply(userdata, text);
+}
+
 static int complain(const mloom_error *error) {
   fprintf(stderr, "mergeloomd: %s%s%s\n", error->message, error->remedy[0] == '\0' ? "" : "; ", error->remedy);
   return 1;
@@ -194,6 +198,7 @@ static int32_t start(application *self, mloom_error *error) {
       .store = self->store,
       .log = &self->log,
       .use_stored_providers = self->deployment.provider_mode == DEPLOYMENT_MODE_UI,
+      .check_timeout_ms = mloom_settings_integer(self->deployment.settings, "check_seconds", 300) * 1000,
       .use_stored_worker = self->deployment.runtime_mode == DEPLOYMENT_MODE_UI,
       .changed = wake,
       .userdata = self};
@@ -358,6 +363,9 @@ static int run(int argc, char **argv) {
                        .environment = (const char *const *)environ,
                        .log = &self.log};
   int status = deployment_read(&self.deployment, (const char *const *)environ, &error) == MLOOM_OK ? 0 : EXIT_USAGE;
+  self.log.filter = redact;
+  self.log.filter_userdata = self.deployment.redactor;
+  self.programs.memory_mib = mloom_settings_integer(self.deployment.settings, "worker_memory_mib", 4096);
   if (self.deployment.settings != NULL && strcmp(word, "--check-config") == 0) {
     mloom_error why = MLOOM_ERROR_INIT;
     if (check_config_print(&self.deployment, &self.programs, &why) != MLOOM_OK) {

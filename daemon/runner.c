@@ -14,6 +14,8 @@
 #define SLOT_LIMIT 64
 #define POLL_SECONDS 5
 #define RESOLVE_TIMEOUT_MS 30000
+#define JOB_SECONDS 3600       /* the default of job_timeout_seconds */
+#define JOB_OVERTIME_SECONDS 5 /* for its last words, beside the grace at the end of the daemon */
 
 typedef struct slot {
   struct runner *owner;
@@ -111,6 +113,15 @@ static void take_job_fact(const char *type, const mloom_json *fact, void *userda
   }
 }
 
+/* The library ends a job in time by itself, unless a plugin does not let it. */
+static int64_t job_limit_ms(const runner *self, const mloom_json *job) {
+  int64_t seconds = catalogue_worker_integer(self->app->catalogue, "job_timeout_seconds", JOB_SECONDS);
+  int64_t own = mloom_json_member_integer(mloom_json_member(job, "limits"), "seconds", 0);
+  seconds = own > 0 && (seconds <= 0 || own < seconds) ? own : seconds;
+  int64_t grace = mloom_settings_integer(self->app->deployment.settings, "stop_grace_seconds", 20);
+  return seconds <= 0 || seconds > INT32_MAX ? 0 : (seconds + grace + JOB_OVERTIME_SECONDS) * 1000;
+}
+
 static int32_t run_child(slot *own, const char *document, job_facts *facts, mloom_error *error) {
   runner *self = own->owner;
   mloom_json *request = NULL, *job = NULL;
@@ -121,9 +132,10 @@ static int32_t run_child(slot *own, const char *document, job_facts *facts, mloo
     mloom_json_unref(job);
     return code;
   }
+  int64_t limit_ms = job_limit_ms(self, job);
   mloom_json_set_string(job, "id", own->job);
   mloom_json_set(request, "job", job);
-  code = child_process_run(&self->app->programs, request, own->cancel, 0, take_job_fact, facts, &outcome, error);
+  code = child_process_run(&self->app->programs, request, own->cancel, limit_ms, take_job_fact, facts, &outcome, error);
   catalogue_drop_request(request);
   if (outcome.crashed) {
     catalogue_note_crash(self->app->catalogue, own->provider, error->message);

@@ -11,6 +11,11 @@ mloom_json *child_fact(const char *type);
 void child_tell(mloom_json *fact);
 void child_tell_error(const mloom_error *error);
 
+/* Ends this process with the fact "overgrown" when it takes more memory than that; 0: no limit, *out is NULL. */
+typedef struct child_memory child_memory;
+int32_t child_memory_watch(child_memory **out, int64_t limit_mib, mloom_error *error);
+void child_memory_end(child_memory *memory);
+
 typedef int32_t (*child_command_fn)(mloom_context *context, const mloom_json *request, mloom_cancel *cancel,
                                     mloom_error *error);
 int32_t child_describe(mloom_context *context, const mloom_json *request, mloom_cancel *cancel, mloom_error *error);

@@ -131,9 +131,13 @@ static int32_t perform(const mloom_json *request, mloom_cancel *cancel, mloom_er
 static int32_t run(mloom_cancel *cancel, mloom_error *error) {
   MLOOM_AUTO(wipe_buffer) mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_json *request = NULL;
+  child_memory *memory = NULL;
   int32_t code = read_input(&text, error);
   code = code != MLOOM_OK ? code : mloom_json_parse(&request, text.data, text.size, "the request", error);
+  code =
+      code != MLOOM_OK ? code : child_memory_watch(&memory, mloom_json_member_integer(request, "memory_mib", 0), error);
   code = code != MLOOM_OK ? code : perform(request, cancel, error);
+  child_memory_end(memory);
   mloom_json_wipe(request);
   mloom_json_unref(request);
   return code;

@@ -124,6 +124,20 @@ static void draw_side(app_call *call, const mloom_json *provider, const char *id
   html_add(out, "</div></div>");
 }
 
+static void draw_crashes(mloom_buffer *out, const mloom_json *provider) {
+  const char *plugin = mloom_json_member_string(provider, "plugin", "");
+  int64_t crashes = mloom_json_member_integer(provider, "crashes", 0);
+  if (mloom_json_member_boolean(provider, "quarantined", 0)) {
+    html_add(out,
+             "<p class=\"problem\">Its plugin %s crashed %n times and is left alone. Update or remove it; "
+             "<em>Check now</em> tries it again.</p>",
+             plugin, crashes);
+  } else if (crashes > 0) {
+    html_add(out, "<p class=\"problem\">Its plugin %s crashed %s. After three times it is left alone.</p>", plugin,
+             crashes == 1 ? "once" : "twice");
+  }
+}
+
 static void draw_provider(app_call *call, const mloom_json *provider, const settings_outcome *last) {
   mloom_buffer *out = &call->answer->body;
   const char *id = mloom_json_member_string(provider, "id", "");
@@ -132,12 +146,7 @@ static void draw_provider(app_call *call, const mloom_json *provider, const sett
   html_add(out, "<div class=\"main\">");
   settings_form_draw_outcome(out, id, last);
   html_add(out, "<div data-live=\"%s-checks\">", id);
-  if (mloom_json_member_boolean(provider, "quarantined", 0)) {
-    html_add(out,
-             "<p class=\"problem\">Its plugin %s crashed %n times and is left alone. Update or remove it; "
-             "<em>Check now</em> tries it again.</p>",
-             mloom_json_member_string(provider, "plugin", ""), mloom_json_member_integer(provider, "crashes", 0));
-  }
+  draw_crashes(out, provider);
   draw_checks(out, provider);
   html_add(out, "</div><div data-live=\"%s-progress\" aria-live=\"polite\">", id);
   draw_progress(out, provider);

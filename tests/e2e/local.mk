@@ -86,3 +86,7 @@ if DAEMON
 TESTS += tests/e2e/test_daemon_cards.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_cards.py tests/e2e/device_login.py
+if DAEMON
+TESTS += tests/e2e/test_daemon_isolation.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_isolation.py

@@ -142,3 +142,13 @@ tests_mock_plugins_libmockentry_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -share
 tests_mock_plugins_mergeloom_mock_borrowed_entry_la_SOURCES = tests/mock-plugins/borrower.c
 tests_mock_plugins_mergeloom_mock_borrowed_entry_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
 tests_mock_plugins_mergeloom_mock_borrowed_entry_la_LIBADD = tests/mock-plugins/libmockentry.la
+
+# For the daemon, whose workers it ends in several ways.
+check_LTLIBRARIES += tests/mock-plugins/libharmed.la tests/mock-plugins/mergeloom-harmful.la
+tests_mock_plugins_libharmed_la_SOURCES = plugins/openai-compatible/openai_compatible.c
+tests_mock_plugins_libharmed_la_CPPFLAGS = $(plugin_cppflags) -Dmergeloom_plugin_init_v1=harmed_plugin_init
+tests_mock_plugins_mergeloom_harmful_la_SOURCES = tests/mock-plugins/harmful.c
+tests_mock_plugins_mergeloom_harmful_la_CPPFLAGS = $(mock_cppflags) -D_GNU_SOURCE
+tests_mock_plugins_mergeloom_harmful_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_harmful_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+tests_mock_plugins_mergeloom_harmful_la_LIBADD = tests/mock-plugins/libharmed.la plugins/libwire.la libmergeloom/libportable.la

@@ -10,7 +10,8 @@ check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_unit_cppflags = $(unit_cppflags) -I$(srcdir)/daemon
 daemon_deployment_sources = daemon/deployment.c daemon/deployment_fields.c daemon/store/database_url.c
-tests_unit_daemon_test_child_process_SOURCES = tests/unit/daemon/test_child_process.c daemon/child_process.c
+tests_unit_daemon_test_child_process_SOURCES = tests/unit/daemon/test_child_process.c daemon/child_process.c \
+  daemon/last_words.c
 tests_unit_daemon_test_child_process_CPPFLAGS = $(daemon_unit_cppflags)
 tests_unit_daemon_test_child_process_CFLAGS = $(unit_cflags)
 tests_unit_daemon_test_child_process_LDADD = $(unit_libs)

@@ -37,15 +37,22 @@ typedef struct run {
 static run run_worker(const char *program, int64_t timeout_ms, mloom_cancel *cancel) {
   run found = {.error = MLOOM_ERROR_INIT};
   char path[] = "/tmp/mergeloom-worker-XXXXXX";
-  const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
+  const char *const environment[] = {"PATH=/usr/bin:/bin", "A_KEY=test-variable-not-a-secret", NULL};
   const mloom_log log = {.write = write_log, .level = MLOOM_LOG_WARNING, .userdata = found.log};
   int fd = mkstemp(path);
   dprintf(fd, "#!/usr/bin/env python3\nimport json, os, signal, sys, time\n%s\n", program);
   fchmod(fd, 0700);
   close(fd);
-  const child_programs programs = {path, getenv("MERGELOOM_SUPERVISE"), environment, &log};
+  const child_programs programs = {path, getenv("MERGELOOM_SUPERVISE"), environment, &log, 0};
   mloom_json *request = mloom_json_new_object();
   mloom_json_set_string(request, "command", "describe");
+  mloom_json *section = mloom_json_new_object();
+  mloom_json_set_string(section, "token", "test-setting-not-a-secret");
+  mloom_json *providers = mloom_json_new_object();
+  mloom_json_set(providers, "a", section);
+  mloom_json *settings = mloom_json_new_object();
+  mloom_json_set(settings, "providers", providers);
+  mloom_json_set(request, "stored_settings", settings);
   found.code =
       child_process_run(&programs, request, cancel, timeout_ms, take, &found.facts, &found.outcome, &found.error);
   mloom_json_unref(request);
@@ -57,7 +64,7 @@ static run run_worker(const char *program, int64_t timeout_ms, mloom_cancel *can
 #define DONE "say({'type': 'done'})\n"
 
 static void test_facts(void) {
-  run found = run_worker(SAY "assert json.loads(sys.stdin.read()) == {'command': 'describe'}\n"
+  run found = run_worker(SAY "assert json.loads(sys.stdin.read())['command'] == 'describe'\n"
                              "say({'type': 'a'}, {'type': 'b', 'text': 'x' * 5})\n" DONE,
                          0, NULL);
   UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
@@ -108,6 +115,26 @@ static void test_crash(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(found.log, "the last words"));
 }
 
+static void test_last_words_are_redacted(void) {
+  run found = run_worker("request = json.load(sys.stdin)\n"
+                         "print(request['stored_settings']['providers']['a']['token'], os.environ['A_KEY'],\n"
+                         "      'and so on', file=sys.stderr, flush=True)\n"
+                         "os.kill(os.getpid(), signal.SIGABRT)",
+                         0, NULL);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.log, "and so on"));
+  CU_ASSERT_PTR_NULL(strstr(found.log, "not-a-secret"));
+}
+
+static void test_overgrown(void) {
+  run found = run_worker(SAY "os.write(1, b'half a li')\nsay({'type': 'b'})\n"
+                             "print('\\n' + json.dumps({'type': 'overgrown', 'mib': 17}), flush=True)\nsys.exit(70)",
+                         0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_INTERNAL, &found.error);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.error.message, "more than 17 MiB"));
+}
+
 static void test_crash_after_done(void) {
   run found = run_worker(SAY DONE "os.kill(os.getpid(), signal.SIGSEGV)", 0, NULL);
   UNIT_ASSERT_CODE(found.code, MLOOM_E_INTERNAL, &found.error);
@@ -142,7 +169,8 @@ static void test_error(void) {
 static void test_ends(void) {
   run found = run_worker("time.sleep(600)", 100, NULL);
   UNIT_ASSERT_CODE(found.code, MLOOM_E_TIMEOUT, &found.error);
-  CU_ASSERT_EQUAL(found.outcome.crashed, 0);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.error.message, "still busy"));
   mloom_cancel *cancel = NULL;
   CU_ASSERT_EQUAL(mloom_cancel_new(&cancel, NULL), MLOOM_OK);
   mloom_cancel_trigger(cancel);
@@ -158,6 +186,8 @@ static const unit_test tests[] = {
     {"a line of 5 MB", test_long_line},
     {"a line without an end is cut off", test_endless_line},
     {"a crash is told with its signal and its last words", test_crash},
+    {"secrets are taken out of last words", test_last_words_are_redacted},
+    {"a worker that took too much memory has crashed", test_overgrown},
     {"a crash after the last line is one too", test_crash_after_done},
     {"an end without the last line is a crash", test_no_last_line},
     {"the error of the worker is handed on", test_error},

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A plugin that crashes, hangs, leaks, corrupts memory or leaves costs one job, is named, and is left alone after three."""
+import json
+
+import harness
+from daemon_server import api, daemon, field, provider, settled, wait_for
+from harness import check, contains, equal, lacks
+
+PLUGIN = harness.PLAIN_BUILD / "tests/mock-plugins"
+
+
+def plugins():
+    """The harmful plugin and no other: the folder that it was built in has many."""
+    folder = harness.scratch() / "plugins"
+    (folder / ".libs").mkdir(parents=True)
+    for file in ("mergeloom-harmful.la", ".libs/mergeloom-harmful.so"):
+        check((PLUGIN / file).exists(), f"{PLUGIN / file} is not built")
+        (folder / file).symlink_to(PLUGIN / file)
+    return folder
+
+
+def harmful(**more):
+    return daemon(**{"MERGELOOM_PLUGIN_PATH": plugins(), "JCA_WORKER_PROVIDER": "harmful", "JCA_WORKER_JOB_SLOTS": "2",
+                     "JCA_WORKER_STOP_GRACE_SECONDS": "0", **more})
+
+
+def set_up(server, sim):
+    equal(api(server, "/providers/harmful/settings", "PATCH", {"fields": {
+        "base_url": sim.url + "/v1", "model": "sim-1", "api_key": harness.KEY}})[0], 204, "the settings")
+    equal(settled(server, "harmful")["state"], "authenticated", "the state")
+
+
+def submit(server, name, harm, **more):
+    repo = harness.repository(harness.FILES, f"repository-{name}")
+    status, _, answer = api(server, "/jobs", "POST", {
+        "schema": "mergeloom.job.v1", "id": name, "repository": {"path": str(repo)},
+        "ticket": {"key": "T-1", "title": "Mend the greeting", "description": f"{harness.MARK}\nharm: {harm}"}, **more})
+    equal(status, 201, f"{answer}")
+
+
+def ended(server, name):
+    job = api(server, f"/jobs/{name}")[2]
+    return job if job["state"] not in ("pending", "running") else None
+
+
+def must_cost_one_job(server, name, harm, reason, **more):
+    """It fails with the reason, which the page and the audit say as well; a harmless job beside it is done."""
+    submit(server, name, harm, **more)
+    submit(server, f"{name}-beside", "none")
+    job = wait_for(lambda: ended(server, name), f"{name} ends")
+    equal((job["state"], job["attempts"]), ("failed", 1), f"{job}")
+    contains(job["reason"], reason, f"the reason of {name}")
+    contains(harness.request(f"{server.url}/live/{name}")[2].decode(), reason, "the page of the job")
+    entries = api(server, "/audit?kind=plugin&subject=harmful")[2]["entries"]
+    contains(entries[0]["text"], reason, "the audit")
+    beside = wait_for(lambda: ended(server, f"{name}-beside"), "the job beside it ends")
+    equal(beside["state"], "completed", f"{beside['reason']}")
+    return len(entries)
+
+
+def script():
+    return harness.job_script([{"text": "That is it.", "tool_calls": [harness.SUBMIT]}])
+
+
+def test_three_crashes():
+    """crash, corrupted memory and a silent end: one job each, then quarantine until a check goes well"""
+    with harness.simulator(script()) as sim, harmful() as server:
+        set_up(server, sim)
+        equal(must_cost_one_job(server, "crash", "crash", "signal 11"), 1, "crashes in the audit")
+        contains(harness.request(server.url + "/providers")[2].decode(), "crashed once", "the card")
+        equal(must_cost_one_job(server, "corrupt", "corrupt", "signal 6"), 2, "crashes in the audit")
+        check(not provider(server, "harmful")["quarantined"], "two crashes are not three")
+        submit(server, "leave", "leave")
+        contains(wait_for(lambda: ended(server, "leave"), "it ends")["reason"], "ended with status 0", "the reason")
+        check(provider(server, "harmful")["quarantined"], "three crashes")
+        contains(harness.request(server.url + "/providers")[2].decode(), "crashed 3 times", "the card")
+        submit(server, "later", "none")
+        api(server, "/providers/worker/settings", "PATCH", {"fields": {"max_turns": "9"}})
+        equal(api(server, "/jobs/later")[2]["state"], "pending", "a job while the plugin is left alone")
+        contains(server.text(), "now it happens", "the log has its last words")
+        lacks(server.text(), harness.KEY, "the log")
+        equal(api(server, "/providers/harmful/checks", "POST")[0], 202, "check now")
+        equal(wait_for(lambda: ended(server, "later"), "the job ends")["state"], "completed", "after a good check")
+        check(not provider(server, "harmful")["quarantined"], "it is used again")
+
+
+def test_leak():
+    """a plugin that takes memory without end is ended at the limit"""
+    with harness.simulator(script()) as sim, harmful(JCA_WORKER_MEMORY_MIB="256") as server:
+        set_up(server, sim)
+        must_cost_one_job(server, "leak", "leak", "more than 256 MiB")
+
+
+def test_hang():
+    """a plugin that hangs is ended soon after the time of its job; a check that hangs, after the time for a check"""
+    with harness.simulator(script()) as sim, harmful() as server:
+        set_up(server, sim)
+        must_cost_one_job(server, "hang", "hang", "still busy after", limits={"seconds": 1})
+    worker = harness.scratch() / "worker"
+    worker.write_text(f"""#!/usr/bin/env python3
+import os, signal, subprocess, sys, time
+request = sys.stdin.buffer.read()
+if b'"check"' in request:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep({harness.GUARD})
+sys.exit(subprocess.run([{str(harness.PLAIN_BUILD / "mergeloom-worker")!r}], input=request).returncode)
+""")
+    worker.chmod(0o755)
+    with daemon(MERGELOOM_PLUGIN_PATH=harness.scratch() / "plugins", MERGELOOM_WORKER=worker,
+                JCA_WORKER_CHECK_SECONDS="1") as server:
+        found = settled(server, "harmful")
+        equal(found["state"], "not ready", f"{found}")
+        contains(json.dumps(found["checks"]), "still busy after 1 s", "the reason")
+        contains(json.dumps(api(server, "/audit?kind=plugin")[2]), "still busy after 1 s", "the audit")
+        equal(field(server, "harmful", "enabled")["locked"], False, "the card is there")
+
+
+harness.main(globals())

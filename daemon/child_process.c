@@ -175,7 +175,7 @@ static int32_t run(const child_programs *programs, const mloom_json *request, co
   mloom_process_report report = {0};
   code = code != MLOOM_OK ? code : mloom_process_run(&call, &plan, &sink, &report, error);
   mloom_secret_wipe(text.data, text.size);
-  if (code == MLOOM_E_TIMEOUT) {
+  if (code == MLOOM_E_TIMEOUT && ends == NULL) {
     outcome->crashed = 1;
     return mloom_error_set(
         error, code, MLOOM_DOMAIN_PLUGIN, "allow more time, or update or remove the plugin of this provider",

@@ -18,7 +18,7 @@ OWNERS = {
     r"openssl/": ["libmergeloom/secret/"],
     r"microhttpd\.h": ["daemon/http.c"],
     r"sqlite3\.h": ["daemon/store/sqlite.c", "daemon/store/snapshot.c"],
-    r"libpq": ["daemon/store/postgresql.c"],
+    r"libpq": ["daemon/store/postgresql.c", "daemon/store/postgresql_connection.c", "daemon/store/postgresql_connection.h"],
 }
 # What plugins may take from the library's inside: files that depend on libc only; of json.h the names of kinds, as
 # nothing else of it could be linked.

@@ -9,7 +9,9 @@
 
 typedef struct exports exports;
 
-int32_t exports_new(exports **out, catalogue *source, const child_programs *programs, mloom_error *error);
+/* tag_key (borrowed while this lives) keeps tags from telling anything about what they are made of. */
+int32_t exports_new(exports **out, catalogue *source, const child_programs *programs, mloom_bytes tag_key,
+                    mloom_error *error);
 void exports_free(exports *exports);
 /* Has a child read the settings anew. Returns MLOOM_OK also when they are as before. */
 int32_t exports_refresh(exports *exports, mloom_error *error);

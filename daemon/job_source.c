@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "job_source.h"
 
+#include "base/clock.h"
+
+#define END_PAUSE_MS 500
+#define END_LIMIT_MS 30000
+
 static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userdata, mloom_error *error) {
   const local_jobs *jobs = ctx;
   return store_claim_job(jobs->store, jobs->executor, ready, jobs->lease_ms, fn, userdata, error);
@@ -24,7 +29,16 @@ static int32_t add_event(void *ctx, const char *id, const char *event, mloom_err
 static int32_t end(void *ctx, const char *id, const char *state, const char *reason, const char *result,
                    const char *diff, mloom_error *error) {
   const local_jobs *jobs = ctx;
-  return store_end_job(jobs->store, id, jobs->executor, state, reason, result, diff, error);
+  const mloom_clock *clock = mloom_clock_system();
+  /* A database that is away may come back; when the lease has run out, somebody else may have the job. */
+  int64_t limit_ms = clock->monotonic_ms(clock) + (jobs->lease_ms < END_LIMIT_MS ? jobs->lease_ms : END_LIMIT_MS);
+  for (;;) {
+    int32_t code = store_end_job(jobs->store, id, jobs->executor, state, reason, result, diff, error);
+    if (code != MLOOM_E_UNAVAILABLE || clock->monotonic_ms(clock) >= limit_ms) {
+      return code;
+    }
+    clock->wait_until(clock, clock->monotonic_ms(clock) + END_PAUSE_MS, -1);
+  }
 }
 
 static int32_t give_back(void *ctx, const char *id, mloom_error *error) {

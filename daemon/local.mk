@@ -22,7 +22,8 @@ daemon_store_sources = \
   daemon/store/store.h \
   daemon/store/watch.c
 if POSTGRESQL
-daemon_store_sources += daemon/store/postgresql.c
+daemon_store_sources += daemon/store/postgresql.c daemon/store/postgresql_connection.c \
+  daemon/store/postgresql_connection.h
 else
 daemon_store_sources += daemon/store/postgresql_absent.c
 endif

@@ -160,7 +160,8 @@ static void follow_gateway(void *userdata) {
 static int32_t start_gateway_side(application *self, mloom_error *error) {
   self->fleet = fleet_new();
   return self->fleet == NULL ? mloom_error_memory(error)
-                             : exports_new(&self->exports, self->catalogue, &self->programs, error);
+                             : exports_new(&self->exports, self->catalogue, &self->programs,
+                                           deployment_secret(&self->deployment, "cluster_token"), error);
 }
 
 static int32_t start_executor_side(application *self, mloom_error *error) {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/postgresql.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,11 +11,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "secret/secret.h"
 #include "store/database_url.h"
 #include "store/driver.h"
+#include "store/postgresql_connection.h"
 
-#define CONNECT_MS 3000
 /* The server gives up a little before we do, so that an answer still comes. */
 #define STATEMENT_MS 15000
 /* For how long it is asked what became of a transaction whose answer is lost. */
@@ -26,12 +23,8 @@
 /* After a connection that failed, none is tried for so long. */
 #define REST_MS 500
 #define PARAMETER_LIMIT 16
-#define OLDEST_SERVER 130000
 #define TEXT_TYPE 25
 #define INTEGER_TYPE 20
-#define SESSION                                                                            \
-  "SET search_path = mergeloomd; SET statement_timeout = '12s'; SET lock_timeout = '8s'; " \
-  "SET idle_in_transaction_session_timeout = '20s'; SET client_min_messages = error"
 
 typedef struct postgresql {
   database base; /* its name has no secret */
@@ -54,195 +47,24 @@ static int64_t now_ms(void) {
   return mloom_clock_system()->monotonic_ms(mloom_clock_system());
 }
 
-/* ---- Waiting ---- */
-
-/* 1: one of events has come; 0: not until deadline_ms. */
-static int wait_for(const PGconn *connection, short events, int64_t deadline_ms) {
-  struct pollfd waiting = {.fd = PQsocket(connection), .events = events};
-  for (;;) {
-    int64_t left = deadline_ms - now_ms();
-    int count = left < 0 ? 0 : poll(&waiting, 1, (int)left);
-    if (count > 0 || (count < 0 && errno != EINTR) || left < 0) {
-      return count > 0;
-    }
-  }
-}
-
-/* The result of what was sent, of several statements the first that failed or the last; NULL: none came in time. */
-static PGresult *await_result(PGconn *connection, int64_t deadline_ms) {
-  PGresult *kept = NULL, *result = NULL;
-  int left = 0;
-  while ((left = PQflush(connection)) == 1) {
-    if (!wait_for(connection, POLLIN | POLLOUT, deadline_ms)) {
-      return NULL;
-    }
-    (void)PQconsumeInput(connection);
-  }
-  do {
-    while (left == 0 && PQisBusy(connection)) {
-      if (!wait_for(connection, POLLIN, deadline_ms)) {
-        PQclear(kept);
-        return NULL;
-      }
-      (void)PQconsumeInput(connection);
-    }
-    result = PQgetResult(connection);
-    if (result != NULL && (kept == NULL || PQresultStatus(kept) != PGRES_FATAL_ERROR)) {
-      PQclear(kept);
-      kept = result;
-    } else {
-      PQclear(result);
-    }
-  } while (result != NULL);
-  return kept;
-}
-
-static int is_good(const PGresult *result) {
-  ExecStatusType status = PQresultStatus(result);
-  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-}
-
-/* ---- Errors ---- */
-
-typedef struct failure {
-  const char *state; /* how the SQLSTATE begins */
-  int32_t code;
-  int may_retry;
-  const char *remedy;
-} failure;
-
-/* Remedies for what is the server's own. Without a state: the network, or libpq. */
-static const failure failures[] = {
-    {"28", MLOOM_E_DENIED, 0, "correct user and password in its URL, or let them in on the server (pg_hba.conf)"},
-    {"3D000", MLOOM_E_NOT_FOUND, 0, "create the database, or correct its name in the URL"},
-    {"42501", MLOOM_E_DENIED, 0, "make the user the owner of the database, or of its schema mergeloomd"},
-    {"25006", MLOOM_E_UNAVAILABLE, 1, "give the URL of the server that may be written"},
-    {"40", MLOOM_E_UNAVAILABLE, 1, "try again"},
-    {"55P03", MLOOM_E_UNAVAILABLE, 1, "try again; see on the server who holds the lock"},
-    {"57P", MLOOM_E_UNAVAILABLE, 1, "try again: it is connected to as soon as it is there"},
-    {"25P03", MLOOM_E_UNAVAILABLE, 1, "try again"},
-    {"08", MLOOM_E_UNAVAILABLE, 1, "try again"},
-    {"57014", MLOOM_E_UNAVAILABLE, 0, "try again; see what keeps the server busy"},
-    {"53100", MLOOM_E_UNAVAILABLE, 0, "free space on the server's volume"},
-    {"53", MLOOM_E_UNAVAILABLE, 0, "try again; give the server more connections or memory"},
-    {"22021", MLOOM_E_INVALID, 0, "leave out what is no UTF-8"},
-    {"22P05", MLOOM_E_INVALID, 0, "create the database with the encoding UTF8"},
-};
-static const failure other_failure = {"", MLOOM_E_IO, 0, "see the server's log"};
-static const failure lost_failure = {"", MLOOM_E_UNAVAILABLE, 1,
-                                     "check that the server runs and can be reached; it is tried again by itself"};
-
-static const failure *failure_of(const char *state) {
-  for (size_t i = 0; state != NULL && i < sizeof failures / sizeof failures[0]; i++) {
-    if (strncmp(state, failures[i].state, strlen(failures[i].state)) == 0) {
-      return &failures[i];
-    }
-  }
-  return state == NULL ? &lost_failure : &other_failure;
-}
-
-/* The state in a message about a connection, which libpq gives in no other way: "FATAL:  28P01: password ...". Returns
- * what follows, or the whole. */
-static const char *split_message(const char *message, char state[6]) {
-  const char *found = strstr(message, ":  ");
-  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-  if (found == NULL || strspn(found + 3, letters) != 5 || strncmp(found + 8, ": ", 2) != 0) {
-    return message;
-  }
-  memcpy(state, found + 3, 5);
-  return found + 10;
-}
-
-static int32_t refuse(const char *name, const failure *what, const char *message, mloom_error *error) {
-  return mloom_error_set(error, what->code, MLOOM_DOMAIN_SYSTEM, what->remedy, "the database %s: %.*s", name,
-                         (int)strcspn(message, "\n"), message);
-}
-
-static int32_t fail_to_connect(const char *name, const PGconn *connection, int timed_out, mloom_error *error) {
-  char state[6] = "";
-  const char *message = split_message(PQerrorMessage(connection), state);
-  if (PQconnectionNeedsPassword(connection)) {
-    return refuse(name, failure_of("28P01"), "it asks for a password, and its URL has none", error);
-  }
-  return refuse(name, failure_of(state[0] == '\0' ? NULL : state), timed_out ? "it does not answer" : message, error);
-}
+/* ---- Connection ---- */
 
 static void disconnect(postgresql *self) {
   PQfinish(self->connection);
   self->connection = NULL;
-  self->in_transaction = 0;
 }
 
 /* Of a statement. result NULL: none came. The connection is given up when it is of no more use. */
 static int32_t fail(postgresql *self, const PGresult *result, mloom_error *error) {
   const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char *message = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  const failure *what = failure_of(state);
-  int32_t code = refuse(self->base.name, what, message == NULL ? "the connection was lost" : message, error);
+  const connection_failure *what = connection_failure_of(state);
+  int32_t code = connection_refuse(self->base.name, what, message == NULL ? "the connection was lost" : message, error);
   self->may_retry = what->may_retry;
   if (result == NULL || PQstatus(self->connection) != CONNECTION_OK || strcmp(what->state, "25006") == 0) {
     disconnect(self);
   }
   return code;
-}
-
-/* ---- Connections ---- */
-
-static void ignore_notice(void *userdata, const char *message) {
-  (void)userdata;
-  (void)message;
-}
-
-/* Server and session that will do. */
-static int32_t prepare_session(const char *name, PGconn *connection, int64_t deadline_ms, mloom_error *error) {
-  const char *encoding = PQparameterStatus(connection, "server_encoding");
-  if (PQserverVersion(connection) < OLDEST_SERVER) {
-    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM, "use PostgreSQL 13 or newer",
-                           "the database %s: its server is too old", name);
-  }
-  if (encoding != NULL && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0) {
-    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM,
-                           "create the database with the encoding UTF8", "the database %s has the encoding %s", name,
-                           encoding);
-  }
-  PGresult *result = PQsendQuery(connection, SESSION) ? await_result(connection, deadline_ms) : NULL;
-  int32_t code =
-      result != NULL && is_good(result) ? MLOOM_OK : fail_to_connect(name, connection, result == NULL, error);
-  PQclear(result);
-  return code;
-}
-
-static int32_t connect_server(PGconn **out, const char *name, const mloom_secret *url, mloom_error *error) {
-  /* What stands after the URL is stronger than it, what stands before it is weaker. */
-  static const char *const names[] = {"gssencmode", "fallback_application_name", "keepalives_idle",
-                                      "dbname",     "client_encoding",           NULL};
-  const char *const values[] = {"disable", "mergeloomd", "30", mloom_secret_bytes(url).data, "UTF8", NULL};
-  int64_t deadline_ms = now_ms() + CONNECT_MS;
-  PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-  PGconn *connection = PQconnectStartParams(names, values, 1);
-  *out = NULL;
-  if (connection == NULL) {
-    return mloom_error_memory(error);
-  }
-  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);
-  PQsetNoticeProcessor(connection, ignore_notice, NULL);
-  int in_time = 1;
-  if (PQstatus(connection) == CONNECTION_BAD) {
-    state = PGRES_POLLING_FAILED;
-  }
-  while (in_time && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
-    in_time = wait_for(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_ms);
-    state = in_time ? PQconnectPoll(connection) : state;
-  }
-  int32_t code = state == PGRES_POLLING_OK && PQsetnonblocking(connection, 1) == 0
-                     ? prepare_session(name, connection, deadline_ms, error)
-                     : fail_to_connect(name, connection, !in_time, error);
-  if (code != MLOOM_OK) {
-    PQfinish(connection);
-    return code;
-  }
-  *out = connection;
-  return MLOOM_OK;
 }
 
 /* Connects unless there is a connection, or none could be made a moment ago. */
@@ -255,7 +77,7 @@ static int32_t ensure_connection(postgresql *self, mloom_error *error) {
     mloom_error_copy(error, &self->away);
     return self->away.code;
   }
-  int32_t code = connect_server(&self->connection, self->base.name, self->url, &self->away);
+  int32_t code = connection_open(&self->connection, self->base.name, self->url, &self->away);
   if (code != MLOOM_OK) {
     self->rests_until_ms = now_ms() + REST_MS;
     mloom_error_copy(error, &self->away);
@@ -310,8 +132,8 @@ static int32_t execute(postgresql *self, PGresult **out, const char *sql, const 
   int sent = given == NULL
                  ? PQsendQuery(self->connection, sql)
                  : PQsendQueryParams(self->connection, sql, given->count, given->types, given->values, NULL, NULL, 0);
-  PGresult *result = sent ? await_result(self->connection, now_ms() + STATEMENT_MS) : NULL;
-  if (result == NULL || !is_good(result)) {
+  PGresult *result = sent ? connection_await(self->connection, now_ms() + STATEMENT_MS) : NULL;
+  if (result == NULL || !connection_is_good(result)) {
     int32_t code = fail(self, result, error);
     PQclear(result);
     return code;
@@ -551,41 +373,12 @@ static int32_t migrate(database *self, void *userdata, mloom_error *error) {
   return code;
 }
 
-static const char *option_of(const PQconninfoOption *options, const char *name) {
-  for (; options != NULL && options->keyword != NULL; options++) {
-    if (strcmp(options->keyword, name) == 0) {
-      return options->val == NULL ? "" : options->val;
-    }
-  }
-  return "";
-}
-
-/* "database at host:port". libpq's own words about a URL that is none may hold parts of the password. */
-static int32_t find_name(postgresql *self, mloom_error *error) {
-  char *message = NULL;
-  mloom_buffer name = MLOOM_BUFFER_INIT;
-  PQconninfoOption *options = PQconninfoParse(mloom_secret_bytes(self->url).data, &message);
-  PQfreemem(message);
-  if (options == NULL) {
-    return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_SETTINGS,
-                           "write it as postgresql://user:password@host:5432/database, with other characters than "
-                           "letters and digits percent-encoded",
-                           "the URL of the database makes no sense");
-  }
-  const char *host = option_of(options, "host"), *port = option_of(options, "port");
-  mloom_buffer_append_format(&name, "%s%s%s%s%s", option_of(options, "dbname"), host[0] == '\0' ? "" : " at ", host,
-                             host[0] == '\0' || port[0] == '\0' ? "" : ":", host[0] == '\0' ? "" : port);
-  PQconninfoFree(options);
-  self->base.name = mloom_buffer_take(&name);
-  return self->base.name == NULL ? mloom_error_memory(error) : MLOOM_OK;
-}
-
 static int32_t take_url(postgresql *self, const char *url, mloom_error *error) {
   mloom_buffer normalized = MLOOM_BUFFER_INIT;
   int32_t code = database_url_normalize(&normalized, (mloom_bytes){url, strlen(url)}, error);
   code = code != MLOOM_OK ? code : mloom_secret_new(&self->url, normalized.data, normalized.size, error);
   mloom_buffer_wipe(&normalized);
-  return code != MLOOM_OK ? code : find_name(self, error);
+  return code != MLOOM_OK ? code : connection_name(&self->base.name, self->url, error);
 }
 
 int32_t postgresql_open(database **out, const char *url, const schema_part *const *parts, mloom_error *error) {
@@ -631,15 +424,16 @@ void postgresql_ear_free(postgresql_ear *self) {
 }
 
 static int32_t ask(postgresql_ear *self, const char *sql, mloom_error *error) {
-  PGresult *result = PQsendQuery(self->connection, sql) ? await_result(self->connection, now_ms() + CONNECT_MS) : NULL;
-  int good = result != NULL && is_good(result);
+  PGresult *result =
+      PQsendQuery(self->connection, sql) ? connection_await(self->connection, now_ms() + CONNECT_MS) : NULL;
+  int good = result != NULL && connection_is_good(result);
   PQclear(result);
   if (good) {
     return MLOOM_OK;
   }
   PQfinish(self->connection);
   self->connection = NULL;
-  return refuse(self->heard->base.name, &lost_failure, "the connection was lost", error);
+  return connection_refuse(self->heard->base.name, &connection_lost, "the connection was lost", error);
 }
 
 /* Returns how many words there were. */
@@ -660,7 +454,7 @@ static int hand_over(postgresql_ear *self, void (*fn)(const char *word, void *us
 int32_t postgresql_ear_wait(postgresql_ear *self, int64_t timeout_ms, int interrupt_fd,
                             void (*fn)(const char *word, void *userdata), void *userdata, mloom_error *error) {
   if (self->connection == NULL) {
-    int32_t code = connect_server(&self->connection, self->heard->base.name, self->heard->url, error);
+    int32_t code = connection_open(&self->connection, self->heard->base.name, self->heard->url, error);
     code = code != MLOOM_OK ? code : ask(self, "LISTEN mergeloomd", error);
     return code != MLOOM_OK ? code : 2;
   }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PostgreSQL with errors of ours: the only file that knows libpq is postgresql.c; postgresql_absent.c stands in for it
- * where there is no libpq. A server that goes away costs time only: what is asked of it meanwhile is
+ * PostgreSQL with errors of ours: only postgresql.c and postgresql_connection.c know libpq; postgresql_absent.c stands
+ * in for them where there is none. A server that goes away costs time only: what is asked of it meanwhile is
  * MLOOM_E_UNAVAILABLE at once, and the connection comes back by itself.
  */
 #ifndef MERGELOOM_DAEMON_STORE_POSTGRESQL_H

@@ -55,8 +55,7 @@ class Server:
             if os.geteuid() == 0:
                 owner = self._other_user()
                 os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-                self.command = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups",
-                                "--pdeathsig=INT"]
+                self.command = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
             self._create()
             self.start()
             self.sql(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'", "postgres")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A PostgreSQL server of the test's own: on a free port of this machine, in a folder that goes with it."""
+import contextlib
 import glob
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -35,9 +37,12 @@ def programs():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the system gives out by itself, so that it is still free when the server starts again."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

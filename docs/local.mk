@@ -29,3 +29,4 @@ EXTRA_DIST += docs/credentials/command.md
 EXTRA_DIST += docs/credentials/google.md
 EXTRA_DIST += docs/providers/vertex-ai.md
 EXTRA_DIST += docs/credentials/static.md
+EXTRA_DIST += docs/operators-guide.md

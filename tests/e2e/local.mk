@@ -90,6 +90,7 @@ if DAEMON
 TESTS += tests/e2e/test_daemon_isolation.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_isolation.py
+if DAEMON
 proof_tests += tests/e2e/test_operators_guide.py
 endif
 EXTRA_DIST += tests/e2e/test_operators_guide.py

@@ -639,13 +639,25 @@ int64_t catalogue_worker_integer(catalogue *self, const char *field, int64_t oth
   return value;
 }
 
+/* With the lock held. */
+static int is_enabled(const catalogue *self, const char *id) {
+  const mloom_json *list = mloom_json_member(self->providers, "providers");
+  for (size_t i = 0; i < mloom_json_count(list); i++) {
+    const mloom_json *provider = mloom_json_at(list, i);
+    if (strcmp(mloom_json_member_string(provider, "id", ""), id) == 0) {
+      return mloom_json_member_boolean(provider, "enabled", 1);
+    }
+  }
+  return 0;
+}
+
 char *catalogue_ready_list(catalogue *self) {
   mloom_buffer list = MLOOM_BUFFER_INIT;
   pthread_mutex_lock(&self->lock);
   mloom_buffer_append_char(&list, ',');
   for (size_t i = 0; i < self->count; i++) {
     const provider_state *state = &self->states[i];
-    if (state->crashes < QUARANTINE_CRASHES &&
+    if (state->crashes < QUARANTINE_CRASHES && is_enabled(self, state->id) &&
         (strcmp(state->state, "ready") == 0 || strcmp(state->state, "authenticated") == 0)) {
       mloom_buffer_append_format(&list, "%s,", state->id);
     }

@@ -55,6 +55,40 @@ static void changed(const runner *self) {
   }
 }
 
+/* ---- Where repositories lie ---- */
+
+static int lies_below(const char *root, const char *path) {
+  size_t size = strlen(root), path_size = strlen(path);
+  while (size > 0 && root[size - 1] == '/') {
+    size--;
+  }
+  int climbs = strstr(path, "/../") != NULL || (path_size >= 3 && strcmp(path + path_size - 3, "/..") == 0);
+  return strncmp(path, root, size) == 0 && path[size] == '/' && !climbs;
+}
+
+/* The repository by its own name must lie below the root, and where both exist on this machine so must what they lead
+ * to: *real, which the caller frees, or NULL. */
+static int32_t check_workspace(const application *app, const mloom_json *document, char **real, mloom_error *error) {
+  const char *root = deployment_string(&app->deployment, "workspace_root");
+  const char *path = mloom_json_member_string(mloom_json_member(document, "repository"), "path", "");
+  *real = NULL;
+  if (root == NULL) {
+    return MLOOM_OK;
+  }
+  MLOOM_AUTO(mloom_auto_free) char *real_root = realpath(root, NULL);
+  MLOOM_AUTO(mloom_auto_free) char *real_path = realpath(path, NULL);
+  int is_here = real_root != NULL && real_path != NULL;
+  if (!lies_below(root, path) || (is_here && !lies_below(real_root, real_path))) {
+    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_WORKSPACE, "check the repository out there",
+                           "the repository does not lie below JCA_WORKER_WORKSPACE_ROOT (%s)", root);
+  }
+  if (is_here) {
+    *real = real_path;
+    real_path = NULL;
+  }
+  return MLOOM_OK;
+}
+
 /* ---- One job ---- */
 
 typedef struct job_copy {
@@ -127,12 +161,18 @@ static int32_t run_child(slot *own, const char *document, job_facts *facts, mloo
   mloom_json *request = NULL, *job = NULL;
   child_outcome outcome = {0};
   int32_t code = mloom_json_parse(&job, document, strlen(document), "the stored job", error);
+  /* Once more: the gateway may be another machine, and links may have changed since. */
+  MLOOM_AUTO(mloom_auto_free) char *real = NULL;
+  code = code != MLOOM_OK ? code : check_workspace(self->app, job, &real, error);
   code = code != MLOOM_OK ? code : catalogue_new_request(self->app->catalogue, "job", &request, error);
   if (code != MLOOM_OK) {
     mloom_json_unref(job);
     return code;
   }
   int64_t limit_ms = job_limit_ms(self, job);
+  if (real != NULL) {
+    mloom_json_set_string(mloom_json_member(job, "repository"), "path", real);
+  }
   mloom_json_set_string(job, "id", own->job);
   mloom_json_set(request, "job", job);
   code = child_process_run(&self->app->programs, request, own->cancel, limit_ms, take_job_fact, facts, &outcome, error);
@@ -461,26 +501,12 @@ static int32_t choose_id(const mloom_json *document, char id[65], mloom_error *e
   return MLOOM_OK;
 }
 
-static int32_t check_workspace(const application *app, const mloom_json *document, mloom_error *error) {
-  const char *root = deployment_string(&app->deployment, "workspace_root");
-  const char *path = mloom_json_member_string(mloom_json_member(document, "repository"), "path", "");
-  size_t size = root == NULL ? 0 : strlen(root), path_size = strlen(path);
-  while (size > 0 && root[size - 1] == '/') {
-    size--;
-  }
-  int climbs = strstr(path, "/../") != NULL || (path_size >= 3 && strcmp(path + path_size - 3, "/..") == 0);
-  if (root == NULL || (strncmp(path, root, size) == 0 && path[size] == '/' && !climbs)) {
-    return MLOOM_OK;
-  }
-  return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_WORKSPACE, "check the repository out there",
-                         "the repository does not lie below JCA_WORKER_WORKSPACE_ROOT (%s)", root);
-}
-
 int32_t runner_submit(application *app, const mloom_json *document, char id[65], mloom_error *error) {
   resolved found = {0};
   MLOOM_AUTO(mloom_auto_free) char *text = text_of(document);
+  MLOOM_AUTO(mloom_auto_free) char *real = NULL;
   int32_t code = text == NULL ? mloom_error_memory(error) : choose_id(document, id, error);
-  code = code != MLOOM_OK ? code : check_workspace(app, document, error);
+  code = code != MLOOM_OK ? code : check_workspace(app, document, &real, error);
   code = code != MLOOM_OK ? code : resolve(app, document, &found, error);
   if (code == MLOOM_OK && found.blocked) {
     code = mloom_error_set(error, MLOOM_E_BLOCKED, MLOOM_DOMAIN_RESOLVER, "see the resolution of the job", "%s",

@@ -282,6 +282,42 @@ def test_job():
         equal(harness.request(server.url + "/live/none")[0], 404, "a page of no job")
 
 
+def test_workspace_root():
+    """repositories lie below the workspaces, by their names and by what links lead to, when they are given and when run"""
+    outside = harness.repository(harness.FILES, "outside")
+    root = harness.scratch() / "workspaces"
+    root.mkdir()
+    inside = harness.repository(harness.FILES, "workspaces/inside")
+    (harness.scratch() / "way").symlink_to(root)
+    (root / "link").symlink_to(outside)
+    (root / "swapped").symlink_to(inside)
+    with harness.simulator(harness.job_script(harness.job_steps())) as sim, daemon(**simulated(
+            sim.url, JCA_WORKER_PROVIDER="openai-compatible",
+            JCA_WORKER_WORKSPACE_ROOT=harness.scratch() / "way")) as server:
+        settled(server, "openai-compatible")
+        for path in (outside, root / "link", harness.scratch() / "way/link", harness.scratch() / "way/../outside",
+                     harness.scratch() / "way"):
+            status, _, problem = api(server, "/jobs", "POST", {
+                "schema": "mergeloom.job.v1", "ticket": {"title": "x"}, "repository": {"path": str(path)}})
+            equal(status, 403, f"{path}: {problem}")
+            contains(problem["title"], "JCA_WORKER_WORKSPACE_ROOT", "the reason")
+        equal(api(server, "/providers/openai-compatible/settings", "PATCH", {"fields": {"enabled": "false"}})[0], 204,
+              "no job runs now")
+        wait_for(lambda: provider(server, "openai-compatible")["state"] == "disabled", "no job runs now")
+        name = submit_job(server, harness.scratch() / "way/swapped")
+        (root / "swapped").unlink()
+        (root / "swapped").symlink_to(outside)
+        good = submit_job(server, harness.scratch() / "way/inside")
+        equal(api(server, "/providers/openai-compatible/settings", "PATCH", {"fields": {"enabled": "true"}})[0], 204,
+              "jobs run again")
+        for each, expected in ((name, "failed"), (good, "completed")):
+            wait_for(lambda: api(server, f"/jobs/{each}")[2]["state"] not in ("pending", "running"), "it ends")
+            job = api(server, f"/jobs/{each}")[2]
+            equal(job["state"], expected, f"{job['reason']}")
+        contains(api(server, f"/jobs/{name}")[2]["reason"], "JCA_WORKER_WORKSPACE_ROOT", "the reason")
+        equal(harness.must(["git", "status", "--porcelain"], cwd=outside), "", "the tree outside")
+
+
 def test_pending_job():
     """a job whose provider is not ready waits, says why, and is cancelled"""
     repo = harness.repository(harness.FILES)

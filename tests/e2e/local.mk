@@ -11,7 +11,7 @@ e2e_tests = \
   tests/e2e/test_job.py \
   tests/e2e/test_simulator.py
 TESTS += $(e2e_tests)
-EXTRA_DIST += $(e2e_tests) tests/e2e/aimock_server.mjs tests/e2e/cli_server.mjs tests/e2e/harness.py tests/e2e/program_cases.py tests/e2e/openai_client.mjs tests/e2e/responses_client.mjs \
+EXTRA_DIST += $(e2e_tests) tests/e2e/aimock_server.mjs tests/e2e/cli_server.mjs tests/e2e/harness.py tests/e2e/api_cases.py tests/e2e/program_cases.py tests/e2e/openai_client.mjs tests/e2e/responses_client.mjs \
   tests/e2e/anthropic_client.mjs tests/e2e/foundry_client.mjs \
   tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/.npmrc tests/e2e/test_installed.py \
   tests/e2e/clis/package.json tests/e2e/clis/package-lock.json

@@ -4,19 +4,8 @@
 import json
 
 import harness
-from harness import check, contains, equal, lacks
-
-
-def steps():
-    """The job's turns in aimock's form."""
-    def calls(number, *tools):
-        return [{"id": f"call_{number}_{index}", **tool} for index, tool in enumerate(tools)]
-    return [{"content": "I will look first. Grüße!",
-             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
-            {"reasoning": "One word is wrong.", "content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)},
-            {"toolCalls": calls(2, harness.RUN)},
-            {"toolCalls": calls(3, harness.DIFF)},
-            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
+from api_cases import aimock_steps, completed
+from harness import check, contains, equal
 
 
 def run(plan_steps, *options, settings=None, **plan):
@@ -27,34 +16,27 @@ def run(plan_steps, *options, settings=None, **plan):
     return finished, repo
 
 
-def completed(finished, repo):
-    equal(finished.status, 0, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "hello.txt")
-    equal(harness.must(["git", "status", "--porcelain"], cwd=repo), " M hello.txt\n", "what changed")
-    lacks(finished.everything(), harness.KEY, "what is printed")
-
-
 def test_streamed():
     """a whole job, streamed, with the self-test before it"""
-    finished, repo = run(steps())
+    finished, repo = run(aimock_steps())
     completed(finished, repo)
 
 
 def test_whole():
     """a whole job, not streamed"""
-    finished, repo = run(steps(), settings={"JCA_OPENAI_COMPATIBLE_STREAM": "false"})
+    finished, repo = run(aimock_steps(), settings={"JCA_OPENAI_COMPATIBLE_STREAM": "false"})
     completed(finished, repo)
 
 
 def test_small_chunks():
     """a whole job with one character in each event"""
-    finished, repo = run(steps(), server={"chunkSize": 1})
+    finished, repo = run(aimock_steps(), server={"chunkSize": 1})
     completed(finished, repo)
 
 
 def test_result_document():
     """the events are JSON lines and the last tells the result"""
-    finished, repo = run(steps(), "--json")
+    finished, repo = run(aimock_steps(), "--json")
     completed(finished, repo)
     events = [json.loads(line) for line in finished.out.splitlines()]
     check(len(events) > 10, f"only {len(events)} events")
@@ -63,7 +45,7 @@ def test_result_document():
 
 def test_one_server_error():
     """a single 500 is tried again"""
-    plan = steps()
+    plan = aimock_steps()
     plan[1]["first"] = [{"error": {"message": "try again", "type": "server_error"}, "status": 500}]
     finished, repo = run(plan)
     completed(finished, repo)
@@ -71,7 +53,7 @@ def test_one_server_error():
 
 def test_rate_limit_with_wait():
     """a 429 with Retry-After is waited for"""
-    plan = steps()
+    plan = aimock_steps()
     plan[2]["first"] = [{"error": {"message": "slow down", "type": "rate_limit_error"}, "status": 429, "retryAfter": 1}]
     finished, repo = run(plan)
     completed(finished, repo)
@@ -86,35 +68,35 @@ def failed_after_edit(finished, repo, *parts):
 
 def test_dropped():
     """500 for ever: the job fails, its work so far is kept"""
-    finished, repo = run(steps(), options={"2": {"chaos": {"dropRate": 1}}},
+    finished, repo = run(aimock_steps(), options={"2": {"chaos": {"dropRate": 1}}},
                          settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1"})
     failed_after_edit(finished, repo, "500")
 
 
 def test_malformed():
     """answers that are no JSON: the job fails, its work so far is kept"""
-    finished, repo = run(steps(), options={"2": {"chaos": {"malformedRate": 1}}},
+    finished, repo = run(aimock_steps(), options={"2": {"chaos": {"malformedRate": 1}}},
                          settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1"})
     failed_after_edit(finished, repo)
 
 
 def test_disconnected():
     """connections that are closed without an answer: the job fails, its work so far is kept"""
-    finished, repo = run(steps(), options={"2": {"chaos": {"disconnectRate": 1}}},
+    finished, repo = run(aimock_steps(), options={"2": {"chaos": {"disconnectRate": 1}}},
                          settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1"})
     failed_after_edit(finished, repo)
 
 
 def test_rate_limited():
     """429 for ever: the job fails, its work so far is kept"""
-    finished, repo = run(steps(), options={"2": {"chaos": {"rateLimitRate": 1}}},
+    finished, repo = run(aimock_steps(), options={"2": {"chaos": {"rateLimitRate": 1}}},
                          settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1"})
     failed_after_edit(finished, repo, "429")
 
 
 def test_truncated():
     """a stream that is cut is an error, never the end of the answer"""
-    plan = steps()
+    plan = aimock_steps()
     plan[2] = {"content": "This is a longer text, which is cut in the middle of what it says, after a few pieces."}
     finished, repo = run(plan, options={"2": {"latency": 50, "truncateAfterChunks": 3}})
     failed_after_edit(finished, repo)

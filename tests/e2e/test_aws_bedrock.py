@@ -9,7 +9,9 @@ import time
 import urllib.parse
 import zlib
 
+import api_cases
 import harness
+from api_cases import with_fault
 from harness import check, contains, equal, lacks
 
 ID = "test-id"
@@ -20,29 +22,8 @@ ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc1
 # Where nothing listens, so that no test looks for a metadata server on the network.
 NOWHERE = "http://127.0.0.1:1"
 
-SCRIPT = {
-    "models": ["sim-1", "sim-2"],
-    "conversations": [
-        {"name": "hello", "when": {"user": "hello"}, "steps": [
-            {"reasoning": "A greeting.", "text": "Grüße, 世界! This is streamed in pieces.",
-             "usage": {"input": 12, "cached": 4, "output": 9}}]},
-        {"name": "calls", "when": {"user": "two calls"},
-         "capture": {"token": {"from": "tool", "after": "token: "}},
-         "steps": [
-             {"reasoning": "Two cities.", "text": "Looking.",
-              "tool_calls": [{"name": "weather", "arguments": {"city": "Zürich"}},
-                             {"name": "weather", "arguments": {"city": "Oslo \"N\""}}]},
-             {"text": "The token is ${token}."}]},
-        {"name": "limited", "when": {"user": "limited"}, "steps": [
-            {"fault": {"kind": "status", "status": 429, "message": "slow down"}}]},
-        {"name": "broken", "when": {"user": "broken"}, "steps": [
-            {"fault": {"kind": "status", "status": 500}}]},
-        {"name": "inside", "when": {"user": "inside"}, "steps": [
-            {"text": "Some text first.", "fault": {"kind": "error", "after_events": 2, "message": "went wrong"}}]},
-        {"name": "cut", "when": {"user": "cut"}, "steps": [
-            {"text": "Some text first, and more of it.", "fault": {"kind": "cut", "after_events": 2}}]},
-    ],
-}
+BROKEN = {"name": "broken", "when": {"user": "broken"}, "steps": [{"fault": {"kind": "status", "status": 500}}]}
+SCRIPT = api_cases.client_script(2, BROKEN)
 
 
 def test_vendor_client():
@@ -73,35 +54,21 @@ def test_vendor_client():
     check("error" in got["cut"], f"a cut stream is an error to the client: {got['cut']}")
 
 
-
 # ---- Jobs ----
 
 def run_job(url, repo, *options, **more):
-    return harness.run_job(url, repo, *options, **{
+    return api_cases.run_job(url, repo, *options, **{
         "JCA_BEDROCK_ENDPOINT_URL": url, "JCA_BEDROCK_REGION": "us-east-1", "JCA_BEDROCK_MODEL_ID": "sim-1",
         "AWS_ACCESS_KEY_ID": ID, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_SERVICE_ENDPOINT": NOWHERE,
-        "JCA_WORKER_PROVIDER": "aws-bedrock", "JCA_OPENAI_COMPATIBLE_BASE_URL": None,
-        "JCA_OPENAI_COMPATIBLE_MODEL": None, "JCA_OPENAI_COMPATIBLE_API_KEY": None, **more})
+        "JCA_WORKER_PROVIDER": "aws-bedrock", **more})
 
 
 def completed(finished, repo):
-    equal(finished.status, 0, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "hello.txt")
-    for secret in (SECRET, TOKEN, BEARER):
-        lacks(finished.everything(), secret, "what is printed")
+    api_cases.completed(finished, repo, TOKEN, BEARER)
 
 
-def simulated(steps, *options, key=None, **more):
-    repo = harness.repository(harness.FILES)
-    with harness.simulator(harness.job_script(steps, key)) as server:
-        finished = run_job(server.url, repo, *options, **more)
-    return finished, repo
-
-
-def with_fault(number, **fault):
-    steps = harness.job_steps()
-    steps[number]["fault"] = fault
-    return steps
+def simulated(steps, *options, **more):
+    return api_cases.simulated(run_job, steps, *options, **more)
 
 
 def recorded(steps, answer=None, options=("--no-readiness",), **more):
@@ -112,8 +79,7 @@ def recorded(steps, answer=None, options=("--no-readiness",), **more):
             mine = answer(method, path, headers, body) if answer else None
             if mine:
                 return mine
-            plain = {name: value for name, value in headers.items() if name.lower() != "host"}
-            return harness.request(server.url + path, method, body or None, plain)
+            return api_cases.pass_on(server.url + path, method, headers, body)
         with harness.Recorder(answer=pass_on) as recorder:
             finished = run_job(recorder.url, repo, *options, **more)
     return finished, repo, recorder.requests
@@ -130,22 +96,10 @@ def lower(headers):
 
 # ---- aimock ----
 
-def mock_steps():
-    """The job's turns in aimock's form."""
-    def calls(number, *tools):
-        return [{"id": f"tooluse_{number}_{index}", **tool} for index, tool in enumerate(tools)]
-    return [{"content": "I will look first. Grüße!",
-             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
-            {"content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)},
-            {"toolCalls": calls(2, harness.RUN)},
-            {"toolCalls": calls(3, harness.DIFF)},
-            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
-
-
 def with_aimock(*options, **more):
     """aimock does not know cache points."""
     repo = harness.repository(harness.FILES)
-    with harness.aimock(mock_steps(), harness.MARK) as server:
+    with harness.aimock(api_cases.aimock_steps("tooluse", reasoning=None), harness.MARK) as server:
         finished = run_job(server.url, repo, *options, JCA_BEDROCK_MODEL_ID="us.anthropic.claude-x-v1:0",
                            JCA_BEDROCK_PROMPT_CACHING="off", **more)
     completed(finished, repo)
@@ -203,13 +157,13 @@ def test_retried():
 
 def test_exception_frame_inside_stream():
     """simulator: an exception inside a stream of status 200 is tried again before the first delta"""
-    finished, repo = simulated(with_fault(2, kind="error", after_events=1, message="Overloaded", times=1))
+    finished, repo = simulated(with_fault(2, "error", after_events=1, message="Overloaded", times=1))
     completed(finished, repo)
 
 
 def test_exception_frame_after_the_first_delta():
     """simulator: an exception after the first delta is an error, never the end of the answer"""
-    finished, repo = simulated(with_fault(1, kind="error", after_events=3, message="went wrong"), "--no-self-test")
+    finished, repo = simulated(with_fault(1, "error", after_events=3, message="went wrong"), "--no-self-test")
     equal(finished.status, 1, f"exit status of {finished!r}")
     contains(finished.everything(), "went wrong", "what is said")
     equal(harness.hello(repo), "helo, world\n", "nothing of the turn was done")
@@ -217,14 +171,14 @@ def test_exception_frame_after_the_first_delta():
 
 def test_cut():
     """simulator: a stream that is cut is an error, never the end of the answer"""
-    finished, repo = simulated(with_fault(2, kind="cut", after_events=3), JCA_AWS_BEDROCK_MAX_RETRIES="1")
+    finished, repo = simulated(with_fault(2, "cut", after_events=3), JCA_AWS_BEDROCK_MAX_RETRIES="1")
     equal(finished.status, 1, f"exit status of {finished!r}")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
 
 
 def test_damaged_frame():
     """simulator: bytes that are no message are an error"""
-    finished, repo = simulated(with_fault(2, kind="malformed", after_events=2), JCA_AWS_BEDROCK_MAX_RETRIES="0")
+    finished, repo = simulated(with_fault(2, "malformed", after_events=2), JCA_AWS_BEDROCK_MAX_RETRIES="0")
     equal(finished.status, 1, f"exit status of {finished!r}")
     contains(finished.everything(), "checksum", "what is said")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
@@ -232,7 +186,7 @@ def test_damaged_frame():
 
 def test_stall():
     """simulator: a stream that stalls ends with the idle time-out"""
-    finished, repo = simulated(with_fault(2, kind="stall", after_events=3), JCA_AWS_BEDROCK_MAX_RETRIES="0",
+    finished, repo = simulated(with_fault(2, "stall", after_events=3), JCA_AWS_BEDROCK_MAX_RETRIES="0",
                                JCA_AWS_BEDROCK_IDLE_TIMEOUT="1")
     equal(finished.status in (1, 5), True, f"exit status of {finished!r}")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")

@@ -9,6 +9,7 @@ import re
 import time
 import urllib.parse
 
+import api_cases
 import harness
 from harness import check, contains, equal, lacks
 
@@ -80,8 +81,7 @@ def test_role_that_expires_in_the_middle_of_a_job():
                 environment["AWS_WEB_IDENTITY_TOKEN_FILE"].write_text("test-jwt-2", encoding="utf-8")
                 return 403, {"Content-Type": "application/json", "x-amzn-ErrorType": "ExpiredTokenException"}, \
                     b'{"message":"The security token included in the request is expired"}'
-            plain = {name: value for name, value in headers.items() if name.lower() != "host"}
-            return harness.request(server.url + path, method, body or None, plain)
+            return api_cases.pass_on(server.url + path, method, headers, body)
         with harness.Recorder(answer=expire) as service:
             finished = harness.run_job(service.url, repo, "--no-readiness", **settings(
                 service.url, sts.url, **environment, JCA_ANTHROPIC_API_KEY="other-key-not-a-secret"))
@@ -219,8 +219,7 @@ def test_wrong_clock():
             if late[-1]:
                 return 403, {**date, "Content-Type": "application/json", "x-amzn-ErrorType": "InvalidSignatureException"}, \
                     b'{"message":"Signature expired: 20260102T030405Z is now earlier than 20260102T035905Z"}'
-            plain = {name: value for name, value in headers.items() if name.lower() != "host"}
-            return harness.request(server.url + path, method, body or None, plain)
+            return api_cases.pass_on(server.url + path, method, headers, body)
         late = []
         with harness.Recorder(answer=judge) as service:
             finished = harness.run_job(service.url, repo, "--no-readiness", **settings(service.url, **keys))

@@ -5,7 +5,9 @@ compared with what the vendors' clients send."""
 import json
 import urllib.parse
 
+import api_cases
 import harness
+from api_cases import with_fault
 from harness import check, contains, equal, lacks
 
 TOKEN = "test-token-not-a-secret"
@@ -13,9 +15,7 @@ TOKEN = "test-token-not-a-secret"
 
 def settings(url, **more):
     return {"JCA_AZURE_FOUNDRY_ENDPOINT": url, "JCA_AZURE_FOUNDRY_API_KEY": harness.KEY,
-            "JCA_AZURE_FOUNDRY_MODEL": "sim-1", "JCA_WORKER_PROVIDER": "azure-foundry",
-            "JCA_OPENAI_COMPATIBLE_BASE_URL": None, "JCA_OPENAI_COMPATIBLE_MODEL": None,
-            "JCA_OPENAI_COMPATIBLE_API_KEY": None, **more}
+            "JCA_AZURE_FOUNDRY_MODEL": "sim-1", "JCA_WORKER_PROVIDER": "azure-foundry", **more}
 
 
 ROUTES = {
@@ -36,15 +36,11 @@ PATHS = {
 
 
 def run_job(url, repo, *options, **more):
-    return harness.run_job(url, repo, *options, **settings(url, **more))
+    return api_cases.run_job(url, repo, *options, **settings(url, **more))
 
 
 def completed(finished, repo):
-    equal(finished.status, 0, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "hello.txt")
-    equal(harness.must(["git", "status", "--porcelain"], cwd=repo), " M hello.txt\n", "what changed")
-    lacks(finished.everything(), harness.KEY, "what is printed")
-    lacks(finished.everything(), TOKEN, "what is printed")
+    api_cases.completed(finished, repo, TOKEN)
 
 
 def new_repository(name):
@@ -53,29 +49,16 @@ def new_repository(name):
 
 # ---- aimock ----
 
-def mock_steps():
-    """The job's turns in aimock's form."""
-    def calls(number, *tools):
-        return [{"id": f"call_{number}_{index}", **tool} for index, tool in enumerate(tools)]
-    return [{"content": "I will look first. Grüße!",
-             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
-            {"content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)},
-            {"toolCalls": calls(2, harness.RUN)},
-            {"toolCalls": calls(3, harness.DIFF)},
-            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
-
-
 def below_root(upstream):
     """aimock knows the Messages API at the root only; all else is passed on as it is."""
     def answer(method, path, headers, body):
-        headers = {name: value for name, value in headers.items() if name.lower() != "host"}
-        return harness.request(upstream + path.removeprefix("/anthropic"), method, body or None, headers)
+        return api_cases.pass_on(upstream + path.removeprefix("/anthropic"), method, headers, body)
     return answer
 
 
 def run_mock(route, *options, **more):
     repo = new_repository(route)
-    with harness.aimock(mock_steps(), harness.MARK) as server:
+    with harness.aimock(api_cases.aimock_steps(reasoning=None), harness.MARK) as server:
         with harness.Recorder(answer=below_root(server.url)) as proxy:
             finished = run_job(proxy.url, repo, *options, JCA_AZURE_FOUNDRY_MODEL="gpt-4o", **ROUTES[route], **more)
     return finished, repo, proxy
@@ -137,31 +120,25 @@ def test_keys_of_other_vendors_stay_here():
         lacks(repr(proxy.requests), other, f"what was sent, {route}")
 
 
-def fault(kind, **more):
-    steps = harness.job_steps()
-    steps[2]["fault"] = {"kind": kind, **more}
-    return steps
-
-
 def test_failures_mended():
     """simulator: 429 with a wait, and 500, are tried again"""
     wait = {"error": {"message": "Rate limit is exceeded. Please retry after 1 second.", "code": "429"}}
     for number, (route, steps) in enumerate((
-            ("v1", fault("status", status=429, body=wait, times=1)),
-            ("deployments", fault("status", status=429, headers={"retry-after-ms": "20"}, times=1)),
-            ("anthropic", fault("status", status=500, times=1)))):
+            ("v1", with_fault(2, "status", status=429, body=wait, times=1)),
+            ("deployments", with_fault(2, "status", status=429, headers={"retry-after-ms": "20"}, times=1)),
+            ("anthropic", with_fault(2, "status", status=500, times=1)))):
         completed(*run_simulated(route, steps, "--no-readiness", name=f"mended-{number}"))
 
 
 def test_cut_and_stall():
     """simulator: a cut stream is an error; one that stalls ends with the idle time-out"""
     for route in ("v1", "anthropic"):
-        steps = fault("cut", after_events=4)
+        steps = with_fault(2, "cut", after_events=4)
         steps[2]["text"] = "Some text that is cut in the middle of what it says."
         finished, repo = run_simulated(route, steps, "--no-readiness", name=f"cut-{route}")
         harness.must_complain(finished, 1)
         equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-        steps = fault("stall", after_events=4)
+        steps = with_fault(2, "stall", after_events=4)
         steps[2]["text"] = "Some text after which nothing more comes, for ever."
         finished, _ = run_simulated(route, steps, "--no-readiness", name=f"stall-{route}",
                                     JCA_AZURE_FOUNDRY_IDLE_TIMEOUT="1")

@@ -4,61 +4,24 @@
 import json
 import urllib.parse
 
+import api_cases
 import harness
-from harness import check, contains, equal, lacks
+from api_cases import aimock_steps, completed, with_fault
+from harness import check, contains, equal
 
-SCRIPT = {
-    "models": ["sim-1", "sim-2"],
-    "conversations": [
-        {"name": "hello", "when": {"user": "hello"}, "steps": [
-            {"reasoning": "A greeting.", "text": "Grüße, 世界! This is streamed in pieces.",
-             "usage": {"input": 12, "cached": 4, "output": 9}}]},
-        {"name": "calls", "when": {"user": "two calls"},
-         "capture": {"token": {"from": "tool", "after": "token: "}},
-         "steps": [
-             {"text": "Looking.", "tool_calls": [{"name": "weather", "arguments": {"city": "Zürich"}},
-                                                 {"name": "weather", "arguments": {"city": "Oslo \"N\""}}]},
-             {"text": "The token is ${token}."}]},
-        {"name": "limited", "when": {"user": "limited"}, "steps": [
-            {"fault": {"kind": "status", "status": 429, "message": "slow down"}}]},
-        {"name": "overloaded", "when": {"user": "overloaded"}, "steps": [
-            {"fault": {"kind": "status", "status": 529}}]},
-        {"name": "inside", "when": {"user": "inside"}, "steps": [
-            {"text": "Some text first.", "fault": {"kind": "error", "after_events": 4, "message": "went wrong"}}]},
-        {"name": "cut", "when": {"user": "cut"}, "steps": [
-            {"text": "Some text first, and more of it.", "fault": {"kind": "cut", "after_events": 4}}]},
-    ],
-}
+OVERLOADED = {"name": "overloaded", "when": {"user": "overloaded"},
+              "steps": [{"fault": {"kind": "status", "status": 529}}]}
+SCRIPT = api_cases.client_script(4, OVERLOADED)
 
 
 def run_job(url, repo, *options, **settings):
-    path = harness.scratch() / "ticket.txt"
-    path.write_text(harness.TICKET, encoding="utf-8")
-    environment = {
+    return api_cases.run_job(url, repo, *options, **{
         "JCA_ANTHROPIC_BASE_URL": url, "JCA_ANTHROPIC_MODEL": "sim-1", "JCA_ANTHROPIC_API_KEY": harness.KEY,
-        "JCA_WORKER_PROVIDER": "claude-api", "JCA_WORKER_SCRATCH_PATH": harness.scratch(),
-        "JCA_WORKER_ALLOWED_COMMANDS": "git,python3", **settings}
-    return harness.mergeloom("run", "--repo", repo, "--ticket", path, *options,
-                             environment=harness.clean_environment(**environment))
+        "JCA_WORKER_PROVIDER": "claude-api", **settings})
 
 
-def completed(finished, repo):
-    equal(finished.status, 0, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "hello.txt")
-    lacks(finished.everything(), harness.KEY, "what is printed")
-
-
-def simulated(steps, *options, key=None, **settings):
-    repo = harness.repository(harness.FILES)
-    with harness.simulator(harness.job_script(steps, key)) as server:
-        finished = run_job(server.url, repo, *options, **settings)
-    return finished, repo
-
-
-def with_fault(number, **fault):
-    steps = harness.job_steps()
-    steps[number]["fault"] = fault
-    return steps
+def simulated(steps, *options, **settings):
+    return api_cases.simulated(run_job, steps, *options, **settings)
 
 
 def test_vendor_client():
@@ -88,21 +51,9 @@ def test_vendor_client():
     check("error" in got["cut"], f"a cut stream is an error to the client: {got['cut']}")
 
 
-def aimock_steps():
-    """The job's turns in aimock's form."""
-    def calls(number, *tools):
-        return [{"id": f"toolu_{number}_{index}", **tool} for index, tool in enumerate(tools)]
-    return [{"content": "I will look first. Grüße!",
-             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
-            {"reasoning": "One word is wrong.", "content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)},
-            {"toolCalls": calls(2, harness.RUN)},
-            {"toolCalls": calls(3, harness.DIFF)},
-            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
-
-
 def with_aimock(*options, **settings):
     repo = harness.repository(harness.FILES)
-    with harness.aimock(aimock_steps(), harness.MARK) as server:
+    with harness.aimock(aimock_steps("toolu"), harness.MARK) as server:
         # One of the models that its list names, as the readiness check looks there.
         finished = run_job(server.url, repo, *options, JCA_ANTHROPIC_MODEL="gpt-4o", **settings)
     completed(finished, repo)
@@ -147,7 +98,7 @@ def test_retried():
 
 def test_overload_inside_stream():
     """simulator: an overload error inside a stream of status 200 is tried again before the first delta"""
-    finished, repo = simulated(with_fault(2, kind="error", after_events=1, message="Overloaded", times=1))
+    finished, repo = simulated(with_fault(2, "error", after_events=1, message="Overloaded", times=1))
     completed(finished, repo)
 
 
@@ -161,14 +112,14 @@ def test_refused_key():
 
 def test_cut():
     """simulator: a stream that is cut is an error, never the end of the answer"""
-    finished, repo = simulated(with_fault(2, kind="cut", after_events=5), JCA_CLAUDE_API_MAX_RETRIES="1")
+    finished, repo = simulated(with_fault(2, "cut", after_events=5), JCA_CLAUDE_API_MAX_RETRIES="1")
     equal(finished.status, 1, f"exit status of {finished!r}")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
 
 
 def test_stall():
     """simulator: a stream that stalls ends with the idle time-out"""
-    finished, repo = simulated(with_fault(2, kind="stall", after_events=5), JCA_CLAUDE_API_MAX_RETRIES="0",
+    finished, repo = simulated(with_fault(2, "stall", after_events=5), JCA_CLAUDE_API_MAX_RETRIES="0",
                                JCA_CLAUDE_API_IDLE_TIMEOUT="1")
     equal(finished.status in (1, 5), True, f"exit status of {finished!r}")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")

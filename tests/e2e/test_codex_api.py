@@ -4,8 +4,10 @@
 import json
 import os
 
+import api_cases
 import harness
-from harness import check, contains, equal, lacks
+from api_cases import aimock_steps, completed, with_fault
+from harness import check, equal
 
 PATH = "/responses"
 ECHOED = ("message", "reasoning", "function_call")
@@ -13,34 +15,14 @@ ECHOED = ("message", "reasoning", "function_call")
 
 def settings(url, **more):
     return {"JCA_OPENAI_BASE_URL": url + "/v1", "JCA_OPENAI_API_KEY": harness.KEY, "JCA_OPENAI_MODEL": "sim-1",
-            "JCA_WORKER_PROVIDER": "codex-api", "JCA_OPENAI_COMPATIBLE_BASE_URL": None,
-            "JCA_OPENAI_COMPATIBLE_MODEL": None, "JCA_OPENAI_COMPATIBLE_API_KEY": None, **more}
+            "JCA_WORKER_PROVIDER": "codex-api", **more}
 
 
 def run_job(url, repo, *options, **more):
-    return harness.run_job(url, repo, *options, **settings(url, **more))
-
-
-def completed(finished, repo):
-    equal(finished.status, 0, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "hello.txt")
-    equal(harness.must(["git", "status", "--porcelain"], cwd=repo), " M hello.txt\n", "what changed")
-    lacks(finished.everything(), harness.KEY, "what is printed")
+    return api_cases.run_job(url, repo, *options, **settings(url, **more))
 
 
 # ---- aimock ----
-
-def mock_steps():
-    """The job's turns in aimock's form."""
-    def calls(number, *tools):
-        return [{"id": f"call_{number}_{index}", **tool} for index, tool in enumerate(tools)]
-    return [{"content": "I will look first. Grüße!",
-             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
-            {"reasoning": "One word is wrong.", "content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)},
-            {"toolCalls": calls(2, harness.RUN)},
-            {"toolCalls": calls(3, harness.DIFF)},
-            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
-
 
 def run_mock(plan_steps, *options, more=None, **plan):
     repo = harness.repository(harness.FILES)
@@ -51,22 +33,22 @@ def run_mock(plan_steps, *options, more=None, **plan):
 
 def test_mock_streamed():
     """aimock: a whole job, streamed, with the self-test before it"""
-    completed(*run_mock(mock_steps()))
+    completed(*run_mock(aimock_steps()))
 
 
 def test_mock_whole():
     """aimock: a whole job, not streamed"""
-    completed(*run_mock(mock_steps(), more={"JCA_OPENAI_STREAM": "false"}))
+    completed(*run_mock(aimock_steps(), more={"JCA_OPENAI_STREAM": "false"}))
 
 
 def test_mock_small_chunks():
     """aimock: a whole job with one character in each event"""
-    completed(*run_mock(mock_steps(), server={"chunkSize": 1}))
+    completed(*run_mock(aimock_steps(), server={"chunkSize": 1}))
 
 
 def test_mock_errors():
     """aimock: a single 500 and a single 429 with a wait are tried again"""
-    plan = mock_steps()
+    plan = aimock_steps()
     plan[1]["first"] = [{"error": {"message": "try again", "type": "server_error"}, "status": 500}]
     plan[2]["first"] = [{"error": {"message": "slow down", "type": "rate_limit_error"}, "status": 429, "retryAfter": 1}]
     completed(*run_mock(plan))
@@ -74,7 +56,7 @@ def test_mock_errors():
 
 def test_mock_truncated():
     """aimock: a stream that is cut is an error, never the end of the answer"""
-    plan = mock_steps()
+    plan = aimock_steps()
     plan[2] = {"content": "This is a longer text, which is cut in the middle of what it says, after a few pieces."}
     finished, repo = run_mock(plan, options={"2": {"latency": 50, "truncateAfterChunks": 6}})
     harness.must_complain(finished, 1)
@@ -130,17 +112,11 @@ def test_requests():
     equal(last["input"][1]["phase"], "commentary", "phase")
 
 
-def fault(kind, **more):
-    steps = harness.job_steps()
-    steps[2]["fault"] = {"kind": kind, **more}
-    return steps
-
-
 def test_failures_mended():
     """simulator: 429, 500 and an error before the first piece are tried again"""
     wait = {"error": {"message": "Rate limit reached. Please try again in 20ms.", "code": "rate_limit_exceeded"}}
-    for steps in (fault("status", status=500, times=1), fault("status", status=429, body=wait, times=1),
-                  fault("error", after_events=1, message="went wrong", times=1)):
+    for steps in (with_fault(2, "status", status=500, times=1), with_fault(2, "status", status=429, body=wait, times=1),
+                  with_fault(2, "error", after_events=1, message="went wrong", times=1)):
         repo = harness.repository(harness.FILES, f"repository-{id(steps)}")
         with harness.simulator(harness.job_script(steps)) as server:
             completed(run_job(server.url, repo, "--no-readiness"), repo)
@@ -149,7 +125,7 @@ def test_failures_mended():
 def test_quota():
     """simulator: a quota that is used up is not tried again"""
     body = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
-    finished, repo, proxy = run_simulated(fault("status", status=429, body=body), "--no-readiness", recorded=True)
+    finished, repo, proxy = run_simulated(with_fault(2, "status", status=429, body=body), "--no-readiness", recorded=True)
     harness.must_complain(finished, 1, "quota")
     equal(len(proxy.bodies(PATH)), 3, "requests")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
@@ -157,7 +133,7 @@ def test_quota():
 
 def test_cut():
     """simulator: a cut in the middle of a stream is an error"""
-    steps = fault("cut", after_events=4)
+    steps = with_fault(2, "cut", after_events=4)
     steps[2]["text"] = "Some text that is cut in the middle of what it says."
     finished, repo = run_simulated(steps, "--no-readiness")
     harness.must_complain(finished, 1)
@@ -166,7 +142,7 @@ def test_cut():
 
 def test_stall():
     """simulator: a stream that stalls ends with the idle time-out"""
-    steps = fault("stall", after_events=4)
+    steps = with_fault(2, "stall", after_events=4)
     steps[2]["text"] = "Some text after which nothing more comes, for ever."
     finished, _ = run_simulated(steps, "--no-readiness", more={"JCA_CODEX_API_IDLE_TIMEOUT": "1"})
     check(finished.status in (1, 5), f"exit status of {finished!r}")
@@ -181,8 +157,7 @@ def test_held():
 def with_limits(upstream, **limits):
     """What upstream answers, with headers of limits."""
     def answer(method, path, headers, body):
-        headers = {name: value for name, value in headers.items() if name.lower() != "host"}
-        status, received, data = harness.request(upstream + path, method, body or None, headers)
+        status, received, data = api_cases.pass_on(upstream + path, method, headers, body)
         return status, {**received, **{f"x-ratelimit-{name.replace('_', '-')}": value for name, value in limits.items()}}, data
     return answer
 

@@ -3,29 +3,12 @@
 """The provider vertex-ai: whole jobs with Gemini and Claude, judged by servers and clients that are not ours."""
 import json
 
+import api_cases
 import harness
+from api_cases import aimock_steps, completed, with_fault
 from harness import check, contains, equal, lacks
 
-SCRIPT = {
-    "models": ["sim-1", "sim-2"],
-    "conversations": [
-        {"name": "hello", "when": {"user": "hello"}, "steps": [
-            {"reasoning": "A greeting.", "text": "Grüße, 世界! This is streamed in pieces.",
-             "usage": {"input": 12, "cached": 4, "output": 9, "reasoning": 3}}]},
-        {"name": "calls", "when": {"user": "two calls"},
-         "capture": {"token": {"from": "tool", "after": "token: "}},
-         "steps": [
-             {"text": "Looking.", "tool_calls": [{"name": "weather", "arguments": {"city": "Zürich"}},
-                                                 {"name": "weather", "arguments": {"city": "Oslo \"N\""}}]},
-             {"text": "The token is ${token}."}]},
-        {"name": "limited", "when": {"user": "limited"}, "steps": [
-            {"fault": {"kind": "status", "status": 429, "message": "slow down"}}]},
-        {"name": "inside", "when": {"user": "inside"}, "steps": [
-            {"text": "Some text first.", "fault": {"kind": "error", "after_events": 1, "message": "went wrong"}}]},
-        {"name": "cut", "when": {"user": "cut"}, "steps": [
-            {"text": "Some text first, and more of it.", "fault": {"kind": "cut", "after_events": 1}}]},
-    ],
-}
+SCRIPT = api_cases.client_script(after_events=1)
 PROJECT = {"JCA_VERTEX_PROJECT_ID": "test-project", "JCA_VERTEX_LOCATION": "us-central1"}
 TOKEN = {"JCA_VERTEX_AUTH_METHOD": "access_token", "JCA_VERTEX_ACCESS_TOKEN": harness.KEY}
 CLAUDE = {"JCA_VERTEX_PUBLISHER": "anthropic"}
@@ -50,23 +33,8 @@ def check_provider(url, **settings):
     return harness.mergeloom("check", "vertex-ai", environment=environment_of(url, **settings))
 
 
-def completed(finished, repo):
-    equal(finished.status, 0, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "hello.txt")
-    lacks(finished.everything(), harness.KEY, "what is printed")
-
-
-def simulated(steps, *options, key=None, **settings):
-    repo = harness.repository(harness.FILES)
-    with harness.simulator(harness.job_script(steps, key)) as server:
-        finished = run_job(server.url, repo, *options, **settings)
-    return finished, repo
-
-
-def with_fault(number, **fault):
-    steps = harness.job_steps()
-    steps[number]["fault"] = fault
-    return steps
+def simulated(steps, *options, **settings):
+    return api_cases.simulated(run_job, steps, *options, **settings)
 
 
 # ---- The simulator, judged by the vendors' clients ----
@@ -115,21 +83,9 @@ def test_vendor_client_of_claude():
 
 # ---- Jobs ----
 
-def aimock_steps():
-    """The job's turns in aimock's form."""
-    def calls(number, *tools):
-        return [{"id": f"fc_{number}_{index}", **tool} for index, tool in enumerate(tools)]
-    return [{"content": "I will look first. Grüße!",
-             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
-            {"reasoning": "One word is wrong.", "content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)},
-            {"toolCalls": calls(2, harness.RUN)},
-            {"toolCalls": calls(3, harness.DIFF)},
-            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
-
-
 def with_aimock(*options, **settings):
     repo = harness.repository(harness.FILES)
-    with harness.aimock(aimock_steps(), harness.MARK) as server:
+    with harness.aimock(aimock_steps("fc"), harness.MARK) as server:
         finished = run_job(server.url, repo, *options, JCA_VERTEX_MODEL="gemini-2.5-pro", **settings)
     completed(finished, repo)
 
@@ -190,14 +146,14 @@ def test_retried():
 
 def test_cut():
     """simulator: a stream that is cut is an error, never the end of the answer"""
-    finished, repo = simulated(with_fault(2, kind="cut", after_events=1), JCA_VERTEX_AI_MAX_RETRIES="1")
+    finished, repo = simulated(with_fault(2, "cut", after_events=1), JCA_VERTEX_AI_MAX_RETRIES="1")
     equal(finished.status, 1, f"exit status of {finished!r}")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
 
 
 def test_stall():
     """simulator: a stream that stalls ends with the idle time-out"""
-    finished, repo = simulated(with_fault(2, kind="stall", after_events=1), JCA_VERTEX_AI_MAX_RETRIES="0",
+    finished, repo = simulated(with_fault(2, "stall", after_events=1), JCA_VERTEX_AI_MAX_RETRIES="0",
                                JCA_VERTEX_AI_IDLE_TIMEOUT="1")
     equal(finished.status in (1, 5), True, f"exit status of {finished!r}")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
@@ -227,8 +183,7 @@ def test_token_expires_in_the_middle_of_a_job():
                 "code": 401, "message": "Request had invalid authentication credentials.", "status": "UNAUTHENTICATED",
                 "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "ACCESS_TOKEN_EXPIRED",
                              "domain": "googleapis.com"}]}}).encode()
-        return harness.request(server.url + path, method, body or None,
-                               {name: value for name, value in headers.items() if name.lower() != "host"})
+        return api_cases.pass_on(server.url + path, method, headers, body)
 
     with harness.simulator(harness.job_script(harness.job_steps())) as server, harness.Recorder(answer=answer) as front:
         # Neither method nor project is set: the document is there, and names its project.
@@ -361,7 +316,7 @@ def test_safety_stop_counted_as_success():
 
 def test_error_inside_a_stream_treated_as_success():
     """an error inside a stream of status 200, before any text, is tried again"""
-    finished, repo = simulated(with_fault(2, kind="error", after_events=0, message="The model is overloaded.", times=1))
+    finished, repo = simulated(with_fault(2, "error", after_events=0, message="The model is overloaded.", times=1))
     completed(finished, repo)
 
 
@@ -370,7 +325,7 @@ def test_error_body_as_an_array_not_understood():
     body = [{"error": {"code": 403, "message": "Vertex AI API has not been used in project test-project before",
                        "status": "PERMISSION_DENIED",
                        "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}]}}]
-    finished, _ = simulated(with_fault(2, kind="status", status=403, body=body))
+    finished, _ = simulated(with_fault(2, "status", status=403, body=body))
     harness.must_complain(finished, 1, "SERVICE_DISABLED", "gcloud services enable aiplatform.googleapis.com")
 
 
@@ -403,7 +358,7 @@ def test_beta_flags_that_only_the_first_party_api_knows():
                 lacks(body, b"anthropic_beta", "the body")
     refusal = {"type": "error", "error": {"type": "invalid_request_error", "message":
                                           "Unexpected value(s) `x` for the `anthropic-beta` header."}}
-    finished, _ = simulated(with_fault(2, kind="status", status=400, body=refusal), **CLAUDE)
+    finished, _ = simulated(with_fault(2, "status", status=400, body=refusal), **CLAUDE)
     harness.must_complain(finished, 1, "JCA_VERTEX_BETA_HEADERS")
 
 
@@ -448,7 +403,7 @@ def test_claude_where_tokens_are_not_counted():
 def test_refusals_of_google_in_front_of_claude():
     """an error of Google itself, in its own shape, is understood where Claude is asked"""
     body = json.loads(answering(403, "SERVICE_DISABLED", "Vertex AI API has not been used")()[2])
-    finished, _ = simulated(with_fault(2, kind="status", status=403, body=body), **CLAUDE)
+    finished, _ = simulated(with_fault(2, "status", status=403, body=body), **CLAUDE)
     harness.must_complain(finished, 1, "gcloud services enable aiplatform.googleapis.com --project test-project")
 
 

@@ -455,6 +455,62 @@ static void test_changed(void) {
   tear_down(&f);
 }
 
+static int64_t signed_offset_ms;
+
+static int32_t mock_authorize(void *instance, const mloom_credential_args *args, const mloom_credential *credential,
+                              const mloom_http_request *signed_request, const mloom_header_sink *sink,
+                              mloom_error *error) {
+  (void)instance;
+  (void)credential;
+  (void)signed_request;
+  (void)error;
+  const mloom_header header = {.size = (uint32_t)sizeof(header), .name = "X-Signature", .value = "test"};
+  signed_offset_ms = args->clock_offset_ms;
+  return sink->header(&header, sink->userdata);
+}
+
+static int32_t mock_fetch_signing(void *instance, mloom_call *call, const mloom_credential_args *args,
+                                  mloom_credential *out, mloom_error *error) {
+  int32_t code = mock_fetch(instance, call, args, out, error);
+  out->kind = MLOOM_CREDENTIAL_SIGNS;
+  return code;
+}
+
+static int32_t sign(fixture *f) {
+  mloom_authorized_headers_free(&f->headers);
+  return mloom_credentials_authorize(f->credentials, &f->call, &f->authorization, &request, &f->headers, &f->error);
+}
+
+/* Only a signature has a time, and only minutes count. */
+static void test_clock_of_the_service(void) {
+  fixture f;
+  set_up(&f);
+  first.entry.descriptor.fetch = mock_fetch_signing;
+  first.entry.descriptor.authorize = mock_authorize;
+  now_ms = 600 * MINUTE_MS;
+  UNIT_ASSERT_CODE(sign(&f), MLOOM_OK, &f.error);
+  CU_ASSERT_EQUAL(signed_offset_ms, 0);
+  CU_ASSERT_EQUAL(mloom_credentials_correct_clock(f.credentials, &f.headers, 0), 0);
+  CU_ASSERT_EQUAL(mloom_credentials_correct_clock(f.credentials, &f.headers, now_ms + set_forward_ms + MINUTE_MS), 0);
+  int64_t theirs = now_ms + set_forward_ms - 60 * MINUTE_MS;
+  CU_ASSERT_EQUAL(mloom_credentials_correct_clock(f.credentials, &f.headers, theirs), 1);
+  CU_ASSERT_EQUAL(mloom_credentials_clock_offset_ms(f.credentials), -60 * MINUTE_MS);
+  UNIT_ASSERT_CODE(sign(&f), MLOOM_OK, &f.error);
+  CU_ASSERT_EQUAL(signed_offset_ms, -60 * MINUTE_MS);
+  /* It was signed by that clock: another refusal has another reason. */
+  CU_ASSERT_EQUAL(mloom_credentials_correct_clock(f.credentials, &f.headers, theirs), 0);
+  /* And if somebody sets our clock, the offset follows. */
+  CU_ASSERT_EQUAL(mloom_credentials_correct_clock(f.credentials, &f.headers, now_ms + set_forward_ms), 1);
+  CU_ASSERT_EQUAL(mloom_credentials_clock_offset_ms(f.credentials), 0);
+  first.entry.descriptor.fetch = mock_fetch;
+  first.entry.descriptor.authorize = NULL;
+  tear_down(&f);
+  set_up(&f);
+  EXPECT(MLOOM_OK, "test-first-1");
+  CU_ASSERT_EQUAL(mloom_credentials_correct_clock(f.credentials, &f.headers, theirs), 0);
+  tear_down(&f);
+}
+
 static const unit_test tests[] = {
     {"chain", test_chain},
     {"none applies", test_none_applies},
@@ -462,6 +518,7 @@ static const unit_test tests[] = {
     {"windows", test_windows},
     {"short life", test_short_life},
     {"the clock is set", test_clock_is_set},
+    {"the service's clock", test_clock_of_the_service},
 
     {"bad credentials", test_bad_credentials},
     {"refused", test_refused},

@@ -18,6 +18,13 @@ const conditional = () => {
 document.addEventListener("input", conditional);
 conditional();
 
+// A link into something folded opens it.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  const folded = link && document.getElementById(link.hash.slice(1))?.closest("details");
+  if (folded) folded.open = true;
+});
+
 // A form that was refused is shown at an address of its own; loading that again would send it again.
 const refused = document.querySelector("[data-refused]");
 if (refused) {

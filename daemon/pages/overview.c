@@ -207,8 +207,9 @@ void page_audit(app_call *call) {
   html_add(out,
            "</select></div><div><label for=\"subject\">About</label><input id=\"subject\" name=\"subject\" "
            "value=\"%s\"></div>"
-           "<button>Filter</button><a class=\"button\" href=\"/api/v1/audit\">JSON</a>"
-           "<a class=\"button\" href=\"/api/v1/audit?format=csv\">CSV</a></form><section class=\"card\"><div "
+           "<button>Filter</button><button formaction=\"/api/v1/audit\">JSON</button>"
+           "<button formaction=\"/api/v1/audit\" name=\"format\" value=\"csv\">CSV</button></form><section "
+           "class=\"card\"><div "
            "class=\"scroll\" "
            "tabindex=\"0\" role=\"region\" "
            "aria-label=\"Audit\"><table><thead><tr><th>Time</th><th>Kind</th><th>About</th><th>What"

@@ -123,12 +123,19 @@ void page_event(mloom_buffer *out, const mloom_json *event) {
   const char *text = mloom_json_member_string(event, "text", "");
   const char *state = mloom_json_member_string(event, "state", "");
   if (strcmp(kind, "turn_begin") == 0) {
-    html_add(out, "<strong>Turn %n</strong>", mloom_json_member_integer(event, "turn", 0));
+    html_add(out, "<strong class=\"turn\">Turn %n</strong>", mloom_json_member_integer(event, "turn", 0));
   } else if (strcmp(kind, "turn_end") == 0) {
     html_add(out, "<span class=\"meta\">%n tokens in, %n out so far</span>",
              mloom_json_member_integer(event, "input_tokens", 0), mloom_json_member_integer(event, "output_tokens", 0));
   } else if (strcmp(kind, "tool_begin") == 0) {
     html_add(out, "<code>%s</code> %s", name, text);
+  } else if (strcmp(kind, "state") == 0) {
+    /* What was then, and moves no more. */
+    if (strcmp(name, "pending") == 0 || strcmp(name, "running") == 0) {
+      html_add(out, "<span class=\"badge quiet\">%s</span>", name);
+    } else {
+      page_badge(out, name);
+    }
   } else {
     if (state[0] != '\0') {
       page_badge(out, state);

@@ -11,7 +11,13 @@
 
 /* ---- Checks ---- */
 
-static void draw_check(mloom_buffer *out, const mloom_json *check) {
+/* Checks whose failure is mended in the form of the card. */
+static int is_of_settings(const char *check) {
+  return strcmp(check, "settings") == 0 || strcmp(check, "credential") == 0 || strcmp(check, "model") == 0;
+}
+
+/* form: the id of the form in which what is missing can be entered, or NULL. */
+static void draw_check(mloom_buffer *out, const mloom_json *check, const char *form) {
   const char *remedy = mloom_json_member_string(check, "remedy", "");
   const char *state = mloom_json_member_string(check, "state", "");
   html_add(out, "<li class=\"check\"><div class=\"check-head\">");
@@ -24,6 +30,9 @@ static void draw_check(mloom_buffer *out, const mloom_json *check) {
   html_add(out, "</span></div><p>%s</p>", mloom_json_member_string(check, "reason", ""));
   if (remedy[0] != '\0' && strcmp(state, "pass") != 0) {
     html_add(out, "<p class=\"remedy\"><strong>What to do:</strong> %s</p>", remedy);
+  }
+  if (form != NULL && strcmp(state, "fail") == 0 && is_of_settings(mloom_json_member_string(check, "name", ""))) {
+    html_add(out, "<p><a href=\"#%s\">Open its settings</a></p>", form);
   }
   html_add(out, "</li>");
 }
@@ -42,9 +51,14 @@ static int count_state(const mloom_json *checks, const char *state) {
 }
 
 /* Those that ask for something in the open, the others behind a line that counts them. */
-static void draw_checks(mloom_buffer *out, const mloom_json *provider) {
+static void draw_checks(app_call *call, const mloom_json *provider) {
+  mloom_buffer *out = &call->answer->body;
   const mloom_json *checks = mloom_json_member(provider, "checks");
   size_t count = mloom_json_count(checks), quiet = 0;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer form = MLOOM_BUFFER_INIT;
+  if (call->app->deployment.provider_mode == DEPLOYMENT_MODE_UI) {
+    mloom_buffer_append_format(&form, "%s-form", mloom_json_member_string(provider, "id", ""));
+  }
   if (count == 0) {
     html_add(out, "<p class=\"help\">Not checked yet.</p>");
     return;
@@ -55,7 +69,7 @@ static void draw_checks(mloom_buffer *out, const mloom_json *provider) {
   html_add(out, quiet < count ? "<ul class=\"checks\">" : "");
   for (size_t i = 0; i < count; i++) {
     if (needs_attention(mloom_json_at(checks, i))) {
-      draw_check(out, mloom_json_at(checks, i));
+      draw_check(out, mloom_json_at(checks, i), form.data);
     }
   }
   html_add(out, quiet < count ? "</ul>" : "");
@@ -66,7 +80,7 @@ static void draw_checks(mloom_buffer *out, const mloom_json *provider) {
            count_state(checks, "pass"), count_state(checks, "skipped"));
   for (size_t i = 0; i < count; i++) {
     if (!needs_attention(mloom_json_at(checks, i))) {
-      draw_check(out, mloom_json_at(checks, i));
+      draw_check(out, mloom_json_at(checks, i), form.data);
     }
   }
   html_add(out, "</ul></details>");
@@ -147,7 +161,7 @@ static void draw_provider(app_call *call, const mloom_json *provider, const sett
   settings_form_draw_outcome(out, id, last);
   html_add(out, "<div data-live=\"%s-checks\">", id);
   draw_crashes(out, provider);
-  draw_checks(out, provider);
+  draw_checks(call, provider);
   html_add(out, "</div><div data-live=\"%s-progress\" aria-live=\"polite\">", id);
   draw_progress(out, provider);
   html_add(out, "</div>");

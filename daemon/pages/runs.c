@@ -56,7 +56,7 @@ void page_runs(app_call *call) {
       "<div class=\"fields\"><div class=\"field\"><label for=\"repository\">Repository</label><input id=\"repository\" "
       "name=\"repository\" required placeholder=\"/srv/project\"><p class=\"help\">Absolute path of a checked-out git "
       "repository on this machine.</p></div><div class=\"field\"><label for=\"title\">Title</label><input id=\"title\" "
-      "name=\"title\" required></div><div class=\"field\"><label for=\"description\">Description</label><textarea "
+      "name=\"title\" required></div><div class=\"field wide\"><label for=\"description\">Description</label><textarea "
       "id=\"description\" name=\"description\" rows=\"6\"></textarea><p class=\"help\">May hold a [JCA] block with "
       "directives.</p></div></div><div class=\"actions\"><button "
       "class=\"primary\">Submit</button></div></form></section>");

@@ -307,8 +307,10 @@ void settings_form_draw(app_call *call, const mloom_json *settings, const char *
                       .is_worker = strcmp(owner, "worker") == 0,
                       .last = last};
   draw_problems(out, settings);
-  html_add(out, "<form method=\"post\" action=\"/providers/%s/settings\" class=\"settings\" autocomplete=\"off\">",
-           owner);
+  html_add(
+      out,
+      "<form method=\"post\" action=\"/providers/%s/settings\" class=\"settings\" id=\"%s-form\" autocomplete=\"off\">",
+      owner, owner);
   page_csrf(call);
   if (!drawn.writable) {
     html_add(out, "<p class=\"help\">%s</p>",

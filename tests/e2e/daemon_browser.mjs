@@ -80,7 +80,7 @@ const stories = {
     await page.getByRole('link', { name: 'Set one up' }).click();
     await state(page, 'openai-compatible', 'not ready');
     const own = card(page, 'openai-compatible');
-    await own.getByText('Settings', { exact: true }).click();
+    await own.getByRole('link', { name: 'Open its settings' }).click();
     await input(page, 'openai-compatible.base_url').fill(`${plan.sim}/v1`);
     await input(page, 'openai-compatible.model').fill('sim-1');
     await own.getByRole('button', { name: 'Save' }).click();
@@ -180,6 +180,11 @@ const stories = {
     await page.goto(`${plan.url}/audit?kind=login`);
     await page.getByText('completed: logged in').first().waitFor();
     await inspect(page, 'audit-logins');
+    const saved = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'CSV' }).click();
+    const rows = readFileSync(await (await saved).path(), 'utf8').trim().split('\r\n');
+    assert.equal(rows[0], 'time,kind,subject,text', 'the head of the table');
+    assert.ok(rows.length > 8 && rows.slice(1).every((row) => row.includes(',"login",')), 'the filter holds for what is saved');
   },
 
   // Fields that do not apply are not there, and come when they do.

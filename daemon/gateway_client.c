@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway_client.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -32,8 +34,11 @@
 typedef struct event_batch {
   char job[65];
   mloom_buffer lines;
-  int64_t due_ms; /* when they are sent */
-  int sending;    /* others wait, so that events keep their order */
+  uint64_t source; /* with it and its number the gateway knows an event that it is told again */
+  int64_t first;   /* number of the first of lines */
+  int64_t count;   /* of lines */
+  int64_t due_ms;  /* when they are sent */
+  int sending;     /* others wait, so that events keep their order */
 } event_batch;
 
 struct gateway_client {
@@ -290,22 +295,37 @@ static event_batch *batch_of(gateway_client *self, const char *id) {
     }
     empty = self->batches[i].job[0] == '\0' ? &self->batches[i] : empty;
   }
-  if (empty != NULL) {
+  if (empty != NULL && getrandom(&empty->source, sizeof empty->source, 0) == sizeof empty->source) {
     snprintf(empty->job, sizeof empty->job, "%s", id);
+    empty->first = 0;
+    empty->count = 0;
     empty->due_ms = now_ms() + EVENTS_MS;
+    return empty;
   }
-  return empty;
+  return NULL;
 }
 
-static int32_t send_events(gateway_client *self, const char *id, const mloom_buffer *lines, mloom_error *error) {
+/* What is to be sent, taken out of its batch. */
+typedef struct event_parcel {
+  mloom_buffer lines;
+  uint64_t source;
+  int64_t first;
+  int64_t count;
+} event_parcel;
+
+static int32_t send_events(gateway_client *self, const char *id, const event_parcel *parcel, mloom_error *error) {
   MLOOM_AUTO(answer_free) answer got = {0};
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   mloom_buffer_append_string(&body, "{");
   mloom_json_write_member(&body, "executor", self->options.deployment->name, strlen(self->options.deployment->name));
+  mloom_json_write_name(&body, "source");
+  mloom_buffer_append_format(&body, "\"%016" PRIx64 "\"", parcel->source);
+  mloom_json_write_name(&body, "first");
+  mloom_buffer_append_format(&body, "%" PRId64, parcel->first);
   mloom_json_write_name(&body, "events");
   mloom_buffer_append_char(&body, '[');
-  mloom_buffer_append(&body, lines->data, lines->size - 1); /* without the last comma */
+  mloom_buffer_append(&body, parcel->lines.data, parcel->lines.size - 1); /* without the last comma */
   return mloom_buffer_append_string(&body, "]}") == MLOOM_OK &&
                  mloom_buffer_append_format(&path, "/api/v1/gateway/jobs/%s/events", id) == MLOOM_OK
              ? ask(self, self->cancel, sign_timeout_ms(self), mloom_buffer_string(&path), NULL, &body, &got, error)
@@ -313,18 +333,20 @@ static int32_t send_events(gateway_client *self, const char *id, const mloom_buf
 }
 
 /* With the lock held: puts back what could not be sent, before what came since. */
-static void keep_events(event_batch *batch, mloom_buffer *lines) {
-  if (mloom_buffer_append(lines, mloom_buffer_string(&batch->lines), batch->lines.size) == MLOOM_OK) {
-    mloom_buffer kept = *lines;
-    *lines = batch->lines;
+static void keep_events(event_batch *batch, event_parcel *parcel) {
+  if (mloom_buffer_append(&parcel->lines, mloom_buffer_string(&batch->lines), batch->lines.size) == MLOOM_OK) {
+    mloom_buffer kept = parcel->lines;
+    parcel->lines = batch->lines;
     batch->lines = kept;
+    batch->first = parcel->first;
+    batch->count += parcel->count;
   }
   batch->due_ms = now_ms() + EVENTS_AWAY_MS;
 }
 
 /* Sends the events of a job that are kept; those that cannot be sent are kept on. */
 static int32_t flush(gateway_client *self, const char *id, mloom_error *error) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer lines = MLOOM_BUFFER_INIT;
+  event_parcel parcel = {.lines = MLOOM_BUFFER_INIT};
   event_batch *batch = NULL;
   int32_t code = MLOOM_OK;
   pthread_mutex_lock(&self->lock);
@@ -332,15 +354,17 @@ static int32_t flush(gateway_client *self, const char *id, mloom_error *error) {
     pthread_cond_wait(&self->sent, &self->lock);
   }
   if (batch != NULL && batch->lines.size > 0) {
-    lines = batch->lines;
+    parcel = (event_parcel){batch->lines, batch->source, batch->first, batch->count};
     batch->lines = (mloom_buffer)MLOOM_BUFFER_INIT;
+    batch->first += batch->count;
+    batch->count = 0;
     batch->sending = 1;
     pthread_mutex_unlock(&self->lock);
-    code = send_events(self, id, &lines, error);
+    code = send_events(self, id, &parcel, error);
     pthread_mutex_lock(&self->lock);
     batch->sending = 0;
     if (code == MLOOM_E_UNAVAILABLE || code == MLOOM_E_TIMEOUT) {
-      keep_events(batch, &lines);
+      keep_events(batch, &parcel);
     }
     pthread_cond_broadcast(&self->sent);
   }
@@ -348,6 +372,7 @@ static int32_t flush(gateway_client *self, const char *id, mloom_error *error) {
     batch->job[0] = '\0';
   }
   pthread_mutex_unlock(&self->lock);
+  mloom_buffer_free(&parcel.lines);
   return code;
 }
 
@@ -374,6 +399,7 @@ static int32_t add_event(void *ctx, const char *id, const char *event, mloom_err
   if (batch != NULL && batch->lines.size < EVENTS_KEPT) {
     mloom_buffer_append_string(&batch->lines, event);
     mloom_buffer_append_char(&batch->lines, ',');
+    batch->count++;
     /* Not more often while the gateway is away: the job waits for this. */
     int64_t left_ms = batch->due_ms - now_ms();
     due = left_ms <= 0 || (batch->lines.size > EVENTS_BYTES && left_ms <= EVENTS_MS);

@@ -2,6 +2,8 @@
  *
  * What executors ask of their gateway, opened by the cluster token: settings, jobs, leases.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,13 +166,19 @@ void gateway_events(app_call *call) {
     return;
   }
   const mloom_json *events = mloom_json_member(said.json, "events");
+  const char *source = mloom_json_member_string(said.json, "source", "");
+  int64_t first = mloom_json_member_integer(said.json, "first", 0);
   /* Only the executor that has the job may add to it. */
   int32_t code =
       store_renew_lease(call->app->store, call->name, said.executor, lease_ms(call->app), &cancelled, &error);
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(events); i++) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+    char token[96] = "";
+    if (source[0] != '\0') {
+      snprintf(token, sizeof token, "%.64s %" PRIu64, source, (uint64_t)first + i);
+    }
     code = mloom_json_serialize(&text, mloom_json_at(events, i), 0) == MLOOM_OK
-               ? store_add_event(call->app->store, call->name, mloom_buffer_string(&text), &error)
+               ? store_add_event(call->app->store, call->name, token, mloom_buffer_string(&text), &error)
                : mloom_error_memory(&error);
   }
   finish(call, code, &error);

@@ -286,11 +286,12 @@ int32_t store_cancel_job(store *self, const char *id, mloom_error *error) {
 
 /* ---- Events ---- */
 
-int32_t store_add_event(store *self, const char *job, const char *event, mloom_error *error) {
+int32_t store_add_event(store *self, const char *job, const char *token, const char *event, mloom_error *error) {
   STORE_HOLD(self);
   int32_t found = find(self, job, error);
-  return found == 1
-             ? database_run(NULL, self->live, error, "INSERT INTO event (job, text) VALUES (?, ?)", "tt", job, event)
+  return found == 1   ? database_run(NULL, self->live, error,
+                                     "INSERT INTO event (job, text, token) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                                     "ttt", job, event, token)
          : found == 0 ? unknown(job, error)
                       : found;
 }

@@ -38,6 +38,9 @@ const char *const schema_file_state[] = {
     "CREATE TRIGGER job_ended AFTER UPDATE OF state ON job WHEN old.state IN ('pending', 'running') AND new.state NOT "
     "IN ('pending', 'running') BEGIN INSERT INTO audit (time_ms, kind, subject, text, token) VALUES (new.ended_ms, "
     "'job', new.id, new.state, lower(hex(randomblob(16)))); END",
+    /* An event that is told again, as nobody knows whether it was heard, is there once. */
+    "ALTER TABLE event ADD COLUMN token TEXT NOT NULL DEFAULT '';"
+    "CREATE UNIQUE INDEX event_by_token ON event (job, token) WHERE token <> ''",
     NULL};
 
 /* ---- Server ---- */
@@ -96,6 +99,8 @@ static const char *const live_steps[] = {
     " text text NOT NULL);"
     "CREATE INDEX event_by_job ON event (job, sequence);"
     "CREATE TRIGGER announced AFTER INSERT ON event FOR EACH ROW EXECUTE FUNCTION announce('events')",
+    "ALTER TABLE event ADD COLUMN token text NOT NULL DEFAULT '';"
+    "CREATE UNIQUE INDEX event_by_token ON event (job, token) WHERE token <> ''",
     NULL};
 
 const schema_part schema_common = {"common", common_steps};

@@ -137,8 +137,9 @@ int32_t store_note_job(store *store, const char *id, const char *provider, const
  * ended. */
 int32_t store_cancel_job(store *store, const char *id, mloom_error *error);
 
-/* Events of a job, each one line of JSON. */
-int32_t store_add_event(store *store, const char *job, const char *event, mloom_error *error);
+/* Events of a job, each one line of JSON. One with the token of an earlier one of the job is that one, told again;
+ * "": it has none. */
+int32_t store_add_event(store *store, const char *job, const char *token, const char *event, mloom_error *error);
 int32_t store_each_event(store *store, const char *job, int64_t after,
                          void (*fn)(int64_t sequence, const char *event, void *userdata), void *userdata,
                          mloom_error *error);

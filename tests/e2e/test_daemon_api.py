@@ -200,12 +200,18 @@ def ask_as_executor(client, repo, first):
     client.ask("POST", path + "/lease", 200, {"executor": "one"}, EXECUTOR)
     client.ask("POST", path + "/lease", 409, {"executor": "two"}, EXECUTOR)
     client.ask("POST", path + "/events", 204, {"executor": "one", "events": [{"event": "turn_begin"}]}, EXECUTOR)
+    told = {"executor": "one", "source": "a-run", "first": 0, "events": [{"text": "once"}, {"text": "after"}]}
+    for _ in range(3):  # as when the answers are lost
+        client.ask("POST", path + "/events", 204, told, EXECUTOR)
+    client.ask("POST", path + "/events", 204, {**told, "first": 1, "events": told["events"][::-1]}, EXECUTOR)
     client.ask("POST", path + "/return", 204, {"executor": "one"}, EXECUTOR)
     client.ask("POST", path + "/return", 409, {"executor": "one"}, EXECUTOR)
     client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)
     client.ask("POST", path + "/end", 422, {"executor": "one", "state": "running"}, EXECUTOR)
     client.ask("POST", path + "/end", 204, {"executor": "one", "state": "completed", "result": "{}", "diff": "+"}, EXECUTOR)
     equal(client.ask("GET", f"/api/v1/jobs/{first}", 200)["state"], "completed", "the state")
+    events = harness.request(client.server.url + f"/api/v1/jobs/{first}/events")[2].decode()
+    equal(re.findall(r'"text": *"(\w+)"', events), ["once", "after", "once"], "the events, each told as often as it happened")
     client.ask("POST", f"/api/v1/jobs/{first}/cancel", 409)
     check(client.ask("GET", "/api/v1/executors", 200)["executors"], "executors")
     second = client.ask("POST", "/api/v1/jobs", 201, job(repo))["id"]

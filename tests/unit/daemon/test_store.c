@@ -527,15 +527,19 @@ static void test_events(void) {
   begin(&setup);
   add(&setup, "j", "a");
   add(&setup, "k", "a");
-  CU_ASSERT_EQUAL(store_add_event(setup.store, "j", "1", NULL), MLOOM_OK);
-  CU_ASSERT_EQUAL(store_add_event(setup.store, "k", "x", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_add_event(setup.store, "j", "", "1", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_add_event(setup.store, "k", "t 1", "x", NULL), MLOOM_OK);
   entries found = {.last = 0};
   store_each_event(setup.store, "j", 0, append_event, &found, NULL);
   UNIT_ASSERT_STRING(found.text, "1");
-  CU_ASSERT_EQUAL(store_add_event(setup.store, "j", "2", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_add_event(setup.store, "j", "t 1", "2", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_add_event(setup.store, "j", "t 1", "2", NULL), MLOOM_OK);
   store_each_event(setup.store, "j", found.last, append_event, &found, NULL);
   UNIT_ASSERT_STRING(found.text, "12");
-  CU_ASSERT_NOT_EQUAL(store_add_event(setup.store, "nope", "1", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_add_event(setup.store, "j", "", "1", NULL), MLOOM_OK);
+  store_each_event(setup.store, "j", found.last, append_event, &found, NULL);
+  UNIT_ASSERT_STRING(found.text, "121");
+  CU_ASSERT_NOT_EQUAL(store_add_event(setup.store, "nope", "", "1", NULL), MLOOM_OK);
   finish(&setup);
 }
 

@@ -23,12 +23,18 @@ static void ask(mloom_check_run *run, uint32_t probe, const char *check, const c
   }
 }
 
-static void end_model(mloom_check_run *run) {
-  mloom_check_begin(run);
-  if (run->model == NULL || run->model[0] == '\0') {
+void mloom_check_program_model(mloom_check_run *run, const mloom_error *failure, int tested) {
+  const char *model = run->model == NULL || run->model[0] == '\0' ? NULL : run->model;
+  if (failure != NULL && failure->code == MLOOM_E_NOT_FOUND && failure->domain == MLOOM_DOMAIN_PROVIDER) {
+    mloom_check_end_error(run, "model", failure);
+  } else if (tested) {
+    mloom_check_end(run, "model", MLOOM_CHECK_PASS, NULL, "%s was used in the self-test",
+                    model == NULL ? "the model that the program chose" : model);
+  } else if (model == NULL) {
     mloom_check_end(run, "model", MLOOM_CHECK_PASS, NULL, "the program chooses its own model");
   } else {
-    mloom_check_end(run, "model", MLOOM_CHECK_SKIPPED, NULL, "the self-test shows whether %s can be used", run->model);
+    mloom_check_end(run, "model", MLOOM_CHECK_SKIPPED, NULL, "only a self-test that runs shows whether %s can be used",
+                    model);
   }
 }
 
@@ -37,10 +43,8 @@ void mloom_check_program(mloom_check_run *run) {
   if (mloom_check_state(run, "cli") == MLOOM_CHECK_FAIL) {
     mloom_check_skip(run, "login", "cli");
     mloom_check_skip(run, "confinement", "cli");
-    mloom_check_skip(run, "model", "cli");
     return;
   }
   ask(run, MLOOM_PROBE_LOGIN, "login", "the program does not say whether it is logged in; the self-test shows it");
   ask(run, MLOOM_PROBE_SANDBOX, "confinement", "the worker's own sandbox holds the program; see the check sandbox");
-  end_model(run);
 }

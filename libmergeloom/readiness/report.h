@@ -56,8 +56,11 @@ void mloom_check_sandbox(mloom_check_run *run);
 /* credential and reach come from one exchange, model from another. */
 void mloom_check_reach(mloom_check_run *run);
 void mloom_check_model(mloom_check_run *run);
-/* Of providers that are programs, in the place of credential and reach: cli, login, confinement, model. */
+/* Of providers that are programs, in the place of credential and reach: cli, login, confinement. */
 void mloom_check_program(mloom_check_run *run);
+/* Their model, which only the self-test can judge. failure is why the self-test ended, NULL: it did not fail, or was
+ * not run. tested: the model answered in it. */
+void mloom_check_program_model(mloom_check_run *run, const mloom_error *failure, int tested);
 void mloom_check_tools(mloom_check_run *run);
 
 #endif

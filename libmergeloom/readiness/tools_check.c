@@ -51,29 +51,50 @@ static void end_outcome(mloom_check_run *run, const mloom_self_test_outcome *out
   }
 }
 
-void mloom_check_tools(mloom_check_run *run) {
+static int is_program(const mloom_check_run *run) {
+  return run->args->entry->descriptor.shape == MLOOM_SHAPE_AGENT;
+}
+
+/* 1 when a check that the self-test stands on failed, or it is not wanted: then the check has ended. */
+static int is_left_out(mloom_check_run *run) {
   static const char *const needed[] = {"credential", "reach", "cli", "login", "confinement", "model", "sandbox"};
   for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
     if (mloom_check_state(run, needed[i]) == MLOOM_CHECK_FAIL) {
       mloom_check_skip(run, "tools", needed[i]);
-      return;
+      return 1;
     }
   }
   mloom_check_begin(run);
   if (run->args->without_self_test) {
     mloom_check_end(run, "tools", MLOOM_CHECK_SKIPPED, NULL, "the self-test was left out");
-    return;
+    return 1;
   }
-  if (run->args->entry->descriptor.shape == MLOOM_SHAPE_MODEL &&
-      (run->args->entry->descriptor.capabilities & MLOOM_CAPABILITY_TOOLS) == 0) {
+  if (!is_program(run) && (run->args->entry->descriptor.capabilities & MLOOM_CAPABILITY_TOOLS) == 0) {
     mloom_check_end(run, "tools", MLOOM_CHECK_FAIL, "choose a provider that can call tools",
                     "the provider says that it cannot call tools");
+    return 1;
+  }
+  return 0;
+}
+
+void mloom_check_tools(mloom_check_run *run) {
+  if (is_left_out(run)) {
+    if (is_program(run)) {
+      mloom_check_begin(run);
+      mloom_check_program_model(run, NULL, 0);
+    }
     return;
   }
   mloom_self_test_outcome outcome;
   mloom_error error = MLOOM_ERROR_INIT;
   memset(&outcome, 0, sizeof(outcome));
-  if (mloom_self_test_run(&outcome, run->args, run->instance, run->model, &error) == MLOOM_OK) {
+  int32_t code = mloom_self_test_run(&outcome, run->args, run->instance, run->model, &error);
+  const mloom_error *failure = code == MLOOM_OK ? &outcome.error : &error;
+  if (is_program(run)) {
+    /* Before the check tools: a wrong model is to be the first that fails. */
+    mloom_check_program_model(run, failure, code == MLOOM_OK && is_about_the_model(failure));
+  }
+  if (code == MLOOM_OK) {
     end_outcome(run, &outcome);
   } else {
     mloom_check_end_error(run, "tools", &error);

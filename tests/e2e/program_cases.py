@@ -471,10 +471,35 @@ def test_checks():
     with serve([]) as server:
         checks, finished = checked(server.url)
     equal(finished.status, 0, f"exit status of {finished!r}")
-    equal({name: one["state"] for name, one in checks.items() if name in ("cli", "login", "confinement", "tools")},
-          {"cli": "pass", "login": "pass", "confinement": "pass", "tools": "pass"}, "checks")
+    equal({name: one["state"] for name, one in checks.items() if name in ("cli", "login", "confinement", "model", "tools")},
+          {"cli": "pass", "login": "pass", "confinement": "pass", "model": "pass", "tools": "pass"}, "checks")
+    contains(checks["model"]["reason"], subject["model"], "the model")
     contains(checks["cli"]["reason"], subject["version"], "the version")
     contains(checks["confinement"]["reason"], subject["confinement"], "which sandbox is on")
+
+
+def test_check_wrong_model():
+    """a model that the service does not have fails a check of its own"""
+    body = {"type": "error", "error": {"type": "not_found_error", "code": "model_not_found", "message":
+                                       f"The model {subject['model']} does not exist"}}
+    with Recorder(answer=lambda *_: (404, {"Content-Type": "application/json"}, json.dumps(body).encode())) as server:
+        checks, finished = checked(server.url)
+    equal(finished.status, 4, f"exit status of {finished!r}")
+    equal(checks["model"]["state"], "fail", "model")
+    contains(checks["model"]["reason"], subject["model"], "model")
+    contains(checks["model"]["remedy"], subject["model_variable"], "model")
+    equal({name: checks[name]["state"] for name in ("cli", "login", "confinement")},
+          {"cli": "pass", "login": "pass", "confinement": "pass"}, "the other checks")
+
+
+def test_check_refused_key():
+    """a key that the service refuses fails the self-test, which says what to do, and leaves the model unjudged"""
+    body = {"type": "error", "error": {"type": "authentication_error", "code": "invalid_api_key", "message": "Incorrect API key"}}
+    with Recorder(answer=lambda *_: (401, {"Content-Type": "application/json"}, json.dumps(body).encode())) as server:
+        checks, finished = checked(server.url)
+    equal((finished.status, checks["tools"]["state"], checks["model"]["state"]), (4, "fail", "skipped"), "checks")
+    contains(checks["tools"]["remedy"], f"mergeloom login {subject['id']}", "tools")
+    lacks(finished.everything(), harness.KEY, "what is printed")
 
 
 def test_self_test_without_work():

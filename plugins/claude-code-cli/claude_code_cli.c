@@ -42,10 +42,13 @@ MLOOM_PROVIDER_FIELD(idle_timeout, PREFIX "IDLE_TIMEOUT_SECONDS", .flags = MLOOM
 MLOOM_PROVIDER_FIELD(request_retries, PREFIX "REQUEST_RETRIES", .flags = MLOOM_FIELD_ADVANCED, .title = "Retries",
                      .kind = MLOOM_FIELD_INTEGER, .default_value = "4", .minimum = 0, .maximum = 20,
                      .help = "How often claude sends a request again; it does so even for a key that is refused");
+MLOOM_PROVIDER_FIELD(ca_file, PREFIX "CA_FILE", .flags = MLOOM_FIELD_ADVANCED, .title = "Private CA",
+                     .kind = MLOOM_FIELD_PATH,
+                     .help = "PEM file of certificates that claude trusts besides the system's");
 
-static const mloom_field *const fields[] = {&field_model,      &field_api_key,       &field_oauth_token,
-                                            &field_config_dir, &field_total_timeout, &field_idle_timeout,
-                                            &field_program,    &field_base_url,      &field_request_retries};
+static const mloom_field *const fields[] = {
+    &field_model,        &field_api_key, &field_oauth_token, &field_config_dir,      &field_total_timeout,
+    &field_idle_timeout, &field_program, &field_base_url,    &field_request_retries, &field_ca_file};
 
 /* ---- A turn ---- */
 
@@ -178,6 +181,7 @@ static const mloom_cli_kind kind = {.id = "claude-code-cli",
                                     .login_setting = "CLAUDE_CONFIG_DIR",
                                     .model_setting = "JCA_WORKER_CLAUDE_CODE_MODEL",
                                     .minimum_version = "2.1.300",
+                                    .authority_variable = "NODE_EXTRA_CA_CERTS",
                                     .read_event = mloom_claude_read_event,
                                     .describe_turn = describe_turn,
                                     .turn_ended = turn_ended,

@@ -198,6 +198,17 @@ static void begin_command(const mloom_cli_instance *instance, mloom_cli_command 
   command->request.working_directory = folder;
 }
 
+/* For networks whose proxy or gateway has a certificate of its own. */
+static void add_authority(const mloom_cli_instance *instance, mloom_cli_command *command) {
+  const char *file = mloom_provider_settings_text(&instance->settings, "ca_file", NULL);
+  if (file != NULL) {
+    mloom_cli_set_variable(command, instance->kind->authority_variable, file);
+    if ((command->request.flags & MLOOM_PROCESS_CONFINED) != 0) {
+      mloom_cli_add(command, &command->read_paths, file);
+    }
+  }
+}
+
 int32_t mloom_cli_prepare(void *session, const mloom_turn_args *args, mloom_exchange *out, mloom_error *error) {
   (void)args;
   mloom_cli_session *self = session;
@@ -219,6 +230,7 @@ int32_t mloom_cli_prepare(void *session, const mloom_turn_args *args, mloom_exch
       mloom_provider_settings_number(&instance->settings, "idle_timeout", DEFAULT_IDLE_SECONDS) * 1000;
   command->request.complete_grace_ms = COMPLETE_GRACE_MS;
   code = instance->kind->describe_turn(self, command, error);
+  add_authority(instance, command);
   return code == MLOOM_OK ? mloom_cli_command_finish(command, out, error) : code;
 }
 
@@ -287,6 +299,7 @@ void mloom_cli_plain_environment(const mloom_cli_instance *instance, mloom_cli_c
   mloom_cli_set_variable(command, "LANG", "C.UTF-8");
   mloom_cli_set_variable(command, "NO_COLOR", "1");
   mloom_cli_set_variable(command, "HOME", mloom_buffer_string(&instance->login));
+  add_authority(instance, command);
 }
 
 int32_t mloom_cli_probe(void *instance, uint32_t kind, mloom_exchange *out, mloom_error *error) {

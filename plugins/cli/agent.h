@@ -56,6 +56,7 @@ struct mloom_cli_kind {
   const char *login_setting; /* its variable, for remedies */
   const char *model_setting; /* its variable, for remedies */
   const char *minimum_version;
+  const char *authority_variable; /* names a file of certificates that it trusts besides the system's */
   mloom_cli_stream_fn read_event;
   /* Adds words, variables, files and paths; the program, times and grace are there already. */
   int32_t (*describe_turn)(mloom_cli_session *session, mloom_cli_command *command, mloom_error *error);
@@ -70,7 +71,7 @@ struct mloom_cli_kind {
                             mloom_cli_command *command, mloom_error *error);
 };
 
-/* The settings of every program: model, program, total_timeout, idle_timeout, api_key, config_dir. */
+/* The settings of every program: model, program, total_timeout, idle_timeout, api_key, config_dir, ca_file. */
 int32_t mloom_cli_open(const mloom_cli_kind *kind, const mloom_open_args *args, void **out, mloom_error *error);
 
 /* Members of mloom_provider that need nothing but the kind. */

@@ -53,10 +53,13 @@ MLOOM_PROVIDER_FIELD(request_retries, PREFIX "REQUEST_RETRIES", .flags = MLOOM_F
 
 MLOOM_PROVIDER_FIELD(login_issuer, PREFIX "LOGIN_ISSUER", .flags = MLOOM_FIELD_ADVANCED, .title = "Login service",
                      .kind = MLOOM_FIELD_URL, .help = "Where a login by code is made; unset, OpenAI's own");
+MLOOM_PROVIDER_FIELD(ca_file, PREFIX "CA_FILE", .flags = MLOOM_FIELD_ADVANCED, .title = "Private CA",
+                     .kind = MLOOM_FIELD_PATH,
+                     .help = "PEM file of certificates that codex trusts besides the system's");
 
 static const mloom_field *const fields[] = {
     &field_model,   &field_api_key,  &field_config_dir,      &field_total_timeout, &field_idle_timeout, &field_program,
-    &field_profile, &field_base_url, &field_request_retries, &field_sandbox,       &field_login_issuer};
+    &field_profile, &field_base_url, &field_request_retries, &field_sandbox,       &field_login_issuer, &field_ca_file};
 
 /* ---- A turn ---- */
 
@@ -307,6 +310,7 @@ static const mloom_cli_kind kind = {.id = "codex-cli",
                                     .login_setting = "JCA_WORKER_CLI_CONFIG_DIR",
                                     .model_setting = PREFIX "MODEL",
                                     .minimum_version = "0.160.0",
+                                    .authority_variable = "CODEX_CA_CERTIFICATE",
                                     .read_event = mloom_codex_read_event,
                                     .describe_turn = describe_turn,
                                     .turn_ended = turn_ended,

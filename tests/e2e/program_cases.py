@@ -125,6 +125,30 @@ def test_job_with_the_simulator():
     equal(harness.must(["git", "status", "--porcelain"], cwd=repo), " M hello.txt\n", "what changed")
 
 
+def certificate(*names, folder=None):
+    """The CA of the test, and certificate and key for the names."""
+    folder = folder or harness.scratch()
+    for words in (["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test", "-keyout", "ca.key", "-out",
+                   "ca.pem", "-addext", "basicConstraints=critical,CA:TRUE"],
+                  ["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-keyout", "server.key", "-out", "server.csr"],
+                  ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+                   "-extfile", "names", "-out", "server.pem"]):
+        (folder / "names").write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names), encoding="utf-8")
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    return folder / "ca.pem", (folder / "server.pem", folder / "server.key")
+
+
+def test_private_authority():
+    """a gateway with a certificate of its own: refused, and trusted when the authority is named"""
+    authority, pair = certificate("localhost")
+    repo = harness.repository(harness.FILES)
+    with serve(steps()) as server, Recorder(upstream=server.url, certificate=pair) as recorder:
+        refused = run(recorder.url, repo)
+        finished = run(recorder.url, repo, **setting("CA_FILE", authority))
+    equal((refused.status, finished.status), (1, 0), f"exit statuses of {refused!r} and {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+
+
 def test_demo():
     """the demo job, with validation, through the gate with its self-test"""
     repo, options, title, edit = harness.demo(subject["id"])

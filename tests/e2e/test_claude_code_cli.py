@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The provider claude-code-cli."""
+import contextlib
 import json
+import os
+import pty
+import socket
+import threading
 
 import harness
 import program_cases
@@ -84,6 +89,95 @@ def test_check_expired_login():
     (login / ".credentials.json").write_text(json.dumps({"claudeAiOauth": {
         "accessToken": "test-token", "expiresAt": 1000, "scopes": ["user:inference"]}}), encoding="utf-8")
     fails_check("login", "mergeloom login claude-code-cli", **setting("API_KEY", None))
+
+
+@contextlib.contextmanager
+def login_service():
+    """A proxy behind which the addresses of the vendor's login are ours; gives its URL, the CA's file and what was asked."""
+    authority, pair = certificate("platform.claude.com", "api.anthropic.com")
+    account = {"uuid": "11111111-1111-4111-8111-111111111111"}
+    organization = {"uuid": "22222222-2222-4222-8222-222222222222", "name": "Example"}
+
+    def answer(_method, path, _headers, _body):
+        if path == "/v1/oauth/token":
+            value = {"token_type": "Bearer", "access_token": "test-access-token", "refresh_token": "test-refresh-token",
+                     "expires_in": 28800, "scope": "user:inference user:profile", "organization": organization,
+                     "account": {**account, "email_address": "user@example.test"}}
+        else:
+            value = {"account": {**account, "email": "user@example.test", "full_name": "User"},
+                     "organization": {**organization, "organization_type": "claude_pro", "rate_limit_tier": "default"}}
+        return 200, {"Content-Type": "application/json"}, json.dumps(value).encode()
+
+    def connect(client, port):
+        with client, client.makefile("rb") as head:
+            if not head.readline().startswith(b"CONNECT "):
+                return
+            while head.readline().strip():
+                pass
+            client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", port)) as server:
+                back = threading.Thread(target=pour, args=(server, client), daemon=True)
+                back.start()
+                pour(client, server)
+                back.join(harness.GUARD)
+
+    def accept(listener, port):
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=connect, args=(client, port), daemon=True).start()
+
+    with Recorder(answer=answer, certificate=pair) as service, \
+            socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener, service.server.server_address[1]), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", authority, service
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def pour(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def test_login_completed():
+    """a login of the real program, completed: page, code, tokens; the check passes, a job works with it, logging out undoes it"""
+    with login_service() as (proxy, authority, service):
+        settings = {**setting("API_KEY", None), **setting("CA_FILE", authority), "HTTPS_PROXY": proxy}
+        main, side = pty.openpty()
+        with harness.started([harness.BUILD / "mergeloom", "login", "claude-code-cli", "--browser"],
+                             environment("http://127.0.0.1:9", **settings, **setting("BASE_URL", None)), stdin=side) as process:
+            os.close(side)
+            seen = ""
+            while "Open this page:     https://claude.ai/oauth/authorize?" not in seen:
+                line = process.stdout.readline()
+                check(line, f"it ended early: {seen}")
+                seen += line
+            os.write(main, b"code-1#state-1\n")
+            seen += process.stdout.read()
+            process.wait(harness.GUARD)
+        os.close(main)
+        asked = [(path, body) for _, path, _, body in service.requests]
+    equal(process.returncode, 0, seen)
+    lacks(seen, "test-access-token", "what is printed")
+    contains(json.loads(asked[0][1])["code"], "code-1", f"the code that was typed in, of {asked}")
+    checks, _ = checked("http://127.0.0.1:9", "--no-self-test", **setting("API_KEY", None))
+    equal(checks["login"]["state"], "pass", f"login: {checks['login']}")
+    repo = harness.repository(harness.FILES)
+    with serve(steps()) as server, Recorder(upstream=server.url) as recorder:
+        finished = run(recorder.url, repo, **setting("API_KEY", None))
+        sent = [headers.get("Authorization") or headers.get("authorization") for _, path, headers, _ in recorder.requests
+                if path == subject["requests"]]
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal(set(sent), {"Bearer test-access-token"}, "what the service was sent")
+    equal(harness.mergeloom("login", "claude-code-cli", "--out", environment=environment(
+        "http://127.0.0.1:9", **setting("API_KEY", None))).status, 0, "logging out")
+    fails_check("login", "not logged in", **setting("API_KEY", None))
 
 
 harness.main(globals())

@@ -19,7 +19,8 @@
 typedef struct stored_login {
   int has_tokens;
   int can_renew;
-  int64_t expires_ms; /* 0: unknown */
+  int64_t expires_ms;         /* 0: unknown */
+  int64_t renewable_until_ms; /* 0: unknown */
 } stored_login;
 
 static void read_tokens(mloom_json_reader *reader, stored_login *out) {
@@ -36,6 +37,8 @@ static void read_tokens(mloom_json_reader *reader, stored_login *out) {
       mloom_json_reader_skip(reader);
     } else if (mloom_text_equal(key, "expiresAt")) {
       mloom_json_reader_integer(reader, &out->expires_ms);
+    } else if (mloom_text_equal(key, "refreshTokenExpiresAt")) {
+      mloom_json_reader_integer(reader, &out->renewable_until_ms);
     } else {
       mloom_json_reader_skip(reader);
     }
@@ -44,7 +47,7 @@ static void read_tokens(mloom_json_reader *reader, stored_login *out) {
 
 static stored_login read_login(const mloom_cli_instance *instance) {
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer text = MLOOM_BUFFER_INIT;
-  stored_login found = {0, 0, 0};
+  stored_login found = {.has_tokens = 0};
   mloom_json_reader reader;
   mloom_bytes key;
   if (mloom_cli_read_login(&text, mloom_buffer_string(&instance->login), LOGIN_FILE) != MLOOM_OK) {
@@ -108,6 +111,12 @@ static int says_logged_in(mloom_bytes output) {
   return logged_in;
 }
 
+/* The program calls itself logged in all the same. */
+static int has_expired(const stored_login *login, int64_t now_ms) {
+  int can_renew = login->can_renew && (login->renewable_until_ms <= 0 || login->renewable_until_ms > now_ms);
+  return login->has_tokens && !can_renew && login->expires_ms > 0 && login->expires_ms < now_ms;
+}
+
 static void judge_login(const mloom_cli_instance *instance, int32_t status, mloom_bytes output,
                         const mloom_probe_sink *sink) {
   static const char remedy[] = "log in with \"mergeloom login claude-code-cli\", or set JCA_CLAUDE_CODE_CLI_API_KEY";
@@ -121,8 +130,7 @@ static void judge_login(const mloom_cli_instance *instance, int32_t status, mloo
   } else if (status != 0 || !says_logged_in(output)) {
     snprintf(reason, sizeof(reason), "claude is not logged in with the folder %s", folder);
     sink->check("login", MLOOM_CHECK_FAIL, reason, remedy, sink->userdata);
-  } else if (login.has_tokens && !login.can_renew && login.expires_ms > 0 &&
-             login.expires_ms < instance->host->clock_wall_ms(instance->host->ctx)) {
+  } else if (has_expired(&login, instance->host->clock_wall_ms(instance->host->ctx))) {
     snprintf(reason, sizeof(reason), "the login of claude in %s has expired and cannot be renewed", folder);
     sink->check("login", MLOOM_CHECK_FAIL, reason, remedy, sink->userdata);
   } else {

@@ -342,6 +342,10 @@ static int is_older(const unsigned version[3], const unsigned other[3]) {
   return 0;
 }
 
+static int refuses_root(mloom_bytes output) {
+  return memmem(output.data, output.size, "root", 4) != NULL || memmem(output.data, output.size, "sudo", 4) != NULL;
+}
+
 static void judge_version(const mloom_cli_instance *self, int32_t status, mloom_bytes output,
                           const mloom_probe_sink *sink) {
   unsigned version[3];
@@ -353,7 +357,9 @@ static void judge_version(const mloom_cli_instance *self, int32_t status, mloom_
   if (status != 0) {
     snprintf(reason, sizeof(reason), "%s --version ended with status %d: %.*s", path, (int)status,
              (int)(output.size < 120 ? output.size : 120), output.data);
-    sink->check("cli", MLOOM_CHECK_FAIL, reason, "run it by hand, and install it again for this machine",
+    sink->check("cli", MLOOM_CHECK_FAIL, reason,
+                refuses_root(output) ? "run the worker as a user of its own instead of root"
+                                     : "run it by hand, and install it again for this machine",
                 sink->userdata);
   } else if (!read_version(output, version) || !read_version(mloom_text_bytes(self->kind->minimum_version), minimum)) {
     snprintf(reason, sizeof(reason), "%s does not say its version: it is another program", path);

@@ -2,42 +2,94 @@
  *
  * What codex is asked besides work: is it logged in, does its sandbox hold, and how a person logs in.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/json_reader.h"
 #include "base/text.h"
+#include "cli/members.h"
 #include "cli/program.h"
 #include "codex_cli.h"
 
 /* ---- Login ---- */
 
-int mloom_codex_login_kind(const mloom_cli_instance *instance) {
+typedef struct stored_login {
+  mloom_buffer key;
+  int has_tokens;
+  mloom_buffer access;
+  mloom_buffer refresh;
+} stored_login;
+
+MLOOM_CLI_MEMBERS(token_members, {{"access_token", MLOOM_CLI_TEXT, offsetof(stored_login, access), NULL},
+                                  {"refresh_token", MLOOM_CLI_TEXT, offsetof(stored_login, refresh), NULL}});
+
+static void wipe_login(stored_login *self) {
+  mloom_buffer_wipe(&self->key);
+  mloom_buffer_wipe(&self->access);
+  mloom_buffer_wipe(&self->refresh);
+}
+
+/* By what is there, not by its mode: that name has changed over the versions. */
+static void read_login(const mloom_cli_instance *instance, stored_login *out) {
   MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer text = MLOOM_BUFFER_INIT;
-  if (mloom_cli_read_login(&text, mloom_buffer_string(&instance->login), "auth.json") != MLOOM_OK) {
-    return MLOOM_CODEX_LOGIN_NONE;
-  }
   mloom_json_reader reader;
   mloom_bytes key;
-  int kind = MLOOM_CODEX_LOGIN_NONE;
+  if (mloom_cli_read_login(&text, mloom_buffer_string(&instance->login), "auth.json") != MLOOM_OK ||
+      mloom_buffer_reserve(&out->key, text.size) != MLOOM_OK ||
+      mloom_buffer_reserve(&out->access, text.size) != MLOOM_OK ||
+      mloom_buffer_reserve(&out->refresh, text.size) != MLOOM_OK) {
+    return; /* room for all, so that no copy is left behind where a buffer grew */
+  }
   mloom_json_reader_init(&reader, mloom_buffer_string(&text), text.size);
   if (!mloom_json_reader_object(&reader)) {
-    return MLOOM_CODEX_LOGIN_NONE;
+    return;
   }
   while (mloom_json_reader_key(&reader, &key)) {
-    /* By what is there, not by its mode: that name has changed over the versions. */
-    if (mloom_text_equal(key, "tokens") && mloom_json_reader_peek(&reader) == MLOOM_JSON_OBJECT) {
-      kind = MLOOM_CODEX_LOGIN_TOKENS;
-    } else if (mloom_text_equal(key, "OPENAI_API_KEY") && kind == MLOOM_CODEX_LOGIN_NONE &&
-               mloom_json_reader_peek(&reader) == MLOOM_JSON_STRING) {
-      kind = MLOOM_CODEX_LOGIN_KEY;
+    if (mloom_text_equal(key, "tokens")) {
+      out->has_tokens = mloom_cli_read_members(&reader, &token_members, out);
+    } else if (mloom_text_equal(key, "OPENAI_API_KEY")) {
+      mloom_cli_take_text(&reader, &out->key);
+    } else {
+      mloom_json_reader_skip(&reader);
     }
-    mloom_json_reader_skip(&reader);
   }
-  return kind;
+}
+
+int mloom_codex_login_kind(const mloom_cli_instance *instance) {
+  MLOOM_AUTO(wipe_login) stored_login login = {.has_tokens = 0};
+  read_login(instance, &login);
+  return login.has_tokens     ? MLOOM_CODEX_LOGIN_TOKENS
+         : login.key.size > 0 ? MLOOM_CODEX_LOGIN_KEY
+                              : MLOOM_CODEX_LOGIN_NONE;
+}
+
+/* When a JSON Web Token ends, in seconds; 0 when it does not say so. */
+static int64_t token_end(const mloom_buffer *token) {
+  MLOOM_AUTO(mloom_buffer_wipe) mloom_buffer claims = MLOOM_BUFFER_INIT;
+  static const mloom_cli_member members[] = {{"exp", MLOOM_CLI_INTEGER, 0, NULL}};
+  const mloom_cli_members table = {members, 1};
+  int64_t end = 0;
+  const char *begin = token->size == 0 ? NULL : strchr(token->data, '.');
+  const char *stop = begin == NULL ? NULL : strchr(begin + 1, '.');
+  if (stop == NULL || mloom_base64_decode(&claims, begin + 1, (size_t)(stop - begin - 1)) != MLOOM_OK) {
+    return 0;
+  }
+  mloom_cli_read_object((mloom_bytes){mloom_buffer_string(&claims), claims.size}, &table, &end);
+  return end;
+}
+
+/* The program calls itself logged in all the same. */
+static int has_expired(const mloom_cli_instance *instance) {
+  MLOOM_AUTO(wipe_login) stored_login login = {.has_tokens = 0};
+  read_login(instance, &login);
+  int64_t end = token_end(&login.access);
+  return login.has_tokens && login.refresh.size == 0 && end > 0 &&
+         end < instance->host->clock_wall_ms(instance->host->ctx) / 1000;
 }
 
 static void judge_login(const mloom_cli_instance *instance, int32_t status, mloom_bytes output,
@@ -53,6 +105,10 @@ static void judge_login(const mloom_cli_instance *instance, int32_t status, mloo
   int by_key = memmem(output.data, output.size, "API key", 7) != NULL;
   if (status != 0) {
     snprintf(reason, sizeof(reason), "codex is not logged in with the folder %s",
+             mloom_buffer_string(&instance->login));
+    sink->check("login", MLOOM_CHECK_FAIL, reason, remedy, sink->userdata);
+  } else if (has_expired(instance)) {
+    snprintf(reason, sizeof(reason), "the login of codex in %s has expired and cannot be renewed",
              mloom_buffer_string(&instance->login));
     sink->check("login", MLOOM_CHECK_FAIL, reason, remedy, sink->userdata);
   } else {

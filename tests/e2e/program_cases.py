@@ -567,6 +567,14 @@ def test_check_wrong_architecture():
     fails_check("cli", "format error", program=path)
 
 
+def test_check_refuses_root():
+    """a program that refuses to run as root"""
+    program = fake("sys.exit('cannot be used with root/sudo privileges for security reasons')\n")
+    fails_check("cli", "root/sudo", "run the worker as a user of its own", program=program)
+    breaks("events(*BEGIN)\nprint('cannot be used with root/sudo privileges for security reasons', file=sys.stderr)\nsys.exit(1)\n",
+           "root/sudo")
+
+
 def test_check_not_logged_in():
     """without a key and without a login"""
     fails_check("login", "not logged in", f"mergeloom login {subject['id']}", **setting("API_KEY", None))

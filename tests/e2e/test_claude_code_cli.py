@@ -83,12 +83,13 @@ def test_reads_of_the_program_itself():
 
 
 def test_check_expired_login():
-    """a login that has expired and cannot be renewed"""
+    """a login that has expired and cannot be renewed, or could be only until some time ago"""
     login = harness.scratch() / "login"
     login.mkdir()
-    (login / ".credentials.json").write_text(json.dumps({"claudeAiOauth": {
-        "accessToken": "test-token", "expiresAt": 1000, "scopes": ["user:inference"]}}), encoding="utf-8")
-    fails_check("login", "mergeloom login claude-code-cli", **setting("API_KEY", None))
+    tokens = {"accessToken": "test-token", "expiresAt": 1000, "scopes": ["user:inference"]}
+    for more in ({}, {"refreshToken": "test-refresh-token", "refreshTokenExpiresAt": 2000}):
+        (login / ".credentials.json").write_text(json.dumps({"claudeAiOauth": {**tokens, **more}}), encoding="utf-8")
+        fails_check("login", "mergeloom login claude-code-cli", "expired" if more else "", **setting("API_KEY", None))
 
 
 @contextlib.contextmanager

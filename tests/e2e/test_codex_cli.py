@@ -6,7 +6,7 @@ import subprocess
 
 import harness
 import program_cases
-from device_login import codex, issuer
+from device_login import codex, issuer, token
 from harness import contains, equal, lacks
 from program_cases import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -132,6 +132,23 @@ def test_check_workers_sandbox():
 def test_errors_that_are_not_the_end():
     """error events and failed attempts before the end are told, and do not end the job"""
     completes("events(*BEGIN, {'type': 'error', 'message': 'Reconnecting... 1/5'}, *END)\n", "Reconnecting... 1/5")
+
+
+def test_check_expired_login():
+    """a login that has expired and cannot be renewed, of which codex says that it is one"""
+    folder = harness.scratch() / "login"
+    folder.mkdir()
+    account = {"chatgpt_plan_type": "pro", "chatgpt_account_id": "account-1"}
+    claims = {"email": "user@example.test", "https://api.openai.com/auth": account}
+    for end, refresh, state in ((1000, "", "fail"), (1000, "refresh-1", "pass"), (4000000000, "", "pass")):
+        (folder / "auth.json").write_text(json.dumps({"auth_mode": "chatgpt", "last_refresh": "2026-11-01T00:00:00Z", "tokens": {
+            "id_token": token(exp=end, **claims), "access_token": token(exp=end), "refresh_token": refresh,
+            "account_id": "account-1"}}), encoding="utf-8")
+        checks, _ = checked("http://127.0.0.1:9", "--no-self-test", **setting("API_KEY", None))
+        equal(checks["login"]["state"], state, f"login: {checks['login']}")
+        if state == "fail":
+            contains(checks["login"]["reason"], "has expired", "login")
+            contains(checks["login"]["remedy"], "mergeloom login codex-cli", "login")
 
 
 def login(*options, **settings):

@@ -216,8 +216,8 @@ def test_self_test_progress():
         for tool in ("read_file", "edit_file", "run_command", "inspect_diff", "submit_result"):
             check(tool in done, f"{tool} is not among {done}")
         check(any(one["event"] == "turn_begin" and one["turn"] == 2 for one in found["progress"]), f"{found['progress']}")
-        contains(page(server), "<strong>Turn 2</strong>", "the page")
-        entries = api(server, "/audit?kind=check")[2]["entries"]
+        contains(page(server), ">Turn 2</strong>", "the page")
+        entries = wait_for(lambda: api(server, "/audit?kind=check")[2]["entries"], "the audit")
         equal([(one["subject"], one["text"]) for one in entries], [("openai-compatible", "self-test: ready")], "the audit")
 
 

@@ -224,6 +224,20 @@ static const char *derived_value(const deployment *self, const char *field) {
   return "-";
 }
 
+/* URLs of databases that are given and lead nowhere here. */
+static void print_unused_urls(const deployment *self) {
+  static const char *const unknown[] = {"code_audit_db_url", "trace_db_url"};
+  for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+    mloom_setting setting = {.size = sizeof setting};
+    if (mloom_settings_get(self->settings, unknown[i], &setting) == MLOOM_OK && setting.secret != NULL) {
+      printf("note: %s is not used: mergeloomd keeps no such store apart\n", setting.origin_name);
+    }
+  }
+  if (self->role == DEPLOYMENT_EXECUTOR && deployment_secret(self, "database_url").size > 0) {
+    printf("note: the database is not used: an executor asks its gateway, and keeps its own audit in a file\n");
+  }
+}
+
 void deployment_print(const deployment *self, const mloom_secret *fingerprint_key) {
   for (size_t i = 0; i < mloom_settings_count(self->settings); i++) {
     const mloom_field *field = mloom_settings_field_at(self->settings, i);
@@ -243,4 +257,5 @@ void deployment_print(const deployment *self, const mloom_secret *fingerprint_ke
     const mloom_settings_problem *problem = mloom_settings_problem_at(self->settings, i);
     printf("%s: %s; %s\n", problem->state == MLOOM_CHECK_FAIL ? "error" : "warning", problem->message, problem->remedy);
   }
+  print_unused_urls(self);
 }

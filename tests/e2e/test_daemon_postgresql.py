@@ -329,7 +329,15 @@ def test_url_in_a_file():
         JCA_WORKER_DATABASE_URL_FILE=path, **harness.worker_environment()))
     equal(finished.status, 0, f"{finished!r}")
     contains(finished.out, "set, fingerprint", "the configuration")
+    lacks(finished.out, "is not used", "the configuration")
     lacks(finished.everything(), "database-word", "the configuration")
+    finished = harness.run([harness.BUILD / "mergeloomd", "--check-config"], harness.clean_environment(
+        JCA_WORKER_DATABASE_URL_FILE=path, JCA_WORKER_TRACE_DB_URL_FILE=path, JCA_WORKER_ROLE="executor",
+        JCA_WORKER_GATEWAY_URL="http://gateway.example:8010", JCA_WORKER_CLUSTER_TOKEN=TOKEN,
+        **harness.worker_environment()))
+    contains(finished.out, "note: the database is not used", "the configuration of an executor")
+    contains(finished.out, "note: JCA_WORKER_TRACE_DB_URL_FILE", "the configuration of an executor")
+    lacks(finished.everything(), "database-word", "the configuration of an executor")
 
 
 harness.main(globals())

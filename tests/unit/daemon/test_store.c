@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -543,6 +544,84 @@ static void test_events(void) {
   finish(&setup);
 }
 
+/* ---- Several daemons ---- */
+
+typedef struct heard {
+  pthread_mutex_t lock;
+  pthread_cond_t come;
+  int work, settings;
+  char owner[64];
+} heard;
+
+static void take_news(int settings, const char *owner, void *userdata) {
+  heard *out = userdata;
+  pthread_mutex_lock(&out->lock);
+  out->settings += settings;
+  out->work += !settings;
+  snprintf(out->owner, sizeof out->owner, "%s", settings && owner != NULL ? owner : "");
+  pthread_cond_broadcast(&out->come);
+  pthread_mutex_unlock(&out->lock);
+}
+
+static void await_news(heard *news, const int *count) {
+  struct timespec limit;
+  int waited = 0;
+  clock_gettime(CLOCK_REALTIME, &limit);
+  limit.tv_sec += 60;
+  pthread_mutex_lock(&news->lock);
+  while (*count == 0 && waited == 0) {
+    waited = pthread_cond_timedwait(&news->come, &news->lock, &limit);
+  }
+  CU_ASSERT_EQUAL(waited, 0);
+  pthread_mutex_unlock(&news->lock);
+}
+
+/* Until it listens, word of whose settings were written cannot come: they are written again. */
+static void await_owner(heard *news, store *writer, const char *owner) {
+  const store_change change = {owner, "model", "m", 0};
+  int is_heard = 0;
+  for (int i = 0; i < 300 && !is_heard; i++) {
+    CU_ASSERT_EQUAL(store_write_settings(writer, &change, 1, NULL), MLOOM_OK);
+    usleep(50000);
+    pthread_mutex_lock(&news->lock);
+    is_heard = strcmp(news->owner, owner) == 0;
+    pthread_mutex_unlock(&news->lock);
+  }
+  CU_ASSERT(is_heard);
+}
+
+static void test_watch(void) {
+  bench setup;
+  store *other = NULL;
+  heard news = {.lock = PTHREAD_MUTEX_INITIALIZER, .come = PTHREAD_COND_INITIALIZER};
+  mloom_error error = MLOOM_ERROR_INIT;
+  begin(&setup);
+  UNIT_ASSERT_CODE(store_watch(setup.store, take_news, &news, &error), MLOOM_OK, &error);
+  if (setup.url != NULL) {
+    UNIT_ASSERT_CODE(store_open(&other, &setup.where, &error), MLOOM_OK, &error);
+    await_owner(&news, other, "claude-api");
+    store_unwatch(setup.store);
+    news.work = news.settings = 0;
+    UNIT_ASSERT_CODE(store_watch(setup.store, take_news, &news, &error), MLOOM_OK, &error);
+    await_owner(&news, other, "vertex-ai");
+    /* Its own writes are no news to a daemon. */
+    pthread_mutex_lock(&news.lock);
+    news.work = 0;
+    pthread_mutex_unlock(&news.lock);
+    add(&setup, "own", "a");
+    await_owner(&news, other, "codex-api");
+    CU_ASSERT_EQUAL(news.work, 0);
+    const store_job job = {
+        .id = "k", .title = "", .key = "", .provider = "", .model = "", .reason = "", .document = ""};
+    CU_ASSERT_EQUAL(store_add_job(other, &job, NULL), MLOOM_OK);
+    await_news(&news, &news.work);
+    store_close(other);
+  }
+  store_unwatch(setup.store);
+  CU_ASSERT(setup.url != NULL || (news.work == 0 && news.settings == 0));
+  finish(&setup);
+}
+
 static const unit_test tests[] = {
     {"settings are kept, whole and sealed", test_settings},
     {"sealed values survive a rotation and open in their row only", test_sealed},
@@ -556,5 +635,6 @@ static const unit_test tests[] = {
     {"cancelled jobs end, whatever becomes of their executor", test_cancel},
     {"the audit is filtered by kind and by part of the subject", test_audit},
     {"events come once and in order", test_events},
+    {"what other daemons write is heard, with whose settings it was", test_watch},
 };
 UNIT_MAIN("store", tests)

@@ -17,6 +17,7 @@
 
 #define ANSWER_LIMIT ((size_t)64 << 20)
 #define CLAIM_WAIT_SECONDS 20
+#define SETTINGS_STEP_MS 10
 #define SETTINGS_WAIT_SECONDS 25
 #define AWAY_FIRST_MS 500
 #define AWAY_LONGEST_MS 15000
@@ -52,6 +53,7 @@ struct gateway_client {
   int follows;
   pthread_mutex_t lock;
   pthread_cond_t sent;
+  char etag[80]; /* of the settings that are in effect here */
   event_batch batches[64];
   int hurried;
   int reached;
@@ -211,6 +213,9 @@ static int32_t read_settings(gateway_client *self, const char *path, char etag[8
   }
   catalogue_set_gateway_settings(self->options.catalogue, settings);
   memcpy(etag, got.etag, sizeof got.etag);
+  pthread_mutex_lock(&self->lock);
+  memcpy(self->etag, got.etag, sizeof got.etag);
+  pthread_mutex_unlock(&self->lock);
   self->options.changed(self->options.userdata);
   return MLOOM_OK;
 }
@@ -259,6 +264,24 @@ static int32_t await_job(gateway_client *self, const char *ready, mloom_error *e
              : mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_JOB, "ask again", "no job was waiting");
 }
 
+static int has_settings(gateway_client *self, const char *etag) {
+  pthread_mutex_lock(&self->lock);
+  int same = strcmp(self->etag, etag) == 0;
+  pthread_mutex_unlock(&self->lock);
+  return same;
+}
+
+/* What was set before a job was submitted counts for it. Newer settings are on their way then, so this takes a moment;
+ * without them, the job runs before its lease is in danger. */
+static void await_settings(gateway_client *self, const char *newest) {
+  int64_t until_ms = now_ms() + sign_timeout_ms(self);
+  mloom_call call;
+  mloom_call_init(&call, self->cancel, mloom_clock_system(), self->options.log, until_ms);
+  while (self->follows && newest[0] != '\0' && !has_settings(self, newest) && now_ms() < until_ms &&
+         mloom_call_sleep_until(&call, now_ms() + SETTINGS_STEP_MS, NULL) == MLOOM_OK) {
+  }
+}
+
 static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userdata, mloom_error *error) {
   gateway_client *self = ctx;
   MLOOM_AUTO(answer_free) answer got = {0};
@@ -276,6 +299,7 @@ static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userda
     code = mloom_error_memory(error);
   }
   if (code == MLOOM_OK) {
+    await_settings(self, mloom_json_member_string(found, "settings", ""));
     const store_job job = {.id = mloom_json_member_string(found, "id", ""),
                            .state = "running",
                            .provider = mloom_json_member_string(found, "provider", ""),

@@ -109,6 +109,9 @@ static void show_claimed(const store_job *job, void *userdata) {
   if (mloom_json_parse(&document, job->document, strlen(job->document), "the job", NULL) == MLOOM_OK) {
     mloom_json_set(json, "document", document);
   }
+  char etag[40];
+  mloom_secret_unref(exports_get(call->app->exports, etag));
+  mloom_json_set_string(json, "settings", etag);
   app_json(call, 200, json);
 }
 

@@ -201,6 +201,21 @@ static int32_t instance_open(const mloom_open_args *args, void **out_instance, m
 
 /* ---- Checks ---- */
 
+/* Warns of a region that has an unusual name: the address of the service is made of it, and leads nowhere then. Returns
+ * whether it did. */
+static int check_region(const bedrock_instance *self, const mloom_probe_sink *sink) {
+  char reason[160];
+  if (bedrock_region_is_usual(self->region)) {
+    return 0;
+  }
+  snprintf(reason, sizeof(reason), "no region of AWS that this version knows of has a name like %.60s", self->region);
+  mloom_service_report_settings(&self->service, sink, MLOOM_CHECK_WARN, reason,
+                                "look for a slip in region (" PREFIX
+                                "REGION): they are called us-east-1, eu-central-1, "
+                                "ap-southeast-2 and so on");
+  return 1;
+}
+
 static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *sink, mloom_error *error) {
   (void)error;
   const bedrock_instance *self = instance_pointer;
@@ -222,7 +237,7 @@ static int32_t instance_check(void *instance_pointer, const mloom_probe_sink *si
   } else if (!mloom_service_check_thinking(service, sink, self->converse.thinking, self->converse.thinking_budget,
                                            self->converse.max_output_tokens) &&
              !(self->uses_bearer && bedrock_check_bearer_key(self, sink)) &&
-             !mloom_service_check_encryption(service, sink)) {
+             !mloom_service_check_encryption(service, sink) && !check_region(self, sink)) {
     mloom_service_report_plausible(service, sink);
   }
   return MLOOM_OK;

@@ -58,6 +58,8 @@ extern const mloom_field *const bedrock_fields[BEDROCK_FIELD_COUNT];
 int32_t bedrock_append_segment(mloom_buffer *out, const char *text);
 /* The region of an ARN; empty when text is none or names none. */
 mloom_bytes bedrock_arn_region(const char *text);
+/* Is it called as AWS calls its regions? */
+int bedrock_region_is_usual(const char *region);
 /* Does the model keep a prompt cache, as far as its id tells? */
 int bedrock_has_cache(const char *model);
 /* Finds region and addresses. MLOOM_E_NOT_CONFIGURED, MLOOM_E_INVALID, MLOOM_E_MEMORY. */

@@ -44,6 +44,24 @@ mloom_bytes bedrock_arn_region(const char *text) {
   return (mloom_bytes){at, strcspn(at, ":")};
 }
 
+/* Area, direction, number: this outlives any list. */
+int bedrock_region_is_usual(const char *region) {
+  static const char *const directions[] = {"north",     "south",     "east",      "west",     "central",
+                                           "northeast", "northwest", "southeast", "southwest"};
+  const char *number = strrchr(region, '-');
+  if (number == NULL || strlen(number) != 2 || number[1] < '1' || number[1] > '9') {
+    return 0;
+  }
+  for (size_t i = 0; i < sizeof(directions) / sizeof(directions[0]); i++) {
+    size_t size = strlen(directions[i]);
+    size_t before = (size_t)(number - region);
+    if (before > size && region[before - size - 1] == '-' && memcmp(number - size, directions[i], size) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 int bedrock_has_cache(const char *model) {
   static const char *const families[] = {"anthropic.claude", "amazon.nova"};
   for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {

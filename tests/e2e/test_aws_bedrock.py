@@ -592,6 +592,21 @@ def test_contradicting_regions():
                 JCA_BEDROCK_ENDPOINT_URL="https://bedrock-runtime.eu-west-1.amazonaws.com")
 
 
+def test_slip_in_the_region():
+    """check: a region whose name has a slip is named, before its address leads nowhere"""
+    def told(region):
+        finished = harness.mergeloom("check", "aws-bedrock", "--no-self-test", "--json", environment=harness.clean_environment(
+            JCA_BEDROCK_REGION=region, JCA_BEDROCK_ENDPOINT_URL=NOWHERE, JCA_BEDROCK_MODEL_ID="sim-1",
+            AWS_ACCESS_KEY_ID=ID, AWS_SECRET_ACCESS_KEY=SECRET))
+        return next(one for one in json.loads(finished.out)["providers"][0]["checks"] if one["name"] == "settings")
+    for region in ("us-east-1", "ap-southeast-2", "us-gov-west-1", "eu-isoe-west-1", "eusc-de-east-1", "il-central-1"):
+        equal(told(region)["state"], "pass", region)
+    for region in ("us-eastt-1", "eu-centrl-1", "us-east-12"):
+        equal(told(region)["state"], "warn", region)
+        contains(told(region)["reason"], region, "the reason")
+        contains(told(region)["remedy"], "JCA_BEDROCK_REGION", "the remedy")
+
+
 def test_model_of_another_region():
     """a ticket that names a model of another region, or a path, is refused before anything is sent"""
     for number, (model, part) in enumerate(((ARN.replace("us-east-1", "eu-west-1"), "JCA_BEDROCK_REGION"),

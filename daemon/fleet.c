@@ -13,7 +13,6 @@
 typedef struct member {
   char name[128];
   char ready[1024];
-  char job[65];
   int64_t seen_ms;
 } member;
 
@@ -62,7 +61,7 @@ static member *place_of(fleet *self, const char *name) {
   return &self->members[at];
 }
 
-void fleet_note(fleet *self, const char *name, const char *ready, const char *job) {
+void fleet_note(fleet *self, const char *name, const char *ready) {
   const mloom_clock *clock = mloom_clock_system();
   if (name[0] == '\0' || strlen(name) >= sizeof self->members[0].name) {
     return;
@@ -73,9 +72,6 @@ void fleet_note(fleet *self, const char *name, const char *ready, const char *jo
   if (ready != NULL) {
     snprintf(known->ready, sizeof known->ready, "%s", ready);
   }
-  if (job != NULL) {
-    snprintf(known->job, sizeof known->job, "%s", job);
-  }
   pthread_mutex_unlock(&self->lock);
 }
 
@@ -83,7 +79,7 @@ void fleet_each(fleet *self, void (*fn)(const fleet_member *member, void *userda
   pthread_mutex_lock(&self->lock);
   for (size_t i = 0; i < self->count; i++) {
     const member *known = &self->members[i];
-    const fleet_member shown = {known->name, known->ready, known->job, known->seen_ms};
+    const fleet_member shown = {known->name, known->ready, known->seen_ms};
     fn(&shown, userdata);
   }
   pthread_mutex_unlock(&self->lock);

@@ -12,14 +12,13 @@ typedef struct fleet fleet;
 typedef struct fleet_member {
   const char *name;
   const char *ready; /* ",a,b,": providers that can take a job there */
-  const char *job;   /* that it runs, "" for none */
   int64_t seen_ms;   /* wall clock */
 } fleet_member;
 
 fleet *fleet_new(void);
 void fleet_free(fleet *fleet);
 /* Notes a sign of life; NULL leaves what is known. Thread-safe. */
-void fleet_note(fleet *fleet, const char *name, const char *ready, const char *job);
+void fleet_note(fleet *fleet, const char *name, const char *ready);
 /* By name. */
 void fleet_each(fleet *fleet, void (*fn)(const fleet_member *member, void *userdata), void *userdata);
 

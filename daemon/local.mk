@@ -81,6 +81,8 @@ mergeloomd_SOURCES = \
   daemon/pages/settings_form.c \
   daemon/pages/settings_form.h \
   daemon/runner.c \
+  daemon/running.c \
+  daemon/running.h \
   daemon/runner.h \
   daemon/settings_change.c \
   daemon/settings_change.h \

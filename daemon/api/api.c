@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json_writer.h"
 #include "runner.h"
+#include "running.h"
 #include "settings_change.h"
 
 #define ENTRY_LIMIT 128
@@ -323,24 +324,32 @@ void api_events(app_call *call) {
 
 /* ---- Executors ---- */
 
+typedef struct executor_list {
+  mloom_json *list;
+  const mloom_json *running;
+} executor_list;
+
 static void add_member(const fleet_member *member, void *userdata) {
+  const executor_list *executors = userdata;
   mloom_json *json = mloom_json_new_object();
+  mloom_json *jobs = mloom_json_member(executors->running, member->name);
   char seen[32];
   mloom_clock_format(member->seen_ms, seen);
   mloom_json_set_string(json, "name", member->name);
   mloom_json_set_string(json, "seen_at", seen);
   mloom_json_set_string(json, "ready", member->ready);
-  mloom_json_set_string(json, "job", member->job);
-  mloom_json_add(userdata, json);
+  mloom_json_set(json, "jobs", jobs != NULL ? mloom_json_ref(jobs) : mloom_json_new_array());
+  mloom_json_add(executors->list, json);
 }
 
 void api_executors(app_call *call) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = mloom_json_new_object();
-  mloom_json *list = mloom_json_new_array();
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *running = running_jobs(call->app->store);
+  executor_list executors = {mloom_json_new_array(), running};
   if (call->app->fleet != NULL) {
-    fleet_each(call->app->fleet, add_member, list);
+    fleet_each(call->app->fleet, add_member, &executors);
   }
-  mloom_json_set(document, "executors", list);
+  mloom_json_set(document, "executors", executors.list);
   app_json(call, 200, document);
 }
 

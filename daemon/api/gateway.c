@@ -122,7 +122,7 @@ void gateway_claim(app_call *call) {
     return;
   }
   const char *ready = mloom_json_member_string(said.json, "ready", ",");
-  fleet_note(call->app->fleet, said.executor, ready, "");
+  fleet_note(call->app->fleet, said.executor, ready);
   if (http_wait_deadline(call->request) != 0 || mloom_json_member_boolean(said.json, "only_wait", 0)) {
     /* The executor may be gone by now, so nothing is claimed for a request that has waited: it asks again. */
     if (!store_has_job(call->app->store, ready) &&
@@ -151,7 +151,7 @@ void gateway_lease(app_call *call) {
   if (!read_message(call, &said)) {
     return;
   }
-  fleet_note(call->app->fleet, said.executor, NULL, call->name);
+  fleet_note(call->app->fleet, said.executor, NULL);
   if (store_renew_lease(call->app->store, call->name, said.executor, lease_ms(call->app), &cancelled, &error) !=
       MLOOM_OK) {
     app_fail(call, &error);
@@ -206,7 +206,7 @@ void gateway_end(app_call *call) {
   }
   const char *state = mloom_json_member_string(said.json, "state", "");
   const char *text = mloom_json_member_string(said.json, "result", "");
-  fleet_note(call->app->fleet, said.executor, NULL, "");
+  fleet_note(call->app->fleet, said.executor, NULL);
   int32_t code = is_end(state) ? MLOOM_OK
                                : mloom_error_set(&error, MLOOM_E_INVALID, MLOOM_DOMAIN_USAGE, "send a final state",
                                                  "a job does not end as \"%.40s\"", state);
@@ -227,6 +227,6 @@ void gateway_return(app_call *call) {
   if (!read_message(call, &said)) {
     return;
   }
-  fleet_note(call->app->fleet, said.executor, NULL, "");
+  fleet_note(call->app->fleet, said.executor, NULL);
   finish(call, store_return_job(call->app->store, call->name, said.executor, &error), &error);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "pages/page.h"
+#include "running.h"
 
 static const char *role_name(const application *app) {
   static const char *const names[] = {"gateway and executor", "gateway", "executor"};
@@ -32,8 +33,15 @@ static void draw_figure(mloom_buffer *out, const char *title, int64_t value, con
            title, value, link, text);
 }
 
+typedef struct member_rows {
+  mloom_buffer text;
+  const mloom_json *running;
+} member_rows;
+
 static void draw_member(const fleet_member *member, void *userdata) {
-  mloom_buffer *out = userdata;
+  member_rows *rows = userdata;
+  mloom_buffer *out = &rows->text;
+  const mloom_json *jobs = mloom_json_member(rows->running, member->name);
   html_add(out, "<tr><td>%s</td><td>", member->name);
   page_age_ms(out, member->seen_ms);
   html_add(out, "</td><td>");
@@ -43,12 +51,18 @@ static void draw_member(const fleet_member *member, void *userdata) {
     html_add(out, size > 0 ? " " : "");
     provider += size + (provider[size] != '\0');
   }
-  html_add(out, "</td><td><a href=\"/live/%s\">%s</a></td></tr>", member->job, member->job);
+  html_add(out, "</td><td>");
+  for (size_t i = 0; i < mloom_json_count(jobs); i++) {
+    const char *job = mloom_json_text(mloom_json_at(jobs, i)).data;
+    html_add(out, "<a href=\"/live/%s\">%s</a> ", job, job);
+  }
+  html_add(out, "</td></tr>");
 }
 
 static void draw_fleet(app_call *call) {
   mloom_buffer *out = &call->answer->body;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer rows = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *running = running_jobs(call->app->store);
+  member_rows rows = {MLOOM_BUFFER_INIT, running};
   int64_t since_ms = 0;
   gateway_client *gateway = app_gateway(call->app);
   if (gateway != NULL) {
@@ -62,14 +76,15 @@ static void draw_fleet(app_call *call) {
   if (call->app->fleet != NULL) {
     fleet_each(call->app->fleet, draw_member, &rows);
   }
-  if (rows.size > 0) {
+  if (rows.text.size > 0) {
     html_add(
         out,
         "<section class=\"card\"><h2>Executors</h2><table><thead><tr><th>Name</th><th>Seen</th><th>Providers that can "
-        "work there</th><th>Job</th></tr></thead><tbody>");
-    mloom_buffer_append(out, rows.data, rows.size);
+        "work there</th><th>Jobs</th></tr></thead><tbody>");
+    mloom_buffer_append(out, rows.text.data, rows.text.size);
     html_add(out, "</tbody></table></section>");
   }
+  mloom_buffer_free(&rows.text);
 }
 
 static void draw_step(mloom_buffer *out, int done, const char *text) {

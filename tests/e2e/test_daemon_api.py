@@ -198,6 +198,14 @@ def ask_as_executor(client, repo, first):
     client.ask("POST", "/api/v1/gateway/claim", 422, {}, EXECUTOR)
     path = f"/api/v1/gateway/jobs/{first}"
     client.ask("POST", path + "/lease", 200, {"executor": "one"}, EXECUTOR)
+    another = client.ask("POST", "/api/v1/jobs", 201, job(repo))["id"]
+    client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)
+    known = client.ask("GET", "/api/v1/executors", 200)["executors"]
+    equal([(each["name"], sorted(each["jobs"])) for each in known], [("one", sorted([first, another]))], "what runs where")
+    page = harness.request(client.server.url + "/")[2].decode()
+    for name in (first, another):
+        contains(page, f'href="/live/{name}"', "the overview")
+    client.ask("POST", f"/api/v1/gateway/jobs/{another}/end", 204, {"executor": "one", "state": "failed"}, EXECUTOR)
     client.ask("POST", path + "/lease", 409, {"executor": "two"}, EXECUTOR)
     client.ask("POST", path + "/events", 204, {"executor": "one", "events": [{"event": "turn_begin"}]}, EXECUTOR)
     told = {"executor": "one", "source": "a-run", "first": 0, "events": [{"text": "once"}, {"text": "after"}]}

@@ -14,7 +14,7 @@ typedef struct listing {
 static void list(const fleet_member *member, void *userdata) {
   listing *out = userdata;
   size_t used = strlen(out->text);
-  snprintf(out->text + used, sizeof out->text - used, "%s[%s|%s]", member->name, member->ready, member->job);
+  snprintf(out->text + used, sizeof out->text - used, "%s[%s]", member->name, member->ready);
   out->ordered &= out->count == 0 || strcmp(out->last, member->name) < 0;
   snprintf(out->last, sizeof out->last, "%s", member->name);
   out->count++;
@@ -24,13 +24,13 @@ static void list(const fleet_member *member, void *userdata) {
 static void test_notes(void) {
   fleet *members = fleet_new();
   listing found = {.ordered = 1};
-  fleet_note(members, "b", ",x,", "");
-  fleet_note(members, "a", ",y,", "job-1");
-  fleet_note(members, "c", NULL, NULL);
-  fleet_note(members, "b", NULL, "job-2");
-  fleet_note(members, "", ",z,", "job-3");
+  fleet_note(members, "b", ",x,");
+  fleet_note(members, "a", ",y,");
+  fleet_note(members, "c", NULL);
+  fleet_note(members, "b", NULL);
+  fleet_note(members, "", ",z,");
   fleet_each(members, list, &found);
-  UNIT_ASSERT_STRING(found.text, "a[,y,|job-1]b[,x,|job-2]c[|]");
+  UNIT_ASSERT_STRING(found.text, "a[,y,]b[,x,]c[]");
   fleet_free(members);
 }
 
@@ -40,11 +40,11 @@ static void test_limits(void) {
   char name[160];
   for (int i = 0; i < 600; i++) {
     snprintf(name, sizeof name, "executor-%03d", i * 7 % 600);
-    fleet_note(members, name, ",", "");
+    fleet_note(members, name, ",");
   }
   memset(name, 'x', sizeof name);
   name[sizeof name - 1] = '\0';
-  fleet_note(members, name, ",", "");
+  fleet_note(members, name, ",");
   fleet_each(members, list, &found);
   CU_ASSERT_EQUAL(found.count, 256);
   CU_ASSERT(found.ordered);

@@ -32,6 +32,7 @@ typedef struct provider_state {
   pthread_t thread;       /* of the last check */
   int has_thread;
   int crashes;
+  int enabled;
   int64_t changed; /* counts, so that a document is made anew only when needed */
 } provider_state;
 
@@ -40,9 +41,9 @@ struct catalogue {
   pthread_mutex_t refreshing; /* so that what was read first is not put in the place of what was read last */
   pthread_mutex_t lock;
   mloom_cancel *cancel;
-  int generation;        /* of the settings: grows with every refresh */
-  mloom_json *providers; /* as the child described them */
-  mloom_json *plugins;
+  int generation;         /* of the settings: grows with every refresh */
+  mloom_buffer described; /* what the child described, as text: a tree of it takes eight times the room */
+  mloom_json *worker;     /* of that */
   mloom_json *gateway_settings;
   provider_state states[PROVIDER_LIMIT];
   size_t count;
@@ -106,8 +107,8 @@ void catalogue_free(catalogue *self) {
     mloom_json_unref(self->states[i].models);
     mloom_json_unref(self->states[i].progress);
   }
-  mloom_json_unref(self->providers);
-  mloom_json_unref(self->plugins);
+  mloom_buffer_free(&self->described);
+  mloom_json_unref(self->worker);
   mloom_json_wipe(self->gateway_settings);
   mloom_json_unref(self->gateway_settings);
   mloom_cancel_unref(self->cancel);
@@ -221,17 +222,45 @@ static provider_state *find_state(catalogue *self, const char *id) {
 }
 
 /* With the lock held: a state for every provider that is described. */
-static void add_states(catalogue *self) {
-  const mloom_json *list = mloom_json_member(self->providers, "providers");
-  for (size_t i = 0; i < mloom_json_count(list) && self->count < PROVIDER_LIMIT; i++) {
-    const char *id = mloom_json_member_string(mloom_json_at(list, i), "id", "");
-    if (strlen(id) < sizeof self->states[0].id && find_state(self, id) == NULL) {
-      provider_state *state = &self->states[self->count++];
+static void add_states(catalogue *self, const mloom_json *list) {
+  for (size_t i = 0; i < self->count; i++) {
+    self->states[i].enabled = 0; /* it may have gone */
+  }
+  for (size_t i = 0; i < mloom_json_count(list); i++) {
+    const mloom_json *provider = mloom_json_at(list, i);
+    const char *id = mloom_json_member_string(provider, "id", "");
+    provider_state *state = find_state(self, id);
+    if (state == NULL && strlen(id) < sizeof state->id && self->count < PROVIDER_LIMIT) {
+      state = &self->states[self->count++];
       *state = (provider_state){0};
       strcpy(state->id, id);
       strcpy(state->state, "not checked");
     }
+    if (state != NULL) {
+      state->enabled = mloom_json_member_boolean(provider, "enabled", 1);
+    }
   }
+}
+
+static int32_t take_over(catalogue *self, description *found, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  mloom_json_set(found->providers, "plugins",
+                 found->plugins != NULL ? mloom_json_ref(found->plugins) : mloom_json_new_array());
+  mloom_json *worker = copy_tree(mloom_json_member(found->providers, "worker"));
+  if (mloom_json_serialize(&text, found->providers, 0) != MLOOM_OK) {
+    mloom_json_unref(worker);
+    return mloom_error_memory(error);
+  }
+  pthread_mutex_lock(&self->lock);
+  mloom_buffer old = self->described;
+  mloom_json *old_worker = self->worker;
+  self->described = text;
+  self->worker = worker;
+  text = old;
+  add_states(self, mloom_json_member(found->providers, "providers"));
+  pthread_mutex_unlock(&self->lock);
+  mloom_json_unref(old_worker);
+  return MLOOM_OK;
 }
 
 static int32_t refresh(catalogue *self, mloom_error *error) {
@@ -246,18 +275,10 @@ static int32_t refresh(catalogue *self, mloom_error *error) {
                            &outcome, error);
   catalogue_drop_request(request);
   if (code == MLOOM_OK && found.providers != NULL) {
-    pthread_mutex_lock(&self->lock);
-    mloom_json *old[] = {self->providers, self->plugins};
-    self->providers = found.providers;
-    self->plugins = found.plugins;
-    add_states(self);
-    mloom_json_unref(old[0]);
-    mloom_json_unref(old[1]);
-    pthread_mutex_unlock(&self->lock);
-  } else {
-    mloom_json_unref(found.providers);
-    mloom_json_unref(found.plugins);
+    code = take_over(self, &found, error);
   }
+  mloom_json_unref(found.providers);
+  mloom_json_unref(found.plugins);
   return code;
 }
 
@@ -549,53 +570,41 @@ int32_t catalogue_check(catalogue *self, const char *provider, int self_test, ml
 
 /* ---- Reading ---- */
 
-static int copy_member(const char *name, mloom_json *value, void *userdata) {
-  if (value == NULL) {
-    mloom_json_set_string(userdata, name, NULL);
-  } else {
-    mloom_json_set(userdata, name, mloom_json_ref(value));
-  }
-  return 0;
-}
-
-static mloom_json *copy_provider(catalogue *self, const mloom_json *provider) {
-  mloom_json *copy = mloom_json_new_object();
-  mloom_json_each_member(provider, copy_member, copy);
+/* With the lock held: what is known of a provider beside its description. */
+static void add_state(catalogue *self, mloom_json *provider) {
   const provider_state *state = find_state(self, mloom_json_member_string(provider, "id", ""));
-  int enabled = mloom_json_member_boolean(provider, "enabled", 1);
-  if (state != NULL) {
-    mloom_json_set_string(copy, "state", !enabled ? "disabled" : state->checking ? "checking" : state->state);
-    mloom_json_set_string(copy, "checked_at", state->checked_at);
-    mloom_json_set_boolean(copy, "checking", state->checking);
-    mloom_json_set_boolean(copy, "self_testing", state->checking && state->self_tests);
-    mloom_json_set(copy, "progress",
-                   state->progress != NULL ? mloom_json_ref(state->progress) : mloom_json_new_array());
-    mloom_json_set_integer(copy, "crashes", state->crashes);
-    mloom_json_set_boolean(copy, "quarantined", state->crashes >= QUARANTINE_CRASHES);
-    mloom_json_set(copy, "checks", state->checks != NULL ? mloom_json_ref(state->checks) : mloom_json_new_array());
+  if (state == NULL) {
+    return;
   }
-  return copy;
+  mloom_json_set_string(provider, "state", !state->enabled ? "disabled" : state->checking ? "checking" : state->state);
+  mloom_json_set_string(provider, "checked_at", state->checked_at);
+  mloom_json_set_boolean(provider, "checking", state->checking);
+  mloom_json_set_boolean(provider, "self_testing", state->checking && state->self_tests);
+  mloom_json_set(provider, "progress", state->progress != NULL ? copy_tree(state->progress) : mloom_json_new_array());
+  mloom_json_set_integer(provider, "crashes", state->crashes);
+  mloom_json_set_boolean(provider, "quarantined", state->crashes >= QUARANTINE_CRASHES);
+  mloom_json_set(provider, "checks", state->checks != NULL ? copy_tree(state->checks) : mloom_json_new_array());
 }
 
 mloom_json *catalogue_read(catalogue *self) {
   mloom_json *document = NULL;
   pthread_mutex_lock(&self->lock);
-  if (self->providers != NULL) {
-    document = mloom_json_new_object();
-    mloom_json_each_member(self->providers, copy_member, document);
-    mloom_json *list = mloom_json_new_array();
-    const mloom_json *described = mloom_json_member(self->providers, "providers");
-    for (size_t i = 0; i < mloom_json_count(described); i++) {
-      mloom_json_add(list, copy_provider(self, mloom_json_at(described, i)));
+  if (self->described.size > 0 &&
+      mloom_json_parse(&document, self->described.data, self->described.size, "the description", NULL) == MLOOM_OK) {
+    const mloom_json *list = mloom_json_member(document, "providers");
+    for (size_t i = 0; i < mloom_json_count(list); i++) {
+      add_state(self, mloom_json_at(list, i));
     }
-    mloom_json_set(document, "providers", list);
-    mloom_json_set(document, "plugins", self->plugins != NULL ? mloom_json_ref(self->plugins) : mloom_json_new_array());
-    mloom_json *copy = copy_tree(document);
-    mloom_json_unref(document);
-    document = copy;
   }
   pthread_mutex_unlock(&self->lock);
   return document;
+}
+
+int catalogue_is_described(catalogue *self) {
+  pthread_mutex_lock(&self->lock);
+  int described = self->described.size > 0;
+  pthread_mutex_unlock(&self->lock);
+  return described;
 }
 
 mloom_json *catalogue_read_models(catalogue *self, const char *provider) {
@@ -626,8 +635,7 @@ mloom_json *catalogue_read_models(catalogue *self, const char *provider) {
 int64_t catalogue_worker_integer(catalogue *self, const char *field, int64_t otherwise) {
   int64_t value = otherwise;
   pthread_mutex_lock(&self->lock);
-  const mloom_json *fields =
-      mloom_json_member(mloom_json_member(mloom_json_member(self->providers, "worker"), "settings"), "fields");
+  const mloom_json *fields = mloom_json_member(mloom_json_member(self->worker, "settings"), "fields");
   for (size_t i = 0; i < mloom_json_count(fields); i++) {
     const mloom_json *found = mloom_json_at(fields, i);
     if (strcmp(mloom_json_member_string(found, "name", ""), field) == 0) {
@@ -639,25 +647,13 @@ int64_t catalogue_worker_integer(catalogue *self, const char *field, int64_t oth
   return value;
 }
 
-/* With the lock held. */
-static int is_enabled(const catalogue *self, const char *id) {
-  const mloom_json *list = mloom_json_member(self->providers, "providers");
-  for (size_t i = 0; i < mloom_json_count(list); i++) {
-    const mloom_json *provider = mloom_json_at(list, i);
-    if (strcmp(mloom_json_member_string(provider, "id", ""), id) == 0) {
-      return mloom_json_member_boolean(provider, "enabled", 1);
-    }
-  }
-  return 0;
-}
-
 char *catalogue_ready_list(catalogue *self) {
   mloom_buffer list = MLOOM_BUFFER_INIT;
   pthread_mutex_lock(&self->lock);
   mloom_buffer_append_char(&list, ',');
   for (size_t i = 0; i < self->count; i++) {
     const provider_state *state = &self->states[i];
-    if (state->crashes < QUARANTINE_CRASHES && is_enabled(self, state->id) &&
+    if (state->crashes < QUARANTINE_CRASHES && state->enabled &&
         (strcmp(state->state, "ready") == 0 || strcmp(state->state, "authenticated") == 0)) {
       mloom_buffer_append_format(&list, "%s,", state->id);
     }

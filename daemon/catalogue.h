@@ -51,6 +51,8 @@ int32_t catalogue_new_request(catalogue *catalogue, const char *command, mloom_j
  * last self-test), "crashes"; beside them "plugins". One reference for the caller; it does not change any more. NULL
  * before the first refresh. */
 mloom_json *catalogue_read(catalogue *catalogue);
+/* Whether there is such a document. */
+int catalogue_is_described(catalogue *catalogue);
 /* The models that the service of a provider listed at its last check that reached the list: {"provider", "models":
  * [{id, title, context_tokens}], "listed_at"} and of the last check of the model "state", "reason" and "remedy". NULL:
  * no such provider. One reference for the caller. */

@@ -432,10 +432,10 @@ void api_live(app_call *call) {
 }
 
 void api_ready(app_call *call) {
-  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
+  int ready = catalogue_is_described(call->app->catalogue);
   http_answer_header(call->answer, "Content-Type", "text/plain");
-  call->answer->status = document == NULL ? 503 : 200;
-  mloom_buffer_append_string(&call->answer->body, document == NULL ? "the providers are not described yet\n" : "ok\n");
+  call->answer->status = ready ? 200 : 503;
+  mloom_buffer_append_string(&call->answer->body, ready ? "ok\n" : "the providers are not described yet\n");
 }
 
 typedef struct state_count {

@@ -81,7 +81,11 @@ EXTRA_DIST += tests/e2e/test_http_providers.py
 if POSTGRESQL
 TESTS += tests/e2e/test_daemon_postgresql.py
 endif
-EXTRA_DIST += tests/e2e/test_daemon_postgresql.py tests/e2e/postgresql_server.py
+EXTRA_DIST += tests/e2e/test_daemon_postgresql.py tests/e2e/postgresql_server.py tests/e2e/gateways.py
+if POSTGRESQL
+proof_tests += tests/e2e/test_daemon_database.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_database.py
 if DAEMON
 TESTS += tests/e2e/test_daemon_cards.py
 endif

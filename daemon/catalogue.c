@@ -358,7 +358,10 @@ static void take_check_fact(const char *type, const mloom_json *fact, void *user
   check_task *task = userdata;
   catalogue *self = task->owner;
   if (strcmp(type, "log") == 0) {
-    take_log(self, fact);
+    /* What is wrong with settings was told when they were described. */
+    if (strcmp(mloom_json_member_string(fact, "component", ""), "settings") != 0) {
+      take_log(self, fact);
+    }
     return;
   }
   pthread_mutex_lock(&self->lock);

@@ -66,6 +66,19 @@ def test_kernel_without_landlock():
         contains(sandbox["reason"], "no Landlock", "the check")
 
 
+def test_plugin_from_the_build_tree():
+    """the minimal provider is built against the tree that nobody installed, with pkg-config, and loads"""
+    folder = harness.scratch() / "my-provider"
+    folder.mkdir()
+    for name in ("Makefile", "provider.c"):
+        (folder / name).write_bytes((harness.SOURCE / "examples/minimal-provider" / name).read_bytes())
+    variables = {"PKG_CONFIG_PATH": harness.BUILD / "pkgconfig", "MERGELOOM_PLUGIN_PATH": folder}
+    harness.must(["make", "-C", folder], environment=harness.clean_environment(**variables))
+    finished = harness.mergeloom("plugins", environment=harness.clean_environment(**variables))
+    contains(finished.out, "minimal", f"{finished!r}")
+    lacks(finished.out, "refused", f"{finished!r}")
+
+
 def test_check():
     """check: every named check and the state, as text and as JSON"""
     with harness.simulator() as server:

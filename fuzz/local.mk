@@ -6,7 +6,7 @@ fuzz_libs = libmergeloom/libcore.la
 
 if FUZZERS
 noinst_PROGRAMS += fuzz/fuzz_sse
-fuzz_fuzz_sse_SOURCES = fuzz/fuzz_sse.c
+fuzz_fuzz_sse_SOURCES = fuzz/fuzz_sse.c fuzz/cuts.h
 fuzz_fuzz_sse_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_sse_LDADD = $(fuzz_libs)
 
@@ -86,7 +86,7 @@ fuzz_fuzz_stored_result_CPPFLAGS = -D_GNU_SOURCE
 fuzz_fuzz_stored_result_CFLAGS = $(fuzz_cflags)
 
 noinst_PROGRAMS += fuzz/fuzz_event_stream
-fuzz_fuzz_event_stream_SOURCES = fuzz/fuzz_event_stream.c
+fuzz_fuzz_event_stream_SOURCES = fuzz/fuzz_event_stream.c fuzz/cuts.h
 fuzz_fuzz_event_stream_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_event_stream_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_event_stream_LDADD = plugins/libwire.la $(fuzz_libs)
@@ -162,13 +162,13 @@ fuzz_fuzz_gemini_schema_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_gemini_schema_LDADD = plugins/libwire.la $(fuzz_libs)
 
 noinst_PROGRAMS += fuzz/fuzz_codex_events
-fuzz_fuzz_codex_events_SOURCES = fuzz/fuzz_codex_events.c plugins/codex-cli/codex_events.c
+fuzz_fuzz_codex_events_SOURCES = fuzz/fuzz_codex_events.c fuzz/cli_output.h plugins/codex-cli/codex_events.c
 fuzz_fuzz_codex_events_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_codex_events_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_codex_events_LDADD = plugins/libwire.la $(fuzz_libs)
 
 noinst_PROGRAMS += fuzz/fuzz_claude_events
-fuzz_fuzz_claude_events_SOURCES = fuzz/fuzz_claude_events.c plugins/claude-code-cli/claude_events.c
+fuzz_fuzz_claude_events_SOURCES = fuzz/fuzz_claude_events.c fuzz/cli_output.h plugins/claude-code-cli/claude_events.c
 fuzz_fuzz_claude_events_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 fuzz_fuzz_claude_events_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_claude_events_LDADD = plugins/libwire.la $(fuzz_libs)

@@ -5,6 +5,8 @@
 #ifndef MLOOM_UNIT_ANSWER_RECORD_H
 #define MLOOM_UNIT_ANSWER_RECORD_H
 
+#include "harness.h"
+
 #include "base/buffer.h"
 #include <mergeloom/plugin.h>
 
@@ -49,6 +51,36 @@ static inline void record_free(record *seen) {
   mloom_buffer_free(&seen->reasoning);
   mloom_buffer_free(&seen->calls);
   mloom_buffer_free(&seen->notices);
+}
+
+/* One answer and what it comes to. */
+typedef struct answer_case {
+  const char *name;
+  const char *body;
+  int32_t status;
+  int32_t code;
+  uint32_t stop; /* where code is MLOOM_OK */
+  const char *text;
+  const char *reasoning;
+  const char *calls;
+  uint32_t retryable; /* where it is not */
+} answer_case;
+
+/* remedy is a part of that of error. */
+static inline void answer_check(const answer_case *wanted, size_t step, const record *seen, int32_t code,
+                                const mloom_turn_result *result, const mloom_error *error, const char *remedy) {
+  int same = code == wanted->code && (code != MLOOM_OK || result->stop == wanted->stop) &&
+             (code == MLOOM_OK || error->retryable == wanted->retryable) &&
+             strcmp(mloom_buffer_string(&seen->text), wanted->text) == 0 &&
+             strcmp(mloom_buffer_string(&seen->reasoning), wanted->reasoning) == 0 &&
+             strcmp(mloom_buffer_string(&seen->calls), wanted->calls) == 0 && strstr(error->remedy, remedy) != NULL;
+  if (!same) {
+    fprintf(stderr, "%s, pieces of %zu: code %d, stop %u, retryable %u, text %s, reasoning %s, calls %s, %s: %s\n",
+            wanted->name, step, code, result->stop, error->retryable, mloom_buffer_string(&seen->text),
+            mloom_buffer_string(&seen->reasoning), mloom_buffer_string(&seen->calls), error->message, error->remedy);
+  }
+  CU_ASSERT(same);
+  CU_ASSERT(code == MLOOM_OK || (error->message[0] != '\0' && error->remedy[0] != '\0'));
 }
 
 #endif

@@ -249,21 +249,10 @@ static const decode_case cases[] = {
 
 static void check_case(const decode_case *wanted, size_t step) {
   record seen;
+  answer_case expected = {wanted->name, wanted->body,      wanted->status, wanted->code,     wanted->stop,
+                          wanted->text, wanted->reasoning, wanted->calls,  wanted->retryable};
   outcome got = decode(&seen, wanted->body, step, wanted->status, NULL);
-  int same = got.code == wanted->code && (got.code != MLOOM_OK || got.result.stop == wanted->stop) &&
-             (got.code == MLOOM_OK || got.error.retryable == wanted->retryable) &&
-             strcmp(mloom_buffer_string(&seen.text), wanted->text) == 0 &&
-             strcmp(mloom_buffer_string(&seen.reasoning), wanted->reasoning) == 0 &&
-             strcmp(mloom_buffer_string(&seen.calls), wanted->calls) == 0 &&
-             strstr(got.error.remedy, wanted->remedy) != NULL;
-  if (!same) {
-    fprintf(stderr, "%s, pieces of %zu: code %d, stop %u, retryable %u, text %s, reasoning %s, calls %s, %s: %s\n",
-            wanted->name, step, got.code, got.result.stop, got.error.retryable, mloom_buffer_string(&seen.text),
-            mloom_buffer_string(&seen.reasoning), mloom_buffer_string(&seen.calls), got.error.message,
-            got.error.remedy);
-  }
-  CU_ASSERT(same);
-  CU_ASSERT(got.code == MLOOM_OK || (got.error.message[0] != '\0' && got.error.remedy[0] != '\0'));
+  answer_check(&expected, step, &seen, got.code, &got.result, &got.error, wanted->remedy);
   record_free(&seen);
 }
 

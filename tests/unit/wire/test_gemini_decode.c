@@ -70,17 +70,7 @@ static outcome decode(record *seen, const char *body, size_t step, int32_t statu
 #define CALL(name, rest) "{\"functionCall\":{\"name\":\"" name "\"" rest "}}"
 #define FAILED(code, status) "\"error\":{\"code\":" code ",\"message\":\"m\",\"status\":\"" status "\"}"
 
-static const struct {
-  const char *name;
-  const char *body;
-  int32_t status;
-  int32_t code;
-  uint32_t stop;
-  const char *text;
-  const char *reasoning;
-  const char *calls;
-  uint32_t retryable;
-} cases[] = {
+static const answer_case cases[] = {
     {"text", CHUNK(PARTS(TEXT("a\\u00e9"))) CHUNK(LAST(TEXT("b"), "STOP") "," USAGE), 200, MLOOM_OK, MLOOM_STOP_END,
      "a\xc3\xa9"
      "b",
@@ -173,18 +163,7 @@ static const struct {
 static void check_case(size_t i, size_t step) {
   record seen;
   outcome got = decode(&seen, cases[i].body, step, cases[i].status);
-  int same = got.code == cases[i].code && (got.code != MLOOM_OK || got.result.stop == cases[i].stop) &&
-             (got.code == MLOOM_OK || got.error.retryable == cases[i].retryable) &&
-             strcmp(mloom_buffer_string(&seen.text), cases[i].text) == 0 &&
-             strcmp(mloom_buffer_string(&seen.reasoning), cases[i].reasoning) == 0 &&
-             strcmp(mloom_buffer_string(&seen.calls), cases[i].calls) == 0;
-  if (!same) {
-    fprintf(stderr, "%s, pieces of %zu: code %d, stop %u, retryable %u, text %s, reasoning %s, calls %s, %s\n",
-            cases[i].name, step, got.code, got.result.stop, got.error.retryable, mloom_buffer_string(&seen.text),
-            mloom_buffer_string(&seen.reasoning), mloom_buffer_string(&seen.calls), got.error.message);
-  }
-  CU_ASSERT(same);
-  CU_ASSERT(got.code == MLOOM_OK || (got.error.message[0] != '\0' && got.error.remedy[0] != '\0'));
+  answer_check(&cases[i], step, &seen, got.code, &got.result, &got.error, "");
   record_free(&seen);
 }
 

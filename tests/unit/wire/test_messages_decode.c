@@ -73,17 +73,7 @@ static outcome decode(record *seen, mloom_buffer *signature, const char *body, s
 #define INPUT(i, json) DELTA(i, "\"type\":\"input_json_delta\",\"partial_json\":\"" json "\"")
 #define FAILED(type) EVENT("error", ",\"error\":{\"type\":\"" type "\",\"message\":\"m\"},\"request_id\":\"req_1\"")
 
-static const struct {
-  const char *name;
-  const char *body;
-  int32_t status;
-  int32_t code;
-  uint32_t stop;
-  const char *text;
-  const char *reasoning;
-  const char *calls;
-  uint32_t retryable;
-} cases[] = {
+static const answer_case cases[] = {
     {"text", START SAY("a\\u00e9") DELTA("0", "\"type\":\"text_delta\",\"text\":\"b\"") STOP("0") END("end_turn"), 200,
      MLOOM_OK, MLOOM_STOP_END,
      "a\xc3\xa9"
@@ -175,18 +165,7 @@ static const struct {
 static void check_case(size_t i, size_t step) {
   record seen;
   outcome got = decode(&seen, NULL, cases[i].body, step, cases[i].status);
-  int same = got.code == cases[i].code && (got.code != MLOOM_OK || got.result.stop == cases[i].stop) &&
-             (got.code == MLOOM_OK || got.error.retryable == cases[i].retryable) &&
-             strcmp(mloom_buffer_string(&seen.text), cases[i].text) == 0 &&
-             strcmp(mloom_buffer_string(&seen.reasoning), cases[i].reasoning) == 0 &&
-             strcmp(mloom_buffer_string(&seen.calls), cases[i].calls) == 0;
-  if (!same) {
-    fprintf(stderr, "%s, pieces of %zu: code %d, stop %u, retryable %u, text %s, reasoning %s, calls %s, %s\n",
-            cases[i].name, step, got.code, got.result.stop, got.error.retryable, mloom_buffer_string(&seen.text),
-            mloom_buffer_string(&seen.reasoning), mloom_buffer_string(&seen.calls), got.error.message);
-  }
-  CU_ASSERT(same);
-  CU_ASSERT(got.code == MLOOM_OK || (got.error.message[0] != '\0' && got.error.remedy[0] != '\0'));
+  answer_check(&cases[i], step, &seen, got.code, &got.result, &got.error, "");
   record_free(&seen);
 }
 

@@ -97,7 +97,7 @@ static void decode(reply *seen, const char *body, size_t step, int32_t status) {
 #define CALL_NO_ID(id, arguments) \
   "{\"type\":\"function_call\",\"call_id\":\"" id "\",\"name\":\"add\",\"arguments\":\"" arguments "\"}"
 
-typedef struct answer_case {
+typedef struct response_case {
   const char *name;
   const char *body;
   int32_t code;
@@ -106,9 +106,9 @@ typedef struct answer_case {
   const char *calls;
   uint32_t stop;
   const char *echo;
-} answer_case;
+} response_case;
 
-static const answer_case answers[] = {
+static const response_case answers[] = {
     {"text in pieces",
      CREATED ADDED(0, "{\"type\":\"message\",\"id\":\"msg_1\"}") TEXT(0, "Hel") TEXT(0, "lo") ITEM(0, MESSAGE("Hello"))
          COMPLETED("[]"),
@@ -182,7 +182,7 @@ static void test_answers(void) {
   for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
     static const size_t steps[] = {0, 1, 7, 1000000};
     for (size_t s = 0; s < 4; s++) {
-      const answer_case *expected = &answers[i];
+      const response_case *expected = &answers[i];
       reply seen;
       decode(&seen, expected->body, steps[s], 200);
       if (seen.code != expected->code || seen.result.stop != expected->stop) {

@@ -571,6 +571,28 @@ int32_t catalogue_check(catalogue *self, const char *provider, int self_test, ml
                                  "no provider %.80s is loaded", provider);
 }
 
+/* With the lock held. */
+static int is_unreached(const provider_state *state) {
+  for (size_t i = 0; i < mloom_json_count(state->checks); i++) {
+    const mloom_json *check = mloom_json_at(state->checks, i);
+    if (strcmp(mloom_json_member_string(check, "name", ""), "reach") == 0) {
+      return strcmp(mloom_json_member_string(check, "state", ""), "fail") == 0;
+    }
+  }
+  return 0;
+}
+
+void catalogue_recheck(catalogue *self) {
+  pthread_mutex_lock(&self->lock);
+  for (size_t i = 0; i < self->count; i++) {
+    provider_state *state = &self->states[i];
+    if (!state->checking && state->crashes < QUARANTINE_CRASHES && state->enabled && is_unreached(state)) {
+      (void)start_check(self, state, 0, NULL);
+    }
+  }
+  pthread_mutex_unlock(&self->lock);
+}
+
 /* ---- Reading ---- */
 
 /* With the lock held: what is known of a provider beside its description. */

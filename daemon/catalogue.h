@@ -40,6 +40,9 @@ int32_t catalogue_check(catalogue *catalogue, const char *provider, int self_tes
 void catalogue_drop_request(mloom_json *request);
 /* Ends descriptions and checks that run; later ones end at once. */
 void catalogue_stop(catalogue *catalogue);
+/* Starts checks of the providers whose service could not be reached when they were last checked. */
+void catalogue_recheck(catalogue *catalogue);
+
 /* Settings of the gateway that this executor follows; NULL: none. Takes the reference. In effect with the next refresh.
  */
 void catalogue_set_gateway_settings(catalogue *catalogue, mloom_json *settings);

@@ -13,6 +13,7 @@
 
 #define SLOT_LIMIT 64
 #define POLL_SECONDS 5
+#define RECHECK_HEARTBEATS 4
 #define RESOLVE_TIMEOUT_MS 30000
 #define JOB_SECONDS 3600       /* the default of job_timeout_seconds */
 #define JOB_OVERTIME_SECONDS 5 /* for its last words, beside the grace at the end of the daemon */
@@ -39,6 +40,7 @@ struct runner {
   pthread_t heart;
   int heart_started;
   int stopping;
+  int64_t rechecked_ms;
 };
 
 static int64_t heartbeat_ms(const runner *self) {
@@ -335,12 +337,24 @@ static void renew(runner *self, slot *own) {
   }
 }
 
+/* With the lock held: nobody may be there to ask for it, and jobs wait for what has come back. */
+static void check_unreached(runner *self) {
+  if (!self->stopping && now_ms() - self->rechecked_ms > RECHECK_HEARTBEATS * heartbeat_ms(self)) {
+    self->rechecked_ms = now_ms();
+    pthread_mutex_unlock(&self->lock);
+    catalogue_recheck(self->app->catalogue);
+    pthread_mutex_lock(&self->lock);
+  }
+}
+
 /* Signs of life for what runs; hears of cancellations. */
 static void *run_heart(void *userdata) {
   runner *self = userdata;
   int64_t interval_ms = round_ms(self);
   pthread_mutex_lock(&self->lock);
+  self->rechecked_ms = now_ms();
   while (!self->stopping || self->busy > 0) {
+    check_unreached(self);
     for (size_t i = 0; i < self->count; i++) {
       if (self->slots[i].job[0] != '\0') {
         renew(self, &self->slots[i]);

@@ -337,6 +337,20 @@ def test_pending_job():
         contains(problem["title"], "nobody", "the reason")
 
 
+def test_service_comes_back():
+    """a service that was away is found again without being asked for, and the job that waited is done"""
+    repo = harness.repository(harness.FILES)
+    with harness.simulator() as sim:
+        url = sim.url
+    with daemon(**simulated(url, JCA_WORKER_PROVIDER="openai-compatible",
+                            JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS="1")) as server:
+        equal(settled(server, "openai-compatible")["state"], "not ready", "while it is away")
+        name = submit_job(server, repo)
+        with harness.simulator(harness.job_script(harness.job_steps()), options=["--port", url.rsplit(":", 1)[1]]):
+            wait_for(lambda: api(server, f"/jobs/{name}")[2]["state"] not in ("pending", "running"), "the job ends")
+            equal(api(server, f"/jobs/{name}")[2]["state"], "completed", "the job")
+
+
 def test_cancel_and_stop():
     """a running job is cancelled; stopping the daemon hands a running one back"""
     repo = harness.repository(harness.FILES)

@@ -106,6 +106,7 @@ int32_t mloom_http_client_new(mloom_http_client **out, const mloom_http_options 
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer agent = MLOOM_BUFFER_INIT;
   if (options != NULL) {
     client->options = *options;
+    client->options.proxy_login = mloom_secret_ref(options->proxy_login);
   }
   if (mloom_buffer_append_format(&agent, "mergeloom/%s", mloom_version()) != MLOOM_OK ||
       !copy_text(&client->proxy, client->options.proxy, NULL) ||
@@ -116,7 +117,6 @@ int32_t mloom_http_client_new(mloom_http_client **out, const mloom_http_options 
     return mloom_error_memory(error);
   }
   client->options.proxy = client->proxy;
-  client->options.proxy_login = mloom_secret_ref(client->options.proxy_login);
   client->options.no_proxy = client->no_proxy;
   client->options.ca_file = client->ca_file;
   client->options.user_agent = client->user_agent;

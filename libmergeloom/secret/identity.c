@@ -132,6 +132,7 @@ int32_t mloom_identity_read(const char *data, size_t size, const mloom_secret *p
   PKCS12 *store = size > 0 && data[0] == 0x30 ? d2i_PKCS12(NULL, &at, (long)size) : NULL;
   ERR_clear_error();
   int32_t code = store != NULL ? copy_store(text, store, password, error) : copy_pem(text, data, size, password, error);
+  ERR_clear_error(); /* of attempts that were not the last */
   if (code != MLOOM_OK) {
     return code;
   }

@@ -88,18 +88,20 @@ static void announce(const char *provider, const char *check, uint32_t state, co
   fprintf(stderr, "\r\033[K%s: %s %s", provider, check, mloom_check_name(state));
 }
 
-/* Checks one provider, or all when name is NULL. */
-static int check_one(const tool_options *options, mloom_context *context, const char *name, mloom_cancel *cancel) {
+/* Checks the providers that are named, or all when none is, at once. */
+static int check_all(const tool_options *options, mloom_context *context, mloom_cancel *cancel) {
+  int named = options->argument_count > 0;
   int live = !options->json && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
   mloom_check_options check_options = {.size = sizeof(check_options),
                                        .flags = options->no_self_test ? MLOOM_CHECK_WITHOUT_SELF_TEST : 0,
                                        .model = options->model,
                                        .cancel = cancel,
                                        .timeout_ms = options->timeout_seconds * 1000,
-                                       .check = live ? announce : NULL};
+                                       .check = live ? announce : NULL,
+                                       .providers = named ? (const char *const *)options->arguments : NULL};
   mloom_check_report *report = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
-  int32_t code = mloom_check(&report, context, name, &check_options, &error);
+  int32_t code = mloom_check(&report, context, NULL, &check_options, &error);
   if (live) {
     fputs("\r\033[K", stderr);
   }
@@ -117,7 +119,7 @@ static int check_one(const tool_options *options, mloom_context *context, const 
   }
   mloom_check_report_free(report);
   fflush(stdout);
-  return ready > 0 ? TOOL_OK : TOOL_NOT_READY;
+  return (named ? ready == count : ready > 0) ? TOOL_OK : TOOL_NOT_READY;
 }
 
 int tool_check(const tool_options *options) {
@@ -133,13 +135,7 @@ int tool_check(const tool_options *options) {
     return tool_complain_error(&error);
   }
   tool_catch_signals(cancel, 0);
-  if (options->argument_count == 0) {
-    status = check_one(options, context, NULL, cancel);
-  }
-  for (int i = 0; i < options->argument_count && (status == TOOL_OK || status == TOOL_NOT_READY); i++) {
-    int one = check_one(options, context, options->arguments[i], cancel);
-    status = one == TOOL_OK ? status : one;
-  }
+  status = check_all(options, context, cancel);
   tool_release_signals();
   mloom_context_free(context);
   mloom_cancel_unref(cancel);

@@ -69,6 +69,19 @@ void mloom_check_storage(mloom_check_run *run) {
   }
 }
 
+#define PROGRAM_SECONDS 300
+
+/* What a program should have at the least: some minutes, and the time of each command that the job's repository is
+ * validated with, as the program runs them itself to see whether its work is right. */
+static int64_t needed_seconds(const mloom_check_run *run, size_t *commands) {
+  const char *const *validation = run->args->validation_commands;
+  *commands = 0;
+  while (validation != NULL && validation[*commands] != NULL) {
+    ++*commands;
+  }
+  return PROGRAM_SECONDS + (int64_t)*commands * (run->args->rules->command_timeout_ms / 1000);
+}
+
 void mloom_check_timeout(mloom_check_run *run) {
   const mloom_settings *settings = run->args->settings;
   const mloom_job_rules *rules = run->args->rules;
@@ -78,11 +91,17 @@ void mloom_check_timeout(mloom_check_run *run) {
   int64_t job = rules->job_timeout_ms / 1000;
   int64_t command = rules->command_timeout_ms / 1000;
   int is_program = run->args->entry->descriptor.shape == MLOOM_SHAPE_AGENT;
+  size_t commands = 0;
+  int64_t needed = needed_seconds(run, &commands);
   mloom_check_begin(run);
-  if (is_program && total < 300) {
+  if (is_program && total < PROGRAM_SECONDS) {
     mloom_check_end(run, "timeout", MLOOM_CHECK_WARN, "allow the program half an hour or more",
                     "the program may work for %lld s on a job; it takes minutes for all but the smallest tickets",
                     (long long)total);
+  } else if (is_program && total < needed) {
+    mloom_check_end(run, "timeout", MLOOM_CHECK_WARN, "raise the program's time-out, or lower command_timeout_seconds",
+                    "the program may work for %lld s, but this job is validated by %zu commands of up to %lld s each",
+                    (long long)total, commands, (long long)command);
   } else if (is_program && idle < 60) {
     mloom_check_end(run, "timeout", MLOOM_CHECK_WARN, "raise the idle time-out to some minutes",
                     "the program may be silent for %lld s; models think, and tests run, for longer than that",

@@ -178,8 +178,8 @@ static mloom_check_report *report_new(size_t count) {
   return report;
 }
 
-/* Runs the sweep over count providers, from first on. */
-static int32_t sweep_providers(mloom_check_report **out, sweep *shared, size_t first, size_t count,
+/* Runs the sweep over count providers of the registry. */
+static int32_t sweep_providers(mloom_check_report **out, sweep *shared, const size_t *providers, size_t count,
                                mloom_error *error) {
   int64_t begin_ms = shared->call.clock->monotonic_ms(shared->call.clock);
   mloom_check_report *report = report_new(count);
@@ -188,7 +188,7 @@ static int32_t sweep_providers(mloom_check_report **out, sweep *shared, size_t f
   if (code == MLOOM_OK) {
     for (size_t i = 0; i < count; i++) {
       items[i].sweep = shared;
-      items[i].provider = first + i;
+      items[i].provider = providers[i];
       items[i].error.size = sizeof(items[i].error);
     }
     run_items(items, count);
@@ -214,21 +214,42 @@ static int32_t sweep_providers(mloom_check_report **out, sweep *shared, size_t f
   return MLOOM_OK;
 }
 
+/* Fills out, which has room for all, with the providers asked for, each once. */
+static int32_t choose(mloom_context *context, const char *const *names, size_t *out, size_t *count,
+                      mloom_error *error) {
+  *count = 0;
+  for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+    long index = mloom_context_find_provider(context, names[i]);
+    if (index < 0) {
+      return mloom_context_unknown_provider(context, names[i], error);
+    }
+    size_t known = 0;
+    while (known < *count && out[known] != (size_t)index) {
+      known++;
+    }
+    out[known] = (size_t)index;
+    *count += known == *count;
+  }
+  for (size_t i = 0; names == NULL && i < mloom_registry_provider_count(context->registry); i++) {
+    out[(*count)++] = i;
+  }
+  return MLOOM_OK;
+}
+
 int32_t mloom_check(mloom_check_report **out, mloom_context *context, const char *provider,
                     const mloom_check_options *options, mloom_error *error) {
   mloom_check_options known = {0};
   if (options != NULL) {
     memcpy(&known, options, options->size < sizeof(known) ? options->size : sizeof(known));
   }
-  size_t first = 0;
-  size_t count = mloom_registry_provider_count(context->registry);
-  if (provider != NULL) {
-    long index = mloom_context_find_provider(context, provider);
-    if (index < 0) {
-      return mloom_context_unknown_provider(context, provider, error);
-    }
-    first = (size_t)index;
-    count = 1;
+  const char *const one[] = {provider, NULL};
+  size_t count = 0;
+  MLOOM_AUTO(mloom_auto_free)
+  size_t *chosen = calloc(mloom_registry_provider_count(context->registry) + 1, sizeof(*chosen));
+  int32_t code = chosen == NULL ? mloom_error_memory(error)
+                                : choose(context, provider != NULL ? one : known.providers, chosen, &count, error);
+  if (code != MLOOM_OK) {
+    return code;
   }
   const mloom_clock *clock = mloom_clock_system();
   int64_t timeout_ms = known.timeout_ms > 0 ? known.timeout_ms : DEFAULT_SWEEP_MS;
@@ -239,7 +260,7 @@ int32_t mloom_check(mloom_check_report **out, mloom_context *context, const char
   if (pthread_mutex_init(&shared.callback_lock, NULL) != 0) {
     return mloom_error_memory(error);
   }
-  int32_t code = sweep_providers(out, &shared, first, count, error);
+  code = sweep_providers(out, &shared, chosen, count, error);
   pthread_mutex_destroy(&shared.callback_lock);
   if (code != MLOOM_OK) {
     mloom_redactor_apply_error(context->redactor, error);

@@ -222,6 +222,16 @@ def test_refused_key():
     fails(refusal(401, "Incorrect API key provided", "invalid_api_key"), "401", f"mergeloom login {subject['id']}")
 
 
+def test_attempts():
+    """a key that is refused is not tried for minutes, but as often as the setting says"""
+    repo = harness.repository(harness.FILES)
+    body = {"type": "error", "error": {"type": "authentication_error", "message": "Incorrect API key provided"}}
+    with Recorder(answer=lambda *_: (401, {"Content-Type": "application/json"}, json.dumps(body).encode())) as server:
+        finished = run(server.url, repo, **setting("REQUEST_RETRIES", "1"))
+        count = len(server.bodies(subject["requests"]))
+    equal((finished.status, count), (1, 2), f"exit status and requests; {finished!r}")
+
+
 def test_wrong_model():
     """a model that the service does not have"""
     fails([{"response": {"error": {"message": "The model gpt-5.5 does not exist", "type": "invalid_request_error",
@@ -261,14 +271,17 @@ def test_no_edit_is_no_success():
     failed(finished, repo, "without submitting a result")
 
 
+WAIT = """import subprocess
+subprocess.Popen(["sleep", "%(mark)s"], start_new_session=True)
+open("begun", "w").close()
+subprocess.run(["sleep", "%(mark)s"])
+"""
+
+
 def test_cancel():
     """a job cancelled in the middle of a command leaves no process of it behind"""
     mark = f"4321.{os.getpid()}"
-    repo = harness.repository({**harness.FILES, "wait.py": f"""import subprocess
-subprocess.Popen(["sleep", "{mark}"], start_new_session=True)
-open("begun", "w").close()
-subprocess.run(["sleep", "{mark}"])
-"""})
+    repo = harness.repository({**harness.FILES, "wait.py": WAIT % {"mark": mark}})
     path = harness.scratch() / "ticket.txt"
     path.write_text(harness.TICKET, encoding="utf-8")
     plan = [{"run": "python3 -B wait.py"}, {"result": RESULT}]
@@ -282,6 +295,29 @@ subprocess.run(["sleep", "{mark}"])
         text, _ = process.communicate(timeout=harness.GUARD)
     equal(process.returncode, 5, f"exit status; {text}")
     equal(harness.processes_with(mark), [], "processes left behind")
+
+
+def test_signals():
+    """the real program is interrupted, and killed, in the middle of a command: the job fails, and nothing of it is left"""
+    path = harness.scratch() / "ticket.txt"
+    path.write_text(harness.TICKET, encoding="utf-8")
+    for number in (signal.SIGINT, signal.SIGKILL):
+        mark = f"4322.{number.value}{os.getpid()}"
+        repo = harness.repository({**harness.FILES, "wait.py": WAIT % {"mark": mark}}, name=number.name)
+        with serve([{"run": "python3 -B wait.py"}, {"result": {**RESULT, "files_changed": []}}]) as server, harness.started(
+                [harness.BUILD / "mergeloom", "run", "--repo", repo, "--ticket", path, "--no-readiness"],
+                environment(server.url)) as process:
+            while not (repo / "begun").exists():
+                check(process.poll() is None, "the job ended before its command began")
+                time.sleep(0.02)
+            programs = [one for one in harness.processes_with(str(harness.scratch()))
+                        if os.path.basename(os.readlink(f"/proc/{one}/exe")) == subject["name"]
+                        and (pathlib.Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")[1:2] or [b""])[0] in (b"exec", b"-p")]
+            equal(len(programs), 1, f"processes of {subject['name']}")
+            os.kill(programs[0], number)
+            text, _ = process.communicate(timeout=harness.GUARD)
+        equal(process.returncode, 1, f"exit status after {number.name}; {text}")
+        equal(harness.processes_with(mark), [], f"processes left behind after {number.name}")
 
 
 # ---- What commands and the program itself can reach ----

@@ -122,6 +122,28 @@ def test_check_sandbox():
     fails_check("confinement", "they have the network", "JCA_CODEX_CLI_SANDBOX=worker", program=program)
 
 
+def test_login_folder_below_temporary_files():
+    """a login folder below the worker's folder of temporary files, where codex's sandbox could fail without a word"""
+    repo = harness.repository(harness.FILES)
+    with serve(steps()) as server:
+        finished = run(server.url, repo, TMPDIR=harness.scratch())
+        checks, _ = checked(server.url, "--no-self-test", TMPDIR=harness.scratch())
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
+    equal(checks["confinement"]["state"], "pass", "confinement")
+
+
+def test_check_of_both():
+    """one command checks both programs, each with its own reason"""
+    finished = harness.mergeloom("check", "codex-cli", "claude-code-cli", "--json", "--no-self-test", environment=environment(
+        "http://127.0.0.1:9", "/nonexistent/codex", JCA_CLAUDE_CODE_CLI_PROGRAM="/nonexistent/claude"))
+    equal(finished.status, 4, f"exit status of {finished!r}")
+    reasons = {one["id"]: check["reason"] for one in json.loads(finished.out)["providers"] for check in one["checks"]
+               if check["name"] == "cli" and check["state"] == "fail"}
+    equal(reasons, {"codex-cli": "there is no program /nonexistent/codex",
+                    "claude-code-cli": "there is no program /nonexistent/claude"}, "reasons")
+
+
 def test_check_workers_sandbox():
     """the worker's sandbox around codex is told, with what it leaves open"""
     checks, _ = checked("http://127.0.0.1:9", "--no-self-test", JCA_CODEX_CLI_SANDBOX="worker")

@@ -36,13 +36,15 @@ typedef struct mloom_check_options {
   void (*model_listed)(const char *provider, const char *id, const char *title, uint64_t context_tokens,
                        void *userdata);
   void (*event)(const char *provider, const mloom_job_event *event, void *userdata);
+  /* With no provider given: only these (ids or aliases) instead of all; ends with NULL. NULL: all. */
+  const char *const *providers;
 } mloom_check_options;
 
 typedef struct mloom_check_report mloom_check_report;
 
-/* Checks one provider (id or alias), or all of them at once when provider is NULL. Blocking; a sweep takes as long as
- * its slowest provider. A provider that is not ready is no error. The caller owns *out.
- * MLOOM_E_NOT_FOUND: no such provider is loaded. MLOOM_E_CANCELLED, MLOOM_E_MEMORY. Thread-safe. */
+/* Checks one provider (id or alias), or several or all of them at once when provider is NULL. Blocking; a sweep takes
+ * as long as its slowest provider. A provider that is not ready is no error. The caller owns *out. MLOOM_E_NOT_FOUND:
+ * no such provider is loaded. MLOOM_E_CANCELLED, MLOOM_E_MEMORY. Thread-safe. */
 MLOOM_API int32_t mloom_check(mloom_check_report **out, mloom_context *context, const char *provider,
                               const mloom_check_options *options, mloom_error *error);
 MLOOM_API void mloom_check_report_free(mloom_check_report *report);

@@ -307,6 +307,36 @@ static void test_timeouts(void) {
   }
 }
 
+/* Of a program that does the whole job: by the size of the job. */
+static void test_program_timeouts(void) {
+  static const struct {
+    const char *timeout;
+    const char *validation[3];
+    const char *state;
+    const char *part;
+  } cases[] = {
+      {"JCA_MOCK_TOTAL_TIMEOUT=299", {NULL}, "warn", "299 s"},
+      {"JCA_MOCK_TOTAL_TIMEOUT=300", {NULL}, "pass", ""},
+      {"JCA_MOCK_TOTAL_TIMEOUT=499", {"sh", "sh"}, "warn", "2 commands of up to 100 s each"},
+      {"JCA_MOCK_TOTAL_TIMEOUT=500", {"sh", "sh"}, "pass", ""},
+  };
+  uint32_t shape = entry.descriptor.shape;
+  entry.descriptor.shape = MLOOM_SHAPE_AGENT;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    situation s = usual;
+    uint32_t state = 99;
+    mloom_error error = MLOOM_ERROR_INIT;
+    s.environment[1] = cases[i].timeout;
+    s.environment[2] = "JCA_MOCK_IDLE_TIMEOUT=200";
+    memcpy(s.validation, cases[i].validation, sizeof(cases[i].validation));
+    s.command_timeout_ms = 100000;
+    UNIT_ASSERT_CODE(run(&s, &state, &error), MLOOM_OK, &error);
+    ASSERT_CHECK("timeout", cases[i].state);
+    ASSERT_SAYS("timeout", "reason", cases[i].part);
+  }
+  entry.descriptor.shape = shape;
+}
+
 static void test_commands(void) {
   uint32_t state = 99;
   mloom_error error = MLOOM_ERROR_INIT;
@@ -406,15 +436,11 @@ static void test_names(void) {
   checks = NULL;
 }
 
-static const unit_test tests[] = {{"order and state", test_order},
-                                  {"a required setting is missing", test_settings_missing},
-                                  {"disabled", test_disabled},
-                                  {"what the plugin finds", test_findings},
-                                  {"time-outs", test_timeouts},
-                                  {"commands", test_commands},
-                                  {"storage of secrets", test_storage},
-                                  {"no sandbox", test_sandbox_missing},
-                                  {"a self-test that cannot begin", test_self_test_failure},
-                                  {"cancelled", test_cancelled},
-                                  {"names", test_names}};
+static const unit_test tests[] = {
+    {"order and state", test_order},      {"a required setting is missing", test_settings_missing},
+    {"disabled", test_disabled},          {"what the plugin finds", test_findings},
+    {"time-outs", test_timeouts},         {"time-outs of a program", test_program_timeouts},
+    {"commands", test_commands},          {"storage of secrets", test_storage},
+    {"no sandbox", test_sandbox_missing}, {"a self-test that cannot begin", test_self_test_failure},
+    {"cancelled", test_cancelled},        {"names", test_names}};
 UNIT_MAIN("readiness checks", tests)

@@ -30,6 +30,7 @@ struct store_watcher {
   pthread_t thread;
   int stop_fd;
   int64_t settings_version, work_version;
+  int is_behind; /* the database was away: who wanted to read it meanwhile could not */
   int64_t tidied_ms;
 };
 
@@ -94,10 +95,12 @@ static void look(store_watcher *watcher, news *heard) {
     code = add_number(watcher->heard, &work, "SELECT coalesce(max(sequence), 0) FROM event");
   }
   if (code != MLOOM_OK) {
+    watcher->is_behind = 1;
     return;
   }
-  heard->settings |= settings != watcher->settings_version;
-  heard->work |= work != watcher->work_version;
+  heard->settings |= settings != watcher->settings_version || (watcher->is_behind && watcher->heard == self->providers);
+  heard->work |= work != watcher->work_version || watcher->is_behind;
+  watcher->is_behind = 0;
   watcher->settings_version = settings;
   watcher->work_version = work;
 }

@@ -165,7 +165,7 @@ def check_settings(fleet, before):
     for name, member in fleet.members.items():
         wait_for(lambda m=member: m.settings("worker")["max_turns"] == (True, fleet.max_turns),
                  f"{name} has the last change of the settings")
-    for path in harness.scratch().rglob("server-*.log"):
+    for path in harness.scratch().glob("server-*.log"):
         text = path.read_text(encoding="utf-8", errors="replace")
         check(KEY not in text and TOKEN not in text, f"a secret in {path}")
 

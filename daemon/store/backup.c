@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "secret/crypto.h"
 #include "store/archive.h"
+#include "store/folder.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 #include <mergeloom/mergeloom.h>
@@ -240,21 +241,16 @@ static int32_t refuse(const reading *self, const char *what, mloom_error *error)
 }
 
 static int32_t prepare(reading *self, mloom_error *error) {
+  int32_t code = MLOOM_OK;
   name_paths(self->where, self->targets);
-  for (size_t i = 0; i < PARTS; i++) {
+  for (size_t i = 0; code == MLOOM_OK && i < PARTS; i++) {
     mloom_buffer copy = MLOOM_BUFFER_INIT;
-    MLOOM_AUTO(mloom_auto_free) char *folder = folder_of(self->targets[i]);
-    if (folder == NULL || mloom_buffer_append_format(&copy, "%s.restoring", self->targets[i]) != MLOOM_OK ||
+    if (mloom_buffer_append_format(&copy, "%s.restoring", self->targets[i]) != MLOOM_OK ||
         (self->copies[i] = mloom_buffer_take(&copy)) == NULL) {
       return mloom_error_memory(error);
     }
-    int failed = mloom_file_make_folder(folder);
-    if (failed != 0) {
-      errno = failed;
-      return fail("make the folder", folder, error);
-    }
+    code = store_make_folder(self->targets[i], error);
   }
-  int32_t code = MLOOM_OK;
   for (size_t i = 0; code == MLOOM_OK && i < STORES; i++) {
     code = snapshot_hold_file(&self->holds[i], self->targets[i], error);
   }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "catalogue.h"
+#include "catalogue_internal.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,44 +9,8 @@
 #include "base/text.h"
 #include "secret/secret.h"
 
-#define PROVIDER_LIMIT 64
 #define DESCRIBE_TIMEOUT_MS 30000
-#define QUARANTINE_CRASHES 3
 #define PROGRESS_KEPT 60
-
-/* What the checks of one provider found. The rest of what is known of it stands in the description. */
-typedef struct provider_state {
-  char id[64];
-  char state[24];
-  mloom_json *checks;
-  char checked_at[32];
-  mloom_json *models; /* as listed last; NULL: never */
-  char listed_at[32];
-  mloom_json *progress; /* of the last self-test; NULL: none */
-  int checking;
-  int checked_generation; /* of the settings that the running check knows */
-  int self_tests;         /* what runs, or follows, is a self-test */
-  int again;              /* another check follows the one that runs */
-  mloom_cancel *cancel;   /* of the check that runs */
-  pthread_t thread;       /* of the last check */
-  int has_thread;
-  int crashes;
-  int enabled;
-  int64_t changed; /* counts, so that a document is made anew only when needed */
-} provider_state;
-
-struct catalogue {
-  catalogue_options options;
-  pthread_mutex_t refreshing; /* so that what was read first is not put in the place of what was read last */
-  pthread_mutex_t lock;
-  mloom_cancel *cancel;
-  int generation;         /* of the settings: grows with every refresh */
-  mloom_buffer described; /* what the child described, as text: a tree of it takes eight times the room */
-  mloom_json *worker;     /* of that */
-  mloom_json *gateway_settings;
-  provider_state states[PROVIDER_LIMIT];
-  size_t count;
-};
 
 typedef struct check_task {
   catalogue *owner;
@@ -124,8 +87,7 @@ static void log_problem(const mloom_error *why, void *userdata) {
   mloom_log_write(self->options.log, MLOOM_LOG_ERROR, "store", "%s; %s", why->message, why->remedy);
 }
 
-/* A tree that shares nothing with json: json-c counts references without atomics. */
-static mloom_json *copy_tree(const mloom_json *json) {
+mloom_json *catalogue_copy_tree(const mloom_json *json) {
   mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_json *copy = NULL;
   if (mloom_json_serialize(&text, json, 0) == MLOOM_OK) {
@@ -165,7 +127,7 @@ int32_t catalogue_new_request(catalogue *self, const char *command, mloom_json *
   }
   pthread_mutex_lock(&self->lock);
   if (self->gateway_settings != NULL) {
-    mloom_json_set(request, "gateway_settings", copy_tree(self->gateway_settings));
+    mloom_json_set(request, "gateway_settings", catalogue_copy_tree(self->gateway_settings));
   }
   pthread_mutex_unlock(&self->lock);
   if (request == NULL) {
@@ -212,7 +174,7 @@ static void take_description(const char *type, const mloom_json *fact, void *use
   }
 }
 
-static provider_state *find_state(catalogue *self, const char *id) {
+provider_state *catalogue_find_state(catalogue *self, const char *id) {
   for (size_t i = 0; i < self->count; i++) {
     if (strcmp(self->states[i].id, id) == 0) {
       return &self->states[i];
@@ -229,7 +191,7 @@ static void add_states(catalogue *self, const mloom_json *list) {
   for (size_t i = 0; i < mloom_json_count(list); i++) {
     const mloom_json *provider = mloom_json_at(list, i);
     const char *id = mloom_json_member_string(provider, "id", "");
-    provider_state *state = find_state(self, id);
+    provider_state *state = catalogue_find_state(self, id);
     if (state == NULL && strlen(id) < sizeof state->id && self->count < PROVIDER_LIMIT) {
       state = &self->states[self->count++];
       *state = (provider_state){0};
@@ -246,7 +208,7 @@ static int32_t take_over(catalogue *self, description *found, mloom_error *error
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_json_set(found->providers, "plugins",
                  found->plugins != NULL ? mloom_json_ref(found->plugins) : mloom_json_new_array());
-  mloom_json *worker = copy_tree(mloom_json_member(found->providers, "worker"));
+  mloom_json *worker = catalogue_copy_tree(mloom_json_member(found->providers, "worker"));
   if (mloom_json_serialize(&text, found->providers, 0) != MLOOM_OK) {
     mloom_json_unref(worker);
     return mloom_error_memory(error);
@@ -301,7 +263,7 @@ static void format_now(char out[32]) {
 
 /* With the lock held: puts check in the place of the one of its name, or at the end. */
 static void put_check(provider_state *state, const mloom_json *given) {
-  mloom_json *check = copy_tree(given);
+  mloom_json *check = catalogue_copy_tree(given);
   char now[32];
   format_now(now);
   mloom_json_set_string(check, "checked_at", mloom_json_member_string(given, "checked_at", now));
@@ -329,7 +291,7 @@ static void take_report(provider_state *state, const mloom_json *report) {
     return;
   }
   mloom_json_unref(state->checks);
-  state->checks = copy_tree(mloom_json_member(provider, "checks"));
+  state->checks = catalogue_copy_tree(mloom_json_member(provider, "checks"));
   strncpy(state->state, mloom_json_member_string(provider, "state", "not ready"), sizeof state->state - 1);
   strncpy(state->checked_at, mloom_json_member_string(report, "checked_at", ""), sizeof state->checked_at - 1);
   state->changed++;
@@ -338,7 +300,7 @@ static void take_report(provider_state *state, const mloom_json *report) {
 /* With the lock held. */
 static void take_models(provider_state *state, const mloom_json *fact) {
   mloom_json_unref(state->models);
-  state->models = copy_tree(mloom_json_member(fact, "models"));
+  state->models = catalogue_copy_tree(mloom_json_member(fact, "models"));
   format_now(state->listed_at);
 }
 
@@ -349,7 +311,7 @@ static void take_progress(provider_state *state, const mloom_json *fact) {
   for (size_t i = count < PROGRESS_KEPT ? 0 : count - PROGRESS_KEPT + 1; i < count; i++) {
     mloom_json_add(list, mloom_json_ref(mloom_json_at(state->progress, i)));
   }
-  mloom_json_add(list, copy_tree(mloom_json_member(fact, "event")));
+  mloom_json_add(list, catalogue_copy_tree(mloom_json_member(fact, "event")));
   mloom_json_unref(state->progress);
   state->progress = list;
 }
@@ -365,7 +327,7 @@ static void take_check_fact(const char *type, const mloom_json *fact, void *user
     return;
   }
   pthread_mutex_lock(&self->lock);
-  provider_state *state = find_state(self, task->id);
+  provider_state *state = catalogue_find_state(self, task->id);
   if (state != NULL && strcmp(type, "check") == 0) {
     put_check(state, fact);
   } else if (state != NULL && strcmp(type, "report") == 0) {
@@ -391,7 +353,7 @@ static void note_failure(catalogue *self, const char *id, const mloom_error *why
   mloom_json_set_string(check, "checked_at", now);
   mloom_json_set_integer(check, "duration_ms", 0);
   pthread_mutex_lock(&self->lock);
-  provider_state *state = find_state(self, id);
+  provider_state *state = catalogue_find_state(self, id);
   if (state != NULL && check != NULL) {
     put_check(state, check);
     strcpy(state->state, "not ready");
@@ -403,7 +365,7 @@ static void note_failure(catalogue *self, const char *id, const mloom_error *why
 
 void catalogue_note_crash(catalogue *self, const char *provider, const char *what) {
   pthread_mutex_lock(&self->lock);
-  provider_state *state = find_state(self, provider);
+  provider_state *state = catalogue_find_state(self, provider);
   int crashes = state == NULL ? 0 : ++state->crashes;
   pthread_mutex_unlock(&self->lock);
   mloom_log_write(self->options.log, MLOOM_LOG_ERROR, "plugin", "%s: %s (crash %d)", provider, what, crashes);
@@ -591,98 +553,4 @@ void catalogue_recheck(catalogue *self) {
     }
   }
   pthread_mutex_unlock(&self->lock);
-}
-
-/* ---- Reading ---- */
-
-/* With the lock held: what is known of a provider beside its description. */
-static void add_state(catalogue *self, mloom_json *provider) {
-  const provider_state *state = find_state(self, mloom_json_member_string(provider, "id", ""));
-  if (state == NULL) {
-    return;
-  }
-  mloom_json_set_string(provider, "state", !state->enabled ? "disabled" : state->checking ? "checking" : state->state);
-  mloom_json_set_string(provider, "checked_at", state->checked_at);
-  mloom_json_set_boolean(provider, "checking", state->checking);
-  mloom_json_set_boolean(provider, "self_testing", state->checking && state->self_tests);
-  mloom_json_set(provider, "progress", state->progress != NULL ? copy_tree(state->progress) : mloom_json_new_array());
-  mloom_json_set_integer(provider, "crashes", state->crashes);
-  mloom_json_set_boolean(provider, "quarantined", state->crashes >= QUARANTINE_CRASHES);
-  mloom_json_set(provider, "checks", state->checks != NULL ? copy_tree(state->checks) : mloom_json_new_array());
-}
-
-mloom_json *catalogue_read(catalogue *self) {
-  mloom_json *document = NULL;
-  pthread_mutex_lock(&self->lock);
-  if (self->described.size > 0 &&
-      mloom_json_parse(&document, self->described.data, self->described.size, "the description", NULL) == MLOOM_OK) {
-    const mloom_json *list = mloom_json_member(document, "providers");
-    for (size_t i = 0; i < mloom_json_count(list); i++) {
-      add_state(self, mloom_json_at(list, i));
-    }
-  }
-  pthread_mutex_unlock(&self->lock);
-  return document;
-}
-
-int catalogue_is_described(catalogue *self) {
-  pthread_mutex_lock(&self->lock);
-  int described = self->described.size > 0;
-  pthread_mutex_unlock(&self->lock);
-  return described;
-}
-
-mloom_json *catalogue_read_models(catalogue *self, const char *provider) {
-  static const char *const told[] = {"state", "reason", "remedy"};
-  mloom_json *copy = NULL;
-  pthread_mutex_lock(&self->lock);
-  const provider_state *state = find_state(self, provider);
-  if (state != NULL) {
-    mloom_json *document = mloom_json_new_object();
-    mloom_json_set_string(document, "provider", state->id);
-    mloom_json_set(document, "models", state->models != NULL ? mloom_json_ref(state->models) : mloom_json_new_array());
-    mloom_json_set_string(document, "listed_at", state->listed_at);
-    const mloom_json *check = NULL;
-    for (size_t i = 0; i < mloom_json_count(state->checks); i++) {
-      const mloom_json *each = mloom_json_at(state->checks, i);
-      check = strcmp(mloom_json_member_string(each, "name", ""), "model") == 0 ? each : check;
-    }
-    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
-      mloom_json_set_string(document, told[i], mloom_json_member_string(check, told[i], ""));
-    }
-    copy = copy_tree(document);
-    mloom_json_unref(document);
-  }
-  pthread_mutex_unlock(&self->lock);
-  return copy;
-}
-
-int64_t catalogue_worker_integer(catalogue *self, const char *field, int64_t otherwise) {
-  int64_t value = otherwise;
-  pthread_mutex_lock(&self->lock);
-  const mloom_json *fields = mloom_json_member(mloom_json_member(self->worker, "settings"), "fields");
-  for (size_t i = 0; i < mloom_json_count(fields); i++) {
-    const mloom_json *found = mloom_json_at(fields, i);
-    if (strcmp(mloom_json_member_string(found, "name", ""), field) == 0) {
-      const char *text = mloom_json_member_string(found, "value", NULL);
-      value = text == NULL ? otherwise : strtoll(text, NULL, 10);
-    }
-  }
-  pthread_mutex_unlock(&self->lock);
-  return value;
-}
-
-char *catalogue_ready_list(catalogue *self) {
-  mloom_buffer list = MLOOM_BUFFER_INIT;
-  pthread_mutex_lock(&self->lock);
-  mloom_buffer_append_char(&list, ',');
-  for (size_t i = 0; i < self->count; i++) {
-    const provider_state *state = &self->states[i];
-    if (state->crashes < QUARANTINE_CRASHES && state->enabled &&
-        (strcmp(state->state, "ready") == 0 || strcmp(state->state, "authenticated") == 0)) {
-      mloom_buffer_append_format(&list, "%s,", state->id);
-    }
-  }
-  pthread_mutex_unlock(&self->lock);
-  return mloom_buffer_take(&list);
 }

@@ -38,6 +38,8 @@ mergeloomd_SOURCES = \
   daemon/backup_command.h \
   daemon/catalogue.c \
   daemon/catalogue.h \
+  daemon/catalogue_internal.h \
+  daemon/catalogue_read.c \
   daemon/check_config.c \
   daemon/check_config.h \
   daemon/child_process.c \

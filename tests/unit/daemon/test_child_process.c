@@ -10,6 +10,7 @@
 typedef struct facts {
   char types[128];
   size_t text_size;
+  const int *ends; /* of a worker that is talked to: its fact "asks" is answered */
 } facts;
 
 static void take(const char *type, const mloom_json *fact, void *userdata) {
@@ -17,6 +18,9 @@ static void take(const char *type, const mloom_json *fact, void *userdata) {
   size_t used = strlen(out->types);
   snprintf(out->types + used, sizeof out->types - used, "%s ", type);
   out->text_size = strlen(mloom_json_member_string(fact, "text", ""));
+  if (out->ends != NULL && strcmp(type, "asks") == 0) {
+    CU_ASSERT_EQUAL(write(out->ends[1], "typed\n", 6), 6);
+  }
 }
 
 static void write_log(int32_t level, const char *component, const char *message, void *userdata) {
@@ -33,9 +37,10 @@ typedef struct run {
   int32_t code;
 } run;
 
-/* Runs a worker whose program is this Python text; its request is {"command": "describe"}. */
-static run run_worker(const char *program, int64_t timeout_ms, mloom_cancel *cancel) {
-  run found = {.error = MLOOM_ERROR_INIT};
+/* Runs a worker whose program is this Python text; its request is {"command": "describe"}. ends: NULL, or the pipe that
+ * it is talked to through. */
+static run run_talking(const char *program, int64_t timeout_ms, mloom_cancel *cancel, const int *ends) {
+  run found = {.facts = {.ends = ends}, .error = MLOOM_ERROR_INIT};
   char path[] = "/tmp/mergeloom-worker-XXXXXX";
   const char *const environment[] = {"PATH=/usr/bin:/bin", "A_KEY=test-variable-not-a-secret", NULL};
   const mloom_log log = {.write = write_log, .level = MLOOM_LOG_WARNING, .userdata = found.log};
@@ -53,11 +58,17 @@ static run run_worker(const char *program, int64_t timeout_ms, mloom_cancel *can
   mloom_json *settings = mloom_json_new_object();
   mloom_json_set(settings, "providers", providers);
   mloom_json_set(request, "stored_settings", settings);
-  found.code =
-      child_process_run(&programs, request, cancel, timeout_ms, take, &found.facts, &found.outcome, &found.error);
+  found.code = ends == NULL ? child_process_run(&programs, request, cancel, timeout_ms, take, &found.facts,
+                                                &found.outcome, &found.error)
+                            : child_process_talk(&programs, request, ends, cancel, timeout_ms, take, &found.facts,
+                                                 &found.outcome, &found.error);
   mloom_json_unref(request);
   unlink(path);
   return found;
+}
+
+static run run_worker(const char *program, int64_t timeout_ms, mloom_cancel *cancel) {
+  return run_talking(program, timeout_ms, cancel, NULL);
 }
 
 #define SAY "def say(*facts):\n  for fact in facts: print(json.dumps(fact), flush=True)\n"
@@ -71,6 +82,20 @@ static void test_facts(void) {
   UNIT_ASSERT_STRING(found.facts.types, "a b ");
   CU_ASSERT_EQUAL(found.facts.text_size, 5);
   CU_ASSERT_EQUAL(found.outcome.crashed, 0);
+}
+
+static void test_talk(void) {
+  int ends[2];
+  CU_ASSERT_EQUAL(pipe(ends), 0);
+  run found = run_talking(SAY "assert json.loads(sys.stdin.readline())['command'] == 'describe'\n"
+                              "say({'type': 'asks'})\n"
+                              "say({'type': 'heard', 'text': sys.stdin.readline().strip()})\n" DONE,
+                          0, NULL, ends);
+  UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
+  UNIT_ASSERT_STRING(found.facts.types, "asks heard ");
+  CU_ASSERT_EQUAL(found.facts.text_size, strlen("typed"));
+  close(ends[0]);
+  close(ends[1]);
 }
 
 static void test_single_bytes(void) {
@@ -181,6 +206,7 @@ static void test_ends(void) {
 
 static const unit_test tests[] = {
     {"facts come in order", test_facts},
+    {"a worker hears what is said to it after its request", test_talk},
     {"lines may come in single bytes", test_single_bytes},
     {"what is no fact is left out", test_garbage},
     {"a line of 5 MB", test_long_line},

@@ -26,7 +26,7 @@ const complaints = [];
 
 const open = async (address, options = {}) => {
   const context = await browser.newContext({ viewport: desk, ...options });
-  context.setDefaultTimeout(15000);
+  context.setDefaultTimeout(60000); // a guard against hanging, never an expectation
   const page = await context.newPage();
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));
   page.on('console', (message) => {
@@ -222,7 +222,7 @@ const stories = {
     const page = await open('/providers', { javaScriptEnabled: false });
     const own = card(page, 'openai-compatible');
     const until = async (text) => {
-      for (let i = 0; i < 100 && await page.locator('.badge', { hasText: new RegExp(`^${text}$`) }).count() === 0; i++) {
+      for (let i = 0; i < 600 && await page.locator('.badge', { hasText: new RegExp(`^${text}$`) }).count() === 0; i++) {
         await page.waitForTimeout(100);
         await page.goto(page.url().split('#')[0]);
       }

@@ -99,7 +99,12 @@ run_setup() {
 }
 
 run_build_setup() { logged setup install_debian "${build_packages[@]}"; }
-run_bench_setup() { logged setup-bench install_debian "${build_packages[@]}" "${bench_packages[@]}"; }
+# Without the npm packages and the programs, bench/ says what it does not show.
+run_bench_setup() {
+  logged setup-bench install_debian "${build_packages[@]}" "${bench_packages[@]}" || return 1
+  logged setup-npm install_npm || say "going on without the npm packages"
+  logged setup-clis install_clis || say "going on without the command-line programs"
+}
 
 bootstrap() {
   [ -x "$root/configure" ] && [ "$root/configure" -nt "$root/configure.ac" ] && [ -f "$root/Makefile.in" ] && return 0

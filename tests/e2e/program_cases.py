@@ -391,6 +391,8 @@ def test_attacks():
 def test_command_off_the_list(**settings):
     """a command that the worker does not allow is not run, and that is told"""
     repo = harness.repository(harness.FILES)
+    with serve([{"result": {**RESULT, "files_changed": []}}]) as server:
+        run(server.url, repo, **settings)  # a login folder that was used before: programs trust what they see first
     with serve([{"run": "perl -e 'open(my $file, \">\", \"made.txt\")'"}, {"run": "cat hello.txt && sh -c 'touch made.txt'"},
                 {"run": "python3 -B -c 'open(\"allowed.txt\", \"w\")'"},
                 {"result": {**RESULT, "files_changed": ["allowed.txt"]}}]) as server:

@@ -136,6 +136,11 @@ class Fleet:
     def ended(self):
         return sum(count for state, count in self.counts().items() if state in ENDS)
 
+    def busy_executors(self):
+        """Those that run a job; all of them when none is left."""
+        running = self.gateway().read("/jobs?state=running")["jobs"]
+        return sorted({job["executor"] for job in running}) or (EXECUTORS if self.ended() == JOBS else None)
+
     def jobs(self):
         return {f"job-{number}": self.gateway().read(f"/jobs/job-{number}") for number in range(JOBS)}
 
@@ -173,8 +178,10 @@ def check_settings(fleet, before):
 
 
 def run_fleet(gateways, upset, **store):
-    """Executors are killed at random while JOBS jobs are done; upset(fleet) is called in the middle."""
-    with harness.simulator(harness.job_script([{"text": "That is it.", "tool_calls": [harness.SUBMIT]}])) as sim:
+    """Executors that run jobs are killed at random times while JOBS jobs are done; upset(fleet) is called in the middle."""
+    # Long enough that an executor seen with a job still has it when it is killed.
+    step = {"text": "That is it.", "tool_calls": [harness.SUBMIT], "deliver": {"first_byte_delay_ms": 250}}
+    with harness.simulator(harness.job_script([step])) as sim:
         fleet = Fleet(sim, gateways, **store)
         try:
             before = fleet.gateway().settings("openai-compatible")
@@ -186,7 +193,8 @@ def run_fleet(gateways, upset, **store):
                 if kill == KILLS // 2:
                     upset(fleet)
                     fleet.change_settings()
-                fleet.restart(fleet.choose.choice(EXECUTORS))
+                busy = wait_for(fleet.busy_executors, "an executor runs a job")
+                fleet.restart(fleet.choose.choice(busy))
             wait_for(lambda: fleet.ended() == JOBS, "all jobs end")
             check_jobs(fleet)
             check_settings(fleet, before)

@@ -193,7 +193,11 @@ static void draw_page(app_call *call, const settings_outcome *last) {
   mloom_buffer *out = &call->answer->body;
   const mloom_json *providers = mloom_json_member(document, "providers");
   page_begin(call, "Providers", "/providers");
-  if (mloom_json_count(providers) == 0) {
+  if (document == NULL) {
+    html_add(out,
+             "<section class=\"card\"><p class=\"lead\">The providers are being described.</p><p>Load this page again "
+             "in a moment. If it stays so, the log says why.</p></section>");
+  } else if (mloom_json_count(providers) == 0) {
     html_add(out,
              "<section class=\"card\"><p class=\"lead\">No provider is loaded.</p><p>Install a provider plugin, or set "
              "<code>MERGELOOM_PLUGIN_PATH</code> to the folder that holds one.</p></section>");

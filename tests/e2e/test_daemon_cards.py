@@ -5,7 +5,7 @@ import json
 import urllib.parse
 
 import harness
-from daemon_server import api, daemon, fake_programs, provider, settled, simulated, wait_for
+from daemon_server import Killable, api, daemon, fake_programs, provider, settled, simulated, wait_for
 from device_login import codex, issuer
 from harness import check, contains, equal, lacks
 
@@ -56,6 +56,24 @@ def submit(server, action, **fields):
         server.url + action, "POST", urllib.parse.urlencode({"csrf": token, **fields}),
         {"Cookie": cookie, "Origin": server.url, "Content-Type": "application/x-www-form-urlencoded"})
     return status, headers.get("Location"), body.decode()
+
+
+# ---- Before there are cards ----
+
+def test_being_described():
+    """until the providers are described the page says so, and asks nobody to install one"""
+    go = harness.scratch() / "go"
+    waiting = harness.scratch() / "waiting-worker"
+    waiting.write_text(f"#!/bin/sh\nuntil [ -e '{go}' ]; do sleep 0.05; done\n"
+                       f"exec '{harness.PLAIN_BUILD / 'mergeloom-worker'}' \"$@\"\n", encoding="utf-8")
+    waiting.chmod(0o755)
+    with Killable("early", MERGELOOM_WORKER=waiting) as server:
+        equal(harness.request(server.url + "/readyz")[0], 503, "nothing is described")
+        contains(page(server), "The providers are being described", "the page")
+        lacks(page(server), "No provider is loaded", "the page")
+        go.touch()
+        wait_for(lambda: harness.request(server.url + "/readyz")[0] == 200, "the providers are described")
+        lacks(page(server), "being described", "the page")
 
 
 # ---- Logins ----

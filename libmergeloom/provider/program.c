@@ -233,6 +233,15 @@ static int32_t set_sandbox(program *self, const mloom_exchange_run *run, mloom_s
   static const char *const nothing[] = {NULL};
   const mloom_provider_services *services = run->instance->services;
   size_t count = count_strings(self->request.read_paths);
+  if (mloom_sandbox_landlock_abi() < 1) {
+    /* Whatever the setting sandbox allows for commands: this one has the network and a login. */
+    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SANDBOX,
+                           "run the worker on a kernel that has Landlock (5.13 or later), or use a program that "
+                           "confines its commands itself",
+                           "%s is held by the worker's sandbox alone, and that holds no files here: this kernel has no "
+                           "Landlock",
+                           self->request.argv[0]);
+  }
   if (count > LIST_LIMIT || count_strings(self->request.write_paths) > LIST_LIMIT) {
     return refuse(run, error, "too many paths");
   }

@@ -202,6 +202,7 @@ void mloom_check_sandbox(mloom_check_run *run) {
     return;
   }
   proof.detail[sizeof(proof.detail) - 1] = '\0';
+  run->holds_files = proof.files;
   int holds = proof.files && proof.processes && proof.tree && (proof.network || rules->allow_network);
   if (holds) {
     mloom_check_end(run, "sandbox", MLOOM_CHECK_PASS, NULL, "%s", proof.detail);

@@ -26,6 +26,7 @@ typedef struct mloom_check_run {
   int64_t begin_ms; /* of the check that runs now */
   uint32_t failed;
   uint32_t self_tested; /* the self-test passed */
+  uint32_t holds_files; /* the worker's sandbox, as it was tried */
   char first_failed[32];
   mloom_finding findings[MLOOM_FINDING_LIMIT];
   size_t finding_count;

@@ -99,6 +99,25 @@ def main(namespace):
     sys.exit(1 if failures else 0)
 
 
+# Starts a program where the kernel knows no Landlock: its first call of it is answered with ENOSYS.
+WITHOUT_LANDLOCK = """
+import ctypes, os, struct, sys
+CALL, ENOSYS = 444, 38
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, CALL), (0x06, 0, 0, 0x00050000 | ENOSYS), (0x06, 0, 0, 0x7fff0000)]
+text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+filter = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(text)))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, filter, 0, 0) != 0:
+    sys.exit("no filter: " + os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def without_landlock(arguments, environment):
+    """Runs mergeloom on such a kernel."""
+    return run([sys.executable, "-c", WITHOUT_LANDLOCK, BUILD / "mergeloom", *arguments], environment=environment)
+
+
 # ---- Node.js and its packages ----
 
 def node_modules():

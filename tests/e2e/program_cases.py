@@ -25,7 +25,7 @@ EDIT = {"path": "hello.txt", "old": "helo, world", "new": "hello, world"}
 
 # id, program (a function that gives the real one's path), style (of tests/e2e/cli_server.mjs), prefix (of settings), name
 # (of the program), login (the variable of its folder), model, path (of base_url), variable (of the key), begin and end (of
-# a run's events, in Python), version (a line that it may say), sessions (where its conversations are).
+# a run's events, in Python), held_by_the_worker (settings with which the worker's sandbox holds it), version (a line that it may say), sessions (where its conversations are).
 subject = {}
 
 
@@ -322,6 +322,26 @@ def test_signals():
 
 # ---- What commands and the program itself can reach ----
 
+def test_kernel_without_landlock():
+    """where only the worker's sandbox would hold the program and the kernel has none: said, and nothing runs, best-effort or not"""
+    repo = harness.repository(harness.FILES)
+    ticket = harness.scratch() / "ticket.txt"
+    ticket.write_text(harness.TICKET, encoding="utf-8")
+    program = fake(f"if '--version' in sys.argv:\n    print('version {subject['version']}')\nelif sys.argv[1] in ('exec', '-p'):\n"
+                   f"    open({str(harness.scratch() / 'login/ran')!r}, 'w')\n    events(*BEGIN, *END)\n")
+    settings = environment("http://127.0.0.1:9", program, JCA_WORKER_SANDBOX="best-effort", **subject["held_by_the_worker"])
+    checked_so = harness.without_landlock(["check", subject["id"], "--json", "--no-self-test"], settings)
+    checks = {one["name"]: one for one in json.loads(checked_so.out)["providers"][0]["checks"]}
+    equal((checked_so.status, checks["sandbox"]["state"], checks["confinement"]["state"]), (4, "warn", "fail"), f"{checks}")
+    contains(checks["confinement"]["remedy"], "Landlock", "confinement")
+    for options, status in (([], 4), (["--no-readiness"], 1)):
+        (harness.scratch() / "login/ran").unlink(missing_ok=True)
+        finished = harness.without_landlock(["run", "--repo", repo, "--ticket", ticket, *options], settings)
+        harness.must_complain(finished, status, "holds no files here", "Landlock")
+        check(not (harness.scratch() / "login/ran").exists(), f"the program ran; {finished!r}")
+    harness.must_be_untouched(repo)
+
+
 ATTACK = """
 import os, socket
 def attempt(name, function):
@@ -538,6 +558,15 @@ def test_checks():
     contains(checks["model"]["reason"], subject["model"], "the model")
     contains(checks["cli"]["reason"], subject["version"], "the version")
     contains(checks["confinement"]["reason"], subject["confinement"], "which sandbox is on")
+
+
+def test_check_commands_with_the_network():
+    """commands that have the network are not said to have none"""
+    checks, _ = checked("http://127.0.0.1:9", "--no-self-test", JCA_WORKER_COMMAND_NETWORK="allow",
+                        **subject["held_by_the_worker"])
+    equal(checks["confinement"]["state"], "warn", "confinement")
+    contains(checks["confinement"]["reason"], "the network", "confinement")
+    lacks(checks["confinement"]["reason"], "no network", "confinement")
 
 
 def test_check_wrong_model():

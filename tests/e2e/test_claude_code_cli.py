@@ -27,7 +27,7 @@ program_cases.subject.update(
     shell="Bash", shell_arguments=lambda command: {"command": command, "description": "Run it"},
     simulated_end=lambda result: {"tool_calls": [{"name": "StructuredOutput", "arguments": result}]},
     tools=[("tool", "fail"), ("tool", "pass")],
-    confinement="the worker's sandbox holds claude",
+    held_by_the_worker={}, confinement="the worker's sandbox holds claude",
     begin="[{'type': 'system', 'subtype': 'init', 'session_id': 's-1'}]",
     end="[{'type': 'result', 'subtype': 'success', 'is_error': False, 'session_id': 's-1', 'result': RESULT,\n"
         "        'structured_output': json.loads(RESULT), 'total_cost_usd': 0.5,\n"

@@ -19,7 +19,7 @@ program_cases.subject.update(
     shell="exec_command", shell_arguments=lambda command: {"cmd": command},
     simulated_end=lambda result: {"text": json.dumps(result)},
     tools=[("command", "fail"), ("file", "pass")],
-    confinement="codex confines its commands itself",
+    held_by_the_worker={"JCA_CODEX_CLI_SANDBOX": "worker"}, confinement="codex confines its commands itself",
     begin="[{'type': 'thread.started', 'thread_id': 't-1'}, {'type': 'turn.started'}]",
     end="[{'type': 'item.completed', 'item': {'id': 'i', 'type': 'agent_message', 'text': RESULT}},\n"
         "       {'type': 'turn.completed', 'usage': {'input_tokens': 10, 'output_tokens': 2}}]")

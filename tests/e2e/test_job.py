@@ -22,23 +22,8 @@ def test_job():
     contains(finished.everything(), "Corrected the greeting", "the summary")
 
 
-# Starts a program where the kernel knows no Landlock: its first call of it is answered with ENOSYS.
-WITHOUT_LANDLOCK = """
-import ctypes, os, struct, sys
-CALL, ENOSYS = 444, 38
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, CALL), (0x06, 0, 0, 0x00050000 | ENOSYS), (0x06, 0, 0, 0x7fff0000)]
-text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
-filter = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(text)))
-libc = ctypes.CDLL(None, use_errno=True)
-if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, filter, 0, 0) != 0:
-    sys.exit("no filter: " + os.strerror(ctypes.get_errno()))
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
 def without_landlock(url, *arguments, **settings):
-    return harness.run([sys.executable, "-c", WITHOUT_LANDLOCK, harness.BUILD / "mergeloom", *arguments],
-                       environment=harness.provider_environment(url, **settings))
+    return harness.without_landlock(arguments, harness.provider_environment(url, **settings))
 
 
 def test_kernel_without_landlock():

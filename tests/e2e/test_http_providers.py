@@ -4,6 +4,7 @@
 private certificate authorities, proxies that ask for a login, models that are not there."""
 import concurrent.futures
 import json
+import re
 import socket
 import subprocess
 
@@ -113,6 +114,25 @@ def test_listed_with_their_fields():
             if not field["advanced"] and field["origin"] == "unset":
                 contains(text, field["environment"][0], f"the variable of {name} of {provider}")
         contains(text, provider, "the list for people")
+
+
+def test_documented_with_their_fields():
+    """each field of each provider stands in a table of its page, or in those of settings.md that the page refers to"""
+    def named(text):
+        rows = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|"))
+        return set(re.findall("`([a-z_0-9]+)`", rows))
+    folder = harness.SOURCE / "docs"
+    common = (folder / "settings.md").read_text(encoding="utf-8")
+    common = named(common.partition("## Fields of every provider")[2].partition("## Fields of the worker")[0])
+    document = json.loads(harness.must([BUILD / "mergeloom", "providers", "--json"],
+                                       environment=harness.clean_environment()))
+    listed = {provider["id"] for provider in document["providers"]}
+    equal({*PROVIDERS, "claude-code-cli", "codex-cli"} - listed, set(), "providers that are not listed")
+    for provider in document["providers"]:
+        page = (folder / f"providers/{provider['id']}.md").read_text(encoding="utf-8")
+        contains(page, "(docs/settings.md)", f"the page of {provider['id']}")
+        fields = {field["name"] for field in provider["settings"]["fields"]}
+        equal(fields - named(page) - common, set(), f"fields that the page of {provider['id']} does not name")
 
 
 # ---- Jobs ----

@@ -74,13 +74,14 @@ int32_t mloom_command_runner_make_judge(mloom_command_runner *runner, const char
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer log = MLOOM_BUFFER_INIT;
   const mloom_job_rules *rules = runner->rules;
   int32_t code = mloom_buffer_append_format(&log, "%s/judge.log", runner->scratch);
-  code = code == MLOOM_OK ? mloom_buffer_append_string(&script, "#!/bin/sh\nexec") : code;
+  code = code == MLOOM_OK ? mloom_buffer_append_string(&script, "#!/bin/sh\n") : code;
   code = code == MLOOM_OK ? append_word(&script, rules->supervise_path) : code;
   code = code == MLOOM_OK ? append_option(&script, "--judge", log.data) : code;
   for (size_t i = 0; code == MLOOM_OK && rules->allowed_commands != NULL && rules->allowed_commands[i] != NULL; i++) {
     code = append_word(&script, rules->allowed_commands[i]);
   }
-  code = code == MLOOM_OK ? mloom_buffer_append_char(&script, '\n') : code;
+  /* Programs take only this status for a refusal, and any other failure for none. */
+  code = code == MLOOM_OK ? mloom_buffer_append_string(&script, " || exit 2\n") : code;
   if (code != MLOOM_OK) {
     return mloom_error_memory(error);
   }

@@ -82,6 +82,21 @@ static void append_rule(mloom_cli_command *command, mloom_buffer *out, const cha
   mloom_cli_quote(command, out, mloom_buffer_string(&rule));
 }
 
+/* What claude counts as edits (touch, mkdir, mv) or as reading it would run though it is not on the list: a hook before
+ * each command asks the host's. It has a list of arguments, if an empty one: without, it would be started in the
+ * sandbox of commands. */
+static void append_judge(const mloom_cli_session *session, mloom_cli_command *command, mloom_buffer *out) {
+  if (mloom_buffer_append_string(out,
+                                 "\"hooks\":{\"PreToolUse\":[{\"matcher\":\"Bash\",\"hooks\":[{\"type\":\"command\","
+                                 "\"timeout\":60,\"args\":[],\"command\":") != MLOOM_OK) {
+    command->failure = MLOOM_E_MEMORY;
+  }
+  mloom_cli_quote(command, out, session->judge);
+  if (mloom_buffer_append_string(out, "}]}]}") != MLOOM_OK) {
+    command->failure = MLOOM_E_MEMORY;
+  }
+}
+
 /* claude reads files itself, with its own rights: it is told what is none of the model's business. */
 static void add_settings(const mloom_cli_session *session, mloom_cli_command *command) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
@@ -97,7 +112,11 @@ static void add_settings(const mloom_cli_session *session, mloom_cli_command *co
   append_rule(command, &text, "Edit", login);
   append_rule(command, &text, "Edit", git.data);
   if (mloom_buffer_append_string(
-          &text, "],\"disableBypassPermissionsMode\":\"disable\"},\"includeCoAuthoredBy\":false}") != MLOOM_OK) {
+          &text, "],\"disableBypassPermissionsMode\":\"disable\"},\"includeCoAuthoredBy\":false,") != MLOOM_OK) {
+    command->failure = MLOOM_E_MEMORY;
+  }
+  append_judge(session, command, &text);
+  if (mloom_buffer_append_char(&text, '}') != MLOOM_OK) {
     command->failure = MLOOM_E_MEMORY;
   }
   mloom_cli_add(command, &command->words, "--settings");
@@ -129,10 +148,14 @@ static void add_sandbox(const mloom_cli_session *session, mloom_cli_command *com
   mloom_cli_add_format(command, &command->write_paths, "%s/home", session->scratch);
   mloom_cli_add_format(command, &command->write_paths, "%s/tmp", session->scratch);
   mloom_cli_add(command, &command->write_paths, mloom_buffer_string(&session->instance->login));
+  mloom_cli_add_format(command, &command->write_paths, "%s.log", session->judge);
 }
 
 static int32_t describe_turn(mloom_cli_session *session, mloom_cli_command *command, mloom_error *error) {
-  (void)error;
+  if (session->judge[0] == '\0') {
+    return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_PROVIDER, "use a newer mergeloom",
+                           "this host cannot hold claude to its list of commands");
+  }
   mloom_cli_add_all(
       command, &command->words,
       (const char *const[]){"-p", "--output-format", "stream-json", "--verbose", "--setting-sources", "",

@@ -414,6 +414,7 @@ def test_command_off_the_list(**settings):
     with serve([{"result": {**RESULT, "files_changed": []}}]) as server:
         run(server.url, repo, **settings)  # a login folder that was used before: programs trust what they see first
     with serve([{"run": "perl -e 'open(my $file, \">\", \"made.txt\")'"}, {"run": "cat hello.txt && sh -c 'touch made.txt'"},
+                {"run": "touch made.txt"}, {"run": "sed -i d hello.txt"}, {"run": "git --version && rm hello.txt"},
                 {"run": "python3 -B -c 'open(\"allowed.txt\", \"w\")'"},
                 {"result": {**RESULT, "files_changed": ["allowed.txt"]}}]) as server:
         finished = run(server.url, repo, "--json", **settings)
@@ -421,7 +422,8 @@ def test_command_off_the_list(**settings):
     check((repo / "allowed.txt").exists(), "the command on the list was not run")
     check(not (repo / "made.txt").exists(), "a command off the list was run")
     notices = [event for event in map(json.loads, finished.out.splitlines()) if event.get("name") == "tool_denied"]
-    equal(len(notices), 2, f"refusals in {finished.out}")
+    equal(harness.must(["git", "status", "--porcelain"], cwd=repo), "?? allowed.txt\n", "what changed")
+    equal(len(notices), 5, f"refusals in {finished.out}")
 
 
 def test_environment():

@@ -14,6 +14,7 @@
 #include "gateway_client.h"
 #include "guard.h"
 #include "http.h"
+#include "job_metrics.h"
 #include "logins.h"
 #include "store/store.h"
 #include <mergeloom/mergeloom.h>
@@ -32,6 +33,7 @@ typedef struct application {
   exports *exports;        /* NULL on an executor */
   fleet *fleet;            /* NULL on an executor */
   gateway_client *gateway; /* of an executor, else NULL */
+  job_metrics *job_metrics;
   guard *guard;
   http_server *server;
   local_jobs local_jobs; /* of a daemon that is its own executor */

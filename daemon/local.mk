@@ -66,6 +66,8 @@ mergeloomd_SOURCES = \
   daemon/html.h \
   daemon/http.c \
   daemon/http.h \
+  daemon/job_metrics.c \
+  daemon/job_metrics.h \
   daemon/job_source.c \
   daemon/job_source.h \
   daemon/listener.c \

@@ -152,6 +152,10 @@ static void follow_store(int settings, const char *owner, void *userdata) {
   app_wake(self);
 }
 
+static void count_end(const char *state, const char *result, void *userdata) {
+  job_metrics_note(userdata, state, result);
+}
+
 /* The gateway's settings changed. */
 static void follow_gateway(void *userdata) {
   refresh(userdata);
@@ -211,6 +215,9 @@ static int32_t start(application *self, mloom_error *error) {
                                          .userdata = self};
   code = code != MLOOM_OK ? code : logins_new(&self->logins, &login_settings, error);
   int is_executor = self->deployment.role == DEPLOYMENT_EXECUTOR;
+  self->job_metrics = job_metrics_new();
+  code = code == MLOOM_OK && self->job_metrics == NULL ? mloom_error_memory(error) : code;
+  store_on_end(self->store, count_end, self->job_metrics);
   code = code != MLOOM_OK ? code : guard_new(&self->guard, &self->deployment, 0, error);
   code = code == MLOOM_OK && !is_executor ? start_gateway_side(self, error) : code;
   code = code != MLOOM_OK ? code : start_server(self, error);
@@ -260,6 +267,7 @@ static void stop(application *self) {
   http_server_free(self->server);
   exports_free(self->exports);
   fleet_free(self->fleet);
+  job_metrics_free(self->job_metrics);
   guard_free(self->guard);
 }
 

@@ -478,5 +478,6 @@ void api_metrics(app_call *call) {
                                mloom_json_member_string(provider, "id", ""),
                                strcmp(state, "ready") == 0 || strcmp(state, "authenticated") == 0);
   }
+  job_metrics_write(call->app->job_metrics, out);
   mloom_buffer_append_string(out, "# EOF\n");
 }

@@ -22,6 +22,8 @@ struct store {
   database *live;
   store_keys *keys;
   store_watcher *watchers[WATCH_LIMIT];
+  store_ended_fn ended;
+  void *ended_userdata;
 };
 
 void store_unlock(store **locked);

@@ -211,6 +211,7 @@ int32_t store_renew_lease(store *self, const char *id, const char *executor, int
 
 typedef struct ending {
   const char *id, *executor, *state, *reason, *result, *diff;
+  int is_new;
 } ending;
 
 /* An executor that did not hear the answer says it again. */
@@ -226,22 +227,36 @@ static int32_t is_told_again(database *jobs, const ending *told, mloom_error *er
 }
 
 static int32_t end(database *jobs, void *userdata, mloom_error *error) {
-  const ending *told = userdata;
+  ending *told = userdata;
   int64_t ended = 0;
   int32_t code =
       database_write(&ended, jobs, error,
                      "UPDATE job SET state = ?, reason = ?, result = ?, diff = ?, ended_ms = now_ms(), "
                      "lease_until_ms = 0 WHERE id = ? AND executor = ? AND state = 'running'",
                      "tttttt", told->state, told->reason, told->result, told->diff, told->id, told->executor);
+  told->is_new = code == MLOOM_OK && ended > 0;
   return code == MLOOM_OK && ended == 0 ? is_told_again(jobs, told, error) : code;
+}
+
+static int32_t end_job(store *self, ending *told, mloom_error *error) {
+  STORE_HOLD(self);
+  int32_t code = database_transact(self->jobs, end, told, error);
+  store_bring_ends(self);
+  return code;
+}
+
+void store_on_end(store *self, store_ended_fn fn, void *userdata) {
+  self->ended = fn;
+  self->ended_userdata = userdata;
 }
 
 int32_t store_end_job(store *self, const char *id, const char *executor, const char *state, const char *reason,
                       const char *result, const char *diff, mloom_error *error) {
-  STORE_HOLD(self);
-  ending told = {id, executor, state, reason, result, diff};
-  int32_t code = database_transact(self->jobs, end, &told, error);
-  store_bring_ends(self);
+  ending told = {id, executor, state, reason, result, diff, 0};
+  int32_t code = end_job(self, &told, error);
+  if (code == MLOOM_OK && told.is_new && self->ended != NULL) {
+    self->ended(state, result, self->ended_userdata);
+  }
   return code;
 }
 

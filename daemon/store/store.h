@@ -128,6 +128,9 @@ int32_t store_renew_lease(store *store, const char *id, const char *executor, in
  * or another executor has it. */
 int32_t store_end_job(store *store, const char *id, const char *executor, const char *state, const char *reason,
                       const char *result, const char *diff, mloom_error *error);
+/* Has fn called after each end that store_end_job brought about, once, from its thread. To be said before jobs end. */
+typedef void (*store_ended_fn)(const char *state, const char *result, void *userdata);
+void store_on_end(store *store, store_ended_fn fn, void *userdata);
 /* Gives a running job back: it waits again, or ends when it was cancelled. This attempt does not count. */
 int32_t store_return_job(store *store, const char *id, const char *executor, mloom_error *error);
 /* Notes what is known of a job in between; NULL leaves it. */

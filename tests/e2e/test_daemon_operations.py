@@ -19,7 +19,7 @@ import threading
 import urllib.parse
 
 import harness
-from daemon_server import api, daemon, environment, field, wait_for
+from daemon_server import api, daemon, environment, field, settled, simulated, wait_for
 from harness import check, contains, equal, lacks
 
 KEY = harness.KEY
@@ -36,6 +36,104 @@ def exported(server):
         status, _, answer = api(server, "/gateway/settings", headers={"Authorization": f"Bearer {CLUSTER}"})
         return answer if status == 200 else None
     return wait_for(get, "the settings")
+
+
+# ---- Metrics ----
+
+# Debian's, which knows Debian's packages, as the python3 of the tests may not.
+PYTHON = "/usr/bin/python3"
+PARSER = """import json, sys
+from prometheus_client.openmetrics import parser
+families = parser.text_string_to_metric_families(sys.stdin.buffer.read().decode())
+print(json.dumps([[sample.name, sample.labels, sample.value] for family in families for sample in family.samples]))
+"""
+
+
+def metrics(server):
+    """{name: {labels: value}} of all samples, by a strict parser, which is Prometheus' own."""
+    if subprocess.run([PYTHON, "-I", "-c", "import prometheus_client"], check=False, capture_output=True).returncode != 0:
+        kind = harness.Failure if os.environ.get("CI") == "true" else harness.Skip
+        raise kind("prometheus_client is not installed: ./dev setup installs it")
+    status, headers, body = harness.request(server.url + "/metrics")
+    equal((status, headers["Content-Type"].split(";")[0]), (200, "application/openmetrics-text"), "the metrics")
+    parsed = subprocess.run([PYTHON, "-I", "-c", PARSER], input=body, check=False, capture_output=True)
+    equal((parsed.returncode, parsed.stderr), (0, b""), "the parser")
+    found = {}
+    for name, labels, value in json.loads(parsed.stdout):
+        found.setdefault(name, {})[frozenset(labels.items())] = value
+    return found
+
+
+def of(provider, model, **more):
+    return frozenset({"gen_ai_operation_name": "invoke_agent", "gen_ai_provider_name": provider,
+                      "gen_ai_request_model": model, **more}.items())
+
+
+def result(provider, model, tokens, milliseconds):
+    return json.dumps({"provider": provider, "model": model, "turns": 3, "tool_calls": 5, "failed_tool_calls": 1,
+                       "usage": {"input_tokens": tokens, "output_tokens": 70, "cached_input_tokens": 10},
+                       "timings": {"duration_ms": milliseconds}})
+
+
+def test_metrics_of_results():
+    """what executors tell of ended jobs is counted once, in buckets, by provider, model and end, whatever the names"""
+    odd = 'a "model"\\with\nall of it é'
+    repo = harness.repository(harness.FILES)
+    head = {"Authorization": f"Bearer {CLUSTER}"}
+    with daemon(JCA_WORKER_CLUSTER_TOKEN=CLUSTER, JCA_WORKER_ROLE="gateway", JCA_WORKER_PROVIDER="openai-compatible",
+                JCA_OPENAI_COMPATIBLE_BASE_URL="http://127.0.0.1:9/v1", JCA_OPENAI_COMPATIBLE_MODEL="m") as server:
+        check(not metrics(server).get("gen_ai_client_token_usage_count"), "no job has ended")
+        for state, text in (("completed", result("p", "m", 200, 20)), ("completed", result("p", "m", 1024, 81921)),
+                            ("failed", result("p", "m", 10 ** 15, -1)), ("completed", result("p", odd, 0, 5)),
+                            ("blocked", '{"state": "blocked"}'), ("completed", "")):
+            status, _, job = api(server, "/jobs", "POST", {
+                "schema": "mergeloom.job.v1", "repository": {"path": str(repo)},
+                "ticket": {"title": "Count", "description": harness.MARK}})
+            equal(status, 201, f"{job}")
+            told = {"executor": "one", "state": state, "result": text}
+            equal(api(server, "/gateway/claim", "POST", {"executor": "one", "ready": ",openai-compatible,"}, head)[0], 200,
+                  "a claim")
+            for _ in range(2):  # as when the answer was lost
+                equal(api(server, f"/gateway/jobs/{job['id']}/end", "POST", told, head)[0], 204, "the end")
+        found = metrics(server)
+        usage = found["gen_ai_client_token_usage_bucket"]
+        equal([usage[of("p", "m", gen_ai_token_type="input", le=bound)] for bound in ("64.0", "256.0", "1024.0", "+Inf")],
+              [0, 1, 2, 3], "the buckets of tokens")
+        equal(found["gen_ai_client_token_usage_sum"][of("p", "m", gen_ai_token_type="output")], 210, "tokens out")
+        equal(found["gen_ai_client_token_usage_count"][of("p", odd, gen_ai_token_type="input")], 1, "a job of an odd model")
+        took = found["gen_ai_client_operation_duration_seconds_bucket"]
+        equal([took[of("p", "m", le=bound)] for bound in ("0.01", "0.02", "81.92", "163.84", "+Inf")], [0, 1, 1, 2, 2],
+              "the buckets of durations")
+        sums = found["gen_ai_client_operation_duration_seconds_sum"]
+        equal((sums[of("p", "m")], sums[of("p", "m", error_type="failed")]), (81.941, 0), "the durations")
+        equal(found["gen_ai_invoke_agent_inference_calls_sum"][of("p", "m")], 9, "turns")
+        equal(found["gen_ai_invoke_agent_tool_calls_sum"][of("p", "m")], 15, "tool calls")
+        equal(found["mergeloom_failed_tool_calls_total"], {of("p", "m"): 3, of("p", odd): 1}, "failed tool calls")
+        equal(found["mergeloom_cached_input_tokens_total"], {of("p", "m"): 30, of("p", odd): 10}, "cached tokens")
+        equal(found["mergeloom_jobs"][frozenset({("state", "completed")})], 4, "jobs by state")
+
+
+def test_metrics_of_a_job():
+    """a job that a daemon runs itself is counted as its result says"""
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(harness.job_steps())) as sim, \
+            daemon(**simulated(sim.url, JCA_WORKER_PROVIDER="openai-compatible")) as server:
+        settled(server, "openai-compatible")
+        name = api(server, "/jobs", "POST", {"schema": "mergeloom.job.v1", "repository": {"path": str(repo)},
+                                             "ticket": {"title": "Count", "description": harness.MARK}})[2]["id"]
+        ended = wait_for(lambda: (lambda job: job if job["state"] not in ("pending", "running") else None)(
+            api(server, f"/jobs/{name}")[2]), "the job ends")["result"]
+        wanted = of("openai-compatible", "sim-1")
+        found = wait_for(lambda: (lambda now: now if "gen_ai_invoke_agent_tool_calls_sum" in now else None)(
+            metrics(server)), "the job is counted")
+        check(ended["tool_calls"] > 0 and ended["usage"]["input_tokens"] > 0, f"{ended}")
+        equal(found["gen_ai_invoke_agent_tool_calls_sum"], {wanted: ended["tool_calls"]}, "tool calls")
+        equal(found["gen_ai_invoke_agent_inference_calls_sum"], {wanted: ended["turns"]}, "turns")
+        equal(found["gen_ai_client_token_usage_sum"], {
+            of("openai-compatible", "sim-1", gen_ai_token_type=kind): ended["usage"][f"{kind}_tokens"]
+            for kind in ("input", "output")}, "tokens")
+        equal(found["gen_ai_client_operation_duration_seconds_sum"], {wanted: ended["timings"]["duration_ms"] / 1000},
+              "the duration")
 
 
 # ---- Keys ----

@@ -351,6 +351,12 @@ static int32_t end(bench *self, const char *id, const char *executor, const char
   return store_end_job(self->store, id, executor, state, "", "{}", "", NULL);
 }
 
+static void hear_end(const char *state, const char *result, void *userdata) {
+  UNIT_ASSERT_STRING(state, "completed");
+  UNIT_ASSERT_STRING(result, "{}");
+  ++*(int *)userdata;
+}
+
 static void count_ends(const store_audit_entry *entry, void *userdata) {
   CU_ASSERT(entry->time_ms > 0);
   ++*(int *)userdata;
@@ -402,9 +408,13 @@ static void test_lease(void) {
   CU_ASSERT_EQUAL(store_return_job(setup.store, "j", "e", NULL), MLOOM_E_CONFLICT);
   CU_ASSERT_EQUAL(store_renew_lease(setup.store, "j", "f", -1, &cancelled, NULL), MLOOM_OK);
   CU_ASSERT_EQUAL(cancelled, 0);
+  int heard = 0;
+  store_on_end(setup.store, hear_end, &heard);
   UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), "j");
   CU_ASSERT_EQUAL(end(&setup, "j", "e", "completed"), MLOOM_OK);
+  CU_ASSERT_EQUAL(end(&setup, "j", "e", "completed"), MLOOM_OK);
   CU_ASSERT_EQUAL(end(&setup, "j", "e", "failed"), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(heard, 1);
   CU_ASSERT_EQUAL(ends_of(&setup, "j"), 1);
   UNIT_ASSERT_STRING(job_of(&setup, "j").state, "completed");
   UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), NULL);

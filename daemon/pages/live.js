@@ -32,23 +32,39 @@ if (refused) {
   refused.closest("article").scrollIntoView();
 }
 
-// Makes old like fresh and leaves alone what is equal: focus, selection and opened details stay.
+// Makes old like fresh and leaves alone what is equal: focus, selection, what is typed and opened details stay.
+const alike = (one, other) => one.nodeName === other.nodeName && one.id === other.id;
 const patch = (old, fresh) => {
   if (old.isEqualNode(fresh)) return;
-  if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== fresh.nodeName) {
-    old.replaceWith(document.importNode(fresh, true));
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = fresh.nodeValue;
     return;
   }
   const stays = (name) => name === "open" && old.tagName === "DETAILS";
   for (const name of old.getAttributeNames()) if (!fresh.hasAttribute(name) && !stays(name)) old.removeAttribute(name);
   for (const name of fresh.getAttributeNames()) if (!stays(name)) old.setAttribute(name, fresh.getAttribute(name));
-  const before = [...old.childNodes];
-  const after = [...fresh.childNodes];
-  after.forEach((child, index) => {
-    if (before[index]) patch(before[index], child);
-    else old.append(document.importNode(child, true));
-  });
-  for (const child of before.slice(after.length)) child.remove();
+  // What comes or goes before a form must not take the form with it.
+  let next = old.firstChild;
+  for (const child of fresh.childNodes) {
+    let found = next;
+    while (found && !alike(found, child)) found = found.nextSibling;
+    if (!found) {
+      old.insertBefore(document.importNode(child, true), next);
+      continue;
+    }
+    while (next !== found) {
+      const gone = next;
+      next = next.nextSibling;
+      gone.remove();
+    }
+    next = found.nextSibling;
+    patch(found, child);
+  }
+  while (next) {
+    const gone = next;
+    next = next.nextSibling;
+    gone.remove();
+  }
 };
 
 // Long pages are loaded less often: at most a fifth of the time goes into it.

@@ -167,6 +167,21 @@ const stories = {
     await page.waitForURL(/#codex-cli$/);
     await keep(page, 'providers-logged-in');
     const claude = card(page, 'claude-code-cli');
+    // What the program says meanwhile comes before the form that one is typing in.
+    await claude.getByRole('button', { name: 'Authenticate in browser' }).click();
+    const typed = claude.getByLabel('Code or answer');
+    await typed.fill('half a code');
+    const told = await claude.locator('.panel').evaluate((panel) => {
+      const fresh = panel.cloneNode(true);
+      fresh.querySelector('details').before(Object.assign(document.createElement('p'), { textContent: 'news' }));
+      fresh.querySelector('h3').remove();
+      patch(panel, fresh);
+      return panel.textContent;
+    });
+    assert.ok(told.includes('news') && !told.includes('Log in'), told);
+    assert.equal(await typed.inputValue(), 'half a code', 'what is typed stays');
+    await claude.getByRole('button', { name: 'Cancel' }).click();
+    await claude.locator('.panel .badge', { hasText: /^cancelled$/ }).waitFor();
     const answer = async (text, end) => {
       await claude.getByRole('button', { name: 'Authenticate in browser' }).click();
       await claude.getByLabel('Code or answer').fill(text);

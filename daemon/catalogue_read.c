@@ -87,17 +87,54 @@ int64_t catalogue_worker_integer(catalogue *self, const char *field, int64_t oth
   return value;
 }
 
+static int is_ready(const provider_state *state) {
+  return state->crashes < QUARANTINE_CRASHES && state->enabled &&
+         (strcmp(state->state, "ready") == 0 || strcmp(state->state, "authenticated") == 0);
+}
+
 char *catalogue_ready_list(catalogue *self) {
   mloom_buffer list = MLOOM_BUFFER_INIT;
   pthread_mutex_lock(&self->lock);
   mloom_buffer_append_char(&list, ',');
   for (size_t i = 0; i < self->count; i++) {
     const provider_state *state = &self->states[i];
-    if (state->crashes < QUARANTINE_CRASHES && state->enabled &&
-        (strcmp(state->state, "ready") == 0 || strcmp(state->state, "authenticated") == 0)) {
+    if (is_ready(state)) {
       mloom_buffer_append_format(&list, "%s,", state->id);
     }
   }
   pthread_mutex_unlock(&self->lock);
   return mloom_buffer_take(&list);
+}
+
+static int32_t add_obstacle(const provider_state *state, mloom_buffer *out) {
+  if (!state->enabled) {
+    return mloom_buffer_append_string(out, "it is disabled");
+  }
+  if (state->crashes >= QUARANTINE_CRASHES) {
+    return mloom_buffer_append_format(
+        out, "its plugin crashed %d times and is left alone; update or remove it, then check it", state->crashes);
+  }
+  for (size_t i = 0; i < mloom_json_count(state->checks); i++) {
+    const mloom_json *check = mloom_json_at(state->checks, i);
+    if (strcmp(mloom_json_member_string(check, "state", ""), "fail") == 0) {
+      const char *remedy = mloom_json_member_string(check, "remedy", "");
+      return mloom_buffer_append_format(out, "check %s: %s%s%s", mloom_json_member_string(check, "name", ""),
+                                        mloom_json_member_string(check, "reason", ""), remedy[0] == '\0' ? "" : "; ",
+                                        remedy);
+    }
+  }
+  return mloom_buffer_append_string(out, "it is not checked yet");
+}
+
+mloom_json *catalogue_obstacles(catalogue *self) {
+  mloom_json *obstacles = mloom_json_new_object();
+  pthread_mutex_lock(&self->lock);
+  for (size_t i = 0; i < self->count; i++) {
+    MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+    if (!is_ready(&self->states[i]) && add_obstacle(&self->states[i], &text) == MLOOM_OK) {
+      mloom_json_set_string(obstacles, self->states[i].id, mloom_buffer_string(&text));
+    }
+  }
+  pthread_mutex_unlock(&self->lock);
+  return obstacles;
 }

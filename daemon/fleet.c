@@ -7,13 +7,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 
 #define MEMBER_LIMIT 256
+#define OBSTACLES_LIMIT ((size_t)64 * 1024)
 
 typedef struct member {
   char name[128];
   char ready[1024];
   int64_t seen_ms;
+  mloom_json *obstacles;
 } member;
 
 struct fleet {
@@ -32,6 +35,9 @@ fleet *fleet_new(void) {
 
 void fleet_free(fleet *self) {
   if (self != NULL) {
+    for (size_t i = 0; i < self->count; i++) {
+      mloom_json_unref(self->members[i].obstacles);
+    }
     pthread_mutex_destroy(&self->lock);
     free(self);
   }
@@ -50,6 +56,7 @@ static member *place_of(fleet *self, const char *name) {
     for (size_t i = 1; i < self->count; i++) {
       oldest = self->members[i].seen_ms < self->members[oldest].seen_ms ? i : oldest;
     }
+    mloom_json_unref(self->members[oldest].obstacles);
     memmove(&self->members[oldest], &self->members[oldest + 1], (self->count - oldest - 1) * sizeof *self->members);
     self->count--;
     at -= oldest < at;
@@ -75,11 +82,32 @@ void fleet_note(fleet *self, const char *name, const char *ready) {
   pthread_mutex_unlock(&self->lock);
 }
 
+void fleet_note_obstacles(fleet *self, const char *name, const mloom_json *obstacles) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  mloom_json *copy = NULL;
+  /* A tree of its own: references are counted without atomics. */
+  if (obstacles == NULL || mloom_json_serialize(&text, obstacles, 0) != MLOOM_OK || text.size > OBSTACLES_LIMIT ||
+      mloom_json_parse(&copy, text.data, text.size, "the obstacles", NULL) != MLOOM_OK) {
+    return;
+  }
+  pthread_mutex_lock(&self->lock);
+  for (size_t i = 0; i < self->count; i++) {
+    member *known = &self->members[i];
+    if (strcmp(known->name, name) == 0) {
+      mloom_json *old = known->obstacles;
+      known->obstacles = copy;
+      copy = old;
+    }
+  }
+  pthread_mutex_unlock(&self->lock);
+  mloom_json_unref(copy);
+}
+
 void fleet_each(fleet *self, void (*fn)(const fleet_member *member, void *userdata), void *userdata) {
   pthread_mutex_lock(&self->lock);
   for (size_t i = 0; i < self->count; i++) {
     const member *known = &self->members[i];
-    const fleet_member shown = {known->name, known->ready, known->seen_ms};
+    const fleet_member shown = {known->name, known->ready, known->seen_ms, known->obstacles};
     fn(&shown, userdata);
   }
   pthread_mutex_unlock(&self->lock);

@@ -250,6 +250,7 @@ static int32_t await_job(gateway_client *self, const char *ready, mloom_error *e
   MLOOM_AUTO(answer_free) answer got = {0};
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *message = new_message(self);
   mloom_json_set_string(message, "ready", ready);
+  mloom_json_set(message, "obstacles", catalogue_obstacles(self->options.catalogue));
   /* A lease that runs out tells nobody, so the gateway is asked again before long. */
   int64_t heartbeats = 2 * mloom_settings_integer(self->options.deployment->settings, "heartbeat_seconds", 15);
   mloom_json_set_integer(message, "wait", heartbeats < CLAIM_WAIT_SECONDS ? heartbeats : CLAIM_WAIT_SECONDS);
@@ -289,6 +290,7 @@ static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userda
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *found = NULL;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer document = MLOOM_BUFFER_INIT;
   mloom_json_set_string(message, "ready", ready);
+  mloom_json_set(message, "obstacles", catalogue_obstacles(self->options.catalogue));
   int32_t code = post(self, self->cancel, ANSWER_TIMEOUT_MS, "/api/v1/gateway/claim", message, &got, error);
   if (code == MLOOM_OK && got.status == 204) {
     return await_job(self, ready, error);

@@ -82,6 +82,8 @@ mergeloomd_SOURCES = \
   daemon/pages/page.h \
   daemon/pages/providers.c \
   daemon/pages/runs.c \
+  daemon/pending.c \
+  daemon/pending.h \
   daemon/pages/settings_form.c \
   daemon/pages/settings_form.h \
   daemon/runner.c \

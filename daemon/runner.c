@@ -533,7 +533,7 @@ int32_t runner_submit(application *app, const mloom_json *document, char id[65],
                            .key = mloom_json_member_string(ticket, "key", ""),
                            .provider = found.provider == NULL ? "" : found.provider,
                            .model = found.model == NULL ? "" : found.model,
-                           .reason = "waiting for an executor",
+                           .reason = "",
                            .document = text};
     code = store_add_job(app->store, &job, error);
   }

@@ -9,6 +9,7 @@
 #include "app.h"
 #include "base/error.h"
 #include "base/json_writer.h"
+#include "pending.h"
 #include "runner.h"
 #include "running.h"
 #include "settings_change.h"
@@ -110,8 +111,15 @@ void api_provider_models(app_call *call) {
 
 /* ---- Jobs ---- */
 
+typedef struct job_list {
+  application *app;
+  mloom_json *jobs;
+} job_list;
+
 static void add_job(const store_job *job, void *userdata) {
-  mloom_json *list = userdata, *json = mloom_json_new_object();
+  const job_list *list = userdata;
+  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(list->app, job);
+  mloom_json *json = mloom_json_new_object();
   mloom_json_set_string(json, "id", job->id);
   mloom_json_set_string(json, "state", job->state);
   mloom_json_set_string(json, "ticket", job->key);
@@ -119,23 +127,23 @@ static void add_job(const store_job *job, void *userdata) {
   mloom_json_set_string(json, "provider", job->provider);
   mloom_json_set_string(json, "model", job->model);
   mloom_json_set_string(json, "executor", job->executor);
-  mloom_json_set_string(json, "reason", job->reason);
+  mloom_json_set_string(json, "reason", reason == NULL ? job->reason : reason);
   mloom_json_set_integer(json, "created_ms", job->created_ms);
   mloom_json_set_integer(json, "started_ms", job->started_ms);
   mloom_json_set_integer(json, "ended_ms", job->ended_ms);
   mloom_json_set_integer(json, "attempts", job->attempts);
   mloom_json_set_boolean(json, "cancel_requested", job->cancel_requested);
-  mloom_json_add(list, json);
+  mloom_json_add(list->jobs, json);
 }
 
 void api_jobs(app_call *call) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = mloom_json_new_object();
-  mloom_json *list = mloom_json_new_array();
+  job_list list = {call->app, mloom_json_new_array()};
   mloom_error error = MLOOM_ERROR_INIT;
   const char *before = http_query(call->request, "before");
   int32_t code = store_each_job(call->app->store, http_query(call->request, "state"),
-                                before == NULL ? 0 : strtoll(before, NULL, 10), PAGE_LIMIT, add_job, list, &error);
-  mloom_json_set(document, "jobs", list);
+                                before == NULL ? 0 : strtoll(before, NULL, 10), PAGE_LIMIT, add_job, &list, &error);
+  mloom_json_set(document, "jobs", list.jobs);
   if (code != MLOOM_OK) {
     app_fail(call, &error);
     return;
@@ -163,10 +171,11 @@ void api_job_submit(app_call *call) {
 
 static void show_job(const store_job *job, void *userdata) {
   app_call *call = userdata;
-  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *list = mloom_json_new_array();
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *jobs = mloom_json_new_array();
   mloom_json *document = NULL, *result = NULL;
-  add_job(job, list);
-  mloom_json *json = mloom_json_at(list, 0);
+  job_list list = {call->app, jobs};
+  add_job(job, &list);
+  mloom_json *json = mloom_json_at(jobs, 0);
   if (mloom_json_parse(&document, job->document, strlen(job->document), "the job", NULL) == MLOOM_OK) {
     mloom_json_set(json, "document", document);
   }

@@ -123,6 +123,7 @@ void gateway_claim(app_call *call) {
   }
   const char *ready = mloom_json_member_string(said.json, "ready", ",");
   fleet_note(call->app->fleet, said.executor, ready);
+  fleet_note_obstacles(call->app->fleet, said.executor, mloom_json_member(said.json, "obstacles"));
   if (http_wait_deadline(call->request) != 0 || mloom_json_member_boolean(said.json, "only_wait", 0)) {
     /* The executor may be gone by now, so nothing is claimed for a request that has waited: it asks again. */
     if (!store_has_job(call->app->store, ready) &&

@@ -10,23 +10,35 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "pages/page.h"
+#include "pending.h"
 #include "runner.h"
 
 #define RUNS_SHOWN 200
 
+typedef struct job_rows {
+  application *app;
+  mloom_buffer text;
+} job_rows;
+
+static void job_rows_free(job_rows *self) {
+  mloom_buffer_free(&self->text);
+}
+
 static void draw_row(const store_job *job, void *userdata) {
-  mloom_buffer *out = userdata;
+  job_rows *rows = userdata;
+  mloom_buffer *out = &rows->text;
+  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(rows->app, job);
   html_add(out, "<tr><td><a href=\"/live/%s\">%s</a></td><td>%s %s</td><td>", job->id, job->id, job->key, job->title);
   page_badge(out, job->state);
   html_add(out, "</td><td>%s<br><span class=\"meta\">%s</span></td><td>%s</td><td>", job->provider, job->model,
            job->executor);
   page_age_ms(out, job->created_ms);
-  html_add(out, "</td><td>%s</td></tr>", job->reason);
+  html_add(out, "</td><td>%s</td></tr>", reason == NULL ? job->reason : reason);
 }
 
 void page_runs(app_call *call) {
   mloom_buffer *out = &call->answer->body;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer rows = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(job_rows_free) job_rows rows = {.app = call->app};
   mloom_error error = MLOOM_ERROR_INIT;
   if (store_each_job(call->app->store, NULL, 0, RUNS_SHOWN, draw_row, &rows, &error) != MLOOM_OK) {
     app_fail(call, &error);
@@ -34,7 +46,7 @@ void page_runs(app_call *call) {
   }
   page_begin(call, "Runs", "/runs");
   html_add(out, "<section class=\"card\" data-live=\"runs\">");
-  if (rows.size == 0) {
+  if (rows.text.size == 0) {
     html_add(out, "<p class=\"lead\">No job has been submitted yet.</p><p>Submit one below, or with "
                   "<code>POST /api/v1/jobs</code>.</p>");
   } else {
@@ -43,7 +55,7 @@ void page_runs(app_call *call) {
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
         "aria-label=\"Jobs\"><table><thead><tr><th>Job</th><th>Ticket"
         "</th><th>State</th><th>Provider</th><th>Executor</th><th>Submitted</th><th>Reason</th></tr></thead><tbody>");
-    mloom_buffer_append(out, rows.data, rows.size);
+    mloom_buffer_append(out, rows.text.data, rows.text.size);
     html_add(out, "</tbody></table></div>");
   }
   html_add(
@@ -189,8 +201,9 @@ static void draw_job(const store_job *job, void *userdata) {
   page_badge(out, job->state);
   page_age_ms(out, job->created_ms);
   html_add(out, "</div></header>");
-  if (job->reason[0] != '\0') {
-    html_add(out, "<p>%s</p>", job->reason);
+  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(call->app, job);
+  if (reason != NULL && reason[0] != '\0') {
+    html_add(out, "<p>%s</p>", reason);
   }
   if (mloom_json_parse(&result, job->result, strlen(job->result), "the result", NULL) == MLOOM_OK) {
     const mloom_json *usage = mloom_json_member(result, "usage");
@@ -264,7 +277,7 @@ typedef struct line_stream {
   int saying; /* the last line is open for more of what the model says */
   int changed;
   int ended;
-  char head[256]; /* what the page shows of the job besides its events */
+  char head[1024]; /* what the page shows of the job besides its events */
   mloom_buffer *out;
 } line_stream;
 
@@ -319,8 +332,9 @@ static void send_event(int64_t sequence, const char *text, void *userdata) {
 static void note_head(const store_job *job, void *userdata) {
   line_stream *stream = userdata;
   char head[sizeof stream->head];
+  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(stream->app, job);
   snprintf(head, sizeof head, "%s %d %s %s %s", job->state, job->cancel_requested, job->provider, job->model,
-           job->reason);
+           reason == NULL ? "" : reason);
   stream->changed |= strcmp(head, stream->head) != 0;
   memcpy(stream->head, head, sizeof head);
   stream->ended = strcmp(job->state, "pending") != 0 && strcmp(job->state, "running") != 0;
@@ -357,6 +371,7 @@ void page_live_events(app_call *call) {
     app_fail(call, &error);
     return;
   }
+  stream->app = call->app;
   if (store_get_job(call->app->store, call->name, note_head, stream, &error) != MLOOM_OK) {
     free(stream);
     app_fail(call, &error);
@@ -364,7 +379,6 @@ void page_live_events(app_call *call) {
   }
   const char *last = http_header(call->request, "Last-Event-ID");
   last = last != NULL ? last : http_query(call->request, "after");
-  stream->app = call->app;
   stream->last = last == NULL ? 0 : strtoll(last, NULL, 10);
   snprintf(stream->job, sizeof stream->job, "%s", call->name);
   http_answer_header(call->answer, "Content-Type", "text/event-stream");

@@ -327,7 +327,13 @@ def test_pending_job():
         time.sleep(0.3)
         job = api(server, f"/jobs/{name}")[2]
         equal((job["state"], job["provider"]), ("pending", "claude-api"), f"{job}")
-        check(job["reason"], "the reason is visible")
+        failing = next(each for each in provider(server, "claude-api")["checks"] if each["state"] == "fail")
+        for part in ("claude-api", f"check {failing['name']}: {failing['reason']}", failing["remedy"]):
+            check(part, f"{failing}")
+            contains(job["reason"], part, "the reason")
+            contains(html.unescape(harness.request(server.url + "/runs")[2].decode()), part, "the list of runs")
+            contains(html.unescape(harness.request(f"{server.url}/live/{name}")[2].decode()), part, "its page")
+        equal([each["reason"] for each in api(server, "/jobs?state=pending")[2]["jobs"]], [job["reason"]], "the list")
         equal(api(server, f"/jobs/{name}/cancel", "POST")[0], 202, "cancel")
         equal(api(server, f"/jobs/{name}")[2]["state"], "cancelled", "the state")
         equal(api(server, f"/jobs/{name}/cancel", "POST")[0], 409, "cancel again")
@@ -515,6 +521,29 @@ def test_executors_follow():
             for path in (harness.scratch() / "one").rglob("*"):
                 if path.is_file():
                     lacks(path.read_bytes().decode("latin-1"), KEY, str(path))
+
+
+def test_pending_on_executors():
+    """a job that no executor can take says of each why, and what to do; then where it will run"""
+    def reason():
+        return api(gateway, f"/jobs/{name}")[2]["reason"]
+
+    repo = harness.repository(harness.FILES)
+    with daemon(**gateway_values(JCA_WORKER_PROVIDER="claude-api")) as gateway:
+        name = submit_job(gateway, repo)
+        contains(reason(), "claude-api is ready; there is no executor yet", "the reason")
+        with daemon(**executor_values(gateway, "one")) as one, daemon(**executor_values(gateway, "two")):
+            failing = next(each for each in settled(one, "claude-api")["checks"] if each["state"] == "fail")
+            text = f"check {failing['name']}: {failing['reason']}; {failing['remedy']}"
+            for executor in ("one", "two"):
+                wait_for(lambda: f"; {executor}: {text}" in reason(), f"{executor} in the reason: {reason()}")
+            equal(api(gateway, "/providers/claude-api/settings", "PATCH", {"fields": {"enabled": "false"}})[0], 204,
+                  "it is disabled")
+            wait_for(lambda: "; one: it is disabled; two: it is disabled" in reason(), f"the change: {reason()}")
+        good = {"Authorization": f"Bearer {TOKEN}"}
+        equal(api(gateway, "/gateway/claim", "POST", {"executor": "ready", "ready": ",claude-api,", "only_wait": True},
+                  good)[0], 204, "an executor that is ready")
+        contains(reason(), "claude-api is ready on ready", "the reason")
 
 
 def test_lost_executor():

@@ -96,6 +96,20 @@ def test_retried():
     completed(finished, repo)
 
 
+def test_paused():
+    """simulator: after pause_turn the conversation is sent again as it is, with the paused answer at its end"""
+    steps = harness.job_steps()
+    steps.insert(-1, {"text": "I am looking it up.", "stop": "pause_turn"})
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(steps)) as server, harness.Recorder(server.url) as recorder:
+        finished = run_job(recorder.url, repo, "--no-readiness")
+    completed(finished, repo)
+    turns = [json.loads(body)["messages"] for method, _, _, body in recorder.requests if method == "POST"]
+    equal(len(turns), len(steps), "requests")
+    equal(turns[-1][-1]["role"], "assistant", "who spoke last")
+    equal([block["text"] for block in turns[-1][-1]["content"]], ["I am looking it up."], "the paused answer")
+
+
 def test_overload_inside_stream():
     """simulator: an overload error inside a stream of status 200 is tried again before the first delta"""
     finished, repo = simulated(with_fault(2, "error", after_events=1, message="Overloaded", times=1))

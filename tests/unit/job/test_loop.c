@@ -175,6 +175,33 @@ static void test_cut_answers_run_nothing(void) {
   fixture_close(&f);
 }
 
+static void test_paused_turns_go_on(void) {
+  fixture f;
+  fixture_open(&f);
+  const char *pause = "text I am looking it up.\nstop paused\n";
+  const char *turns[] = {pause, EDIT, pause, pause, SUBMIT, NULL};
+  UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 0), MLOOM_OK, &f.error);
+  UNIT_ASSERT_STRING(fixture_result(&f, "state"), "completed");
+  UNIT_ASSERT_STRING(fixture_result(&f, "turns"), "5");
+  CU_ASSERT_FALSE(fixture_was_told(&f, "Nothing is handed in yet"));
+  fixture_close(&f);
+}
+
+static void test_pauses_without_end(void) {
+  fixture f;
+  fixture_open(&f);
+  const char *turns[41] = {NULL};
+  for (uint32_t i = 0; i < 40; i++) {
+    turns[i] = "text I am looking it up.\nstop paused\n";
+  }
+  UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 0), MLOOM_OK, &f.error);
+  UNIT_ASSERT_STRING(fixture_result(&f, "state"), "failed");
+  CU_ASSERT_PTR_NOT_NULL(strstr(f.error.message, "without submitting"));
+  /* Twenty are taken for pauses; after that each is an answer without a call, which ends the job at the third. */
+  UNIT_ASSERT_STRING(fixture_result(&f, "turns"), "23");
+  fixture_close(&f);
+}
+
 static void test_refused(void) {
   fixture f;
   fixture_open(&f);
@@ -417,6 +444,8 @@ static const unit_test tests[] = {
     {"a model that never submits", test_a_model_that_never_submits},
     {"calls as text", test_calls_as_text},
     {"cut answers run nothing", test_cut_answers_run_nothing},
+    {"paused turns go on", test_paused_turns_go_on},
+    {"pauses without end", test_pauses_without_end},
     {"refused", test_refused},
     {"a failing provider", test_a_failing_provider},
     {"unknown tools and wrong arguments teach", test_unknown_tools_and_wrong_arguments_teach},

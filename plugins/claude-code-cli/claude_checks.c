@@ -67,19 +67,11 @@ static stored_login read_login(const mloom_cli_instance *instance) {
   return found;
 }
 
-static const mloom_secret *get_token(const mloom_cli_instance *instance) {
-  mloom_setting setting = {.size = (uint32_t)sizeof(setting)};
-  const mloom_provider_settings *settings = &instance->settings;
-  return settings->host->setting_get(settings->host->ctx, settings->settings, "oauth_token", &setting) == MLOOM_OK
-             ? setting.secret
-             : NULL;
-}
-
 void mloom_claude_add_secrets(const mloom_cli_instance *instance, mloom_cli_command *command) {
   if (mloom_cli_key(instance) != NULL) {
     mloom_cli_set_secret(command, "ANTHROPIC_API_KEY", mloom_cli_key(instance));
-  } else if (get_token(instance) != NULL) {
-    mloom_cli_set_secret(command, "CLAUDE_CODE_OAUTH_TOKEN", get_token(instance));
+  } else if (mloom_cli_token(instance) != NULL) {
+    mloom_cli_set_secret(command, "CLAUDE_CODE_OAUTH_TOKEN", mloom_cli_token(instance));
   } else if (read_login(instance).has_tokens) {
     /* It renews them, and each can be renewed from once only. */
     command->request.lock_directory = mloom_buffer_string(&instance->login);
@@ -123,7 +115,7 @@ static void judge_login(const mloom_cli_instance *instance, int32_t status, mloo
   const char *folder = mloom_buffer_string(&instance->login);
   stored_login login = read_login(instance);
   char reason[400];
-  if (mloom_cli_key(instance) != NULL || get_token(instance) != NULL) {
+  if (mloom_cli_key(instance) != NULL || mloom_cli_token(instance) != NULL) {
     snprintf(reason, sizeof(reason), "%s is set; the self-test shows whether it is accepted",
              mloom_cli_key(instance) != NULL ? "an API key" : "a token");
     sink->check("login", MLOOM_CHECK_PASS, reason, "", sink->userdata);

@@ -73,12 +73,25 @@ void mloom_cli_close(void *instance) {
   free(self);
 }
 
-const mloom_secret *mloom_cli_key(const mloom_cli_instance *instance) {
+static const mloom_secret *get_secret(const mloom_cli_instance *instance, const char *name) {
   mloom_setting setting = {.size = (uint32_t)sizeof(setting)};
   const mloom_provider_settings *settings = &instance->settings;
-  return settings->host->setting_get(settings->host->ctx, settings->settings, "api_key", &setting) == MLOOM_OK
+  return settings->host->setting_get(settings->host->ctx, settings->settings, name, &setting) == MLOOM_OK
              ? setting.secret
              : NULL;
+}
+
+const mloom_secret *mloom_cli_key(const mloom_cli_instance *instance) {
+  return get_secret(instance, "api_key");
+}
+
+const mloom_secret *mloom_cli_token(const mloom_cli_instance *instance) {
+  return get_secret(instance, "oauth_token");
+}
+
+/* With either, the login in the folder is not used. */
+static int needs_login(const mloom_cli_instance *instance) {
+  return mloom_cli_key(instance) == NULL && mloom_cli_token(instance) == NULL;
 }
 
 static int32_t check_places(const mloom_cli_instance *self, mloom_error *error) {
@@ -287,7 +300,7 @@ int32_t mloom_cli_finish(void *session, const mloom_exchange_end *end, const mlo
 
 void mloom_cli_check_login(const mloom_cli_instance *instance, const mloom_probe_sink *sink) {
   if (instance->login.size > 0 && mloom_cli_check_folder(instance->login.data, instance->kind->login_setting, sink) &&
-      mloom_cli_is_locked(instance->login.data)) {
+      needs_login(instance) && mloom_cli_is_locked(instance->login.data)) {
     sink->check("login", MLOOM_CHECK_WARN, "another process is using this login now: jobs wait for each other",
                 "give each worker a login of its own, or an API key", sink->userdata);
   }

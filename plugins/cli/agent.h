@@ -118,6 +118,8 @@ int32_t mloom_cli_login(void *instance, uint32_t kind, const mloom_secret *secre
 void mloom_cli_check_login(const mloom_cli_instance *instance, const mloom_probe_sink *sink);
 /* The secret api_key, borrowed from the settings; NULL when it is unset. */
 const mloom_secret *mloom_cli_key(const mloom_cli_instance *instance);
+/* The secret oauth_token, likewise. */
+const mloom_secret *mloom_cli_token(const mloom_cli_instance *instance);
 /* The environment of a program that runs no job: PATH and a language, HOME where there is no login folder for it. */
 void mloom_cli_plain_environment(const mloom_cli_instance *instance, mloom_cli_command *command);
 

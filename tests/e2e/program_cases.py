@@ -680,8 +680,10 @@ def test_check_login_in_use():
     login.mkdir()
     with open(login / ".mergeloom-lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        checks, _ = checked("http://127.0.0.1:9", "--no-self-test")
-    equal(checks["login"]["state"], "warn", "login")
+        with_key, _ = checked("http://127.0.0.1:9", "--no-self-test")
+        checks, _ = checked("http://127.0.0.1:9", "--no-self-test", **setting("API_KEY", None),
+                            program=fake("print('{\"loggedIn\": true}' if 'status' in sys.argv else 'version 9.9.9')\n"))
+    equal((checks["login"]["state"], with_key["login"]["state"]), ("warn", "pass"), "login, and with a key, which waits for none")
     contains(checks["login"]["reason"], "another process is using this login", "login")
 
 

@@ -355,8 +355,15 @@ static int is_older(const unsigned version[3], const unsigned other[3]) {
   return 0;
 }
 
+/* The words of a refusal, and not a path below /root. */
 static int refuses_root(mloom_bytes output) {
-  return memmem(output.data, output.size, "root", 4) != NULL || memmem(output.data, output.size, "sudo", 4) != NULL;
+  static const char *const words[] = {"root/sudo", "as root", "root privileges", "root user", "with sudo", NULL};
+  for (size_t i = 0; words[i] != NULL; i++) {
+    if (memmem(output.data, output.size, words[i], strlen(words[i])) != NULL) {
+      return 1;
+    }
+  }
+  return 0;
 }
 
 static void judge_version(const mloom_cli_instance *self, int32_t status, mloom_bytes output,

@@ -640,6 +640,8 @@ def test_check_refuses_root():
     """a program that refuses to run as root"""
     program = fake("sys.exit('cannot be used with root/sudo privileges for security reasons')\n")
     fails_check("cli", "root/sudo", "run the worker as a user of its own", program=program)
+    program = fake("sys.exit('cannot open /root/.config/settings: no such file')\n")
+    fails_check("cli", "/root/.config/settings", "run it by hand", program=program)
     breaks("events(*BEGIN)\nprint('cannot be used with root/sudo privileges for security reasons', file=sys.stderr)\nsys.exit(1)\n",
            "root/sudo")
 

@@ -473,6 +473,13 @@ static void read_facts(process_run *run, process_facts *facts) {
 
 static int32_t explain_failure(const process_run *run, const process_facts *facts, mloom_error *error) {
   const char *command = run->plan->argv[0];
+  if (strcmp(facts->kind, "command") == 0 && facts->error_number == ENOEXEC) {
+    struct utsname machine;
+    char remedy[160];
+    snprintf(remedy, sizeof(remedy), "install the program that is built for this machine (%s)",
+             uname(&machine) == 0 ? machine.machine : "see uname -m");
+    return mloom_error_set_errno(error, ENOEXEC, MLOOM_DOMAIN_PROCESS, remedy, "cannot run %s", command);
+  }
   if (strcmp(facts->kind, "sandbox") == 0) {
     struct utsname kernel;
     return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SANDBOX,

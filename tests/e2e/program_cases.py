@@ -606,6 +606,7 @@ def fails_check(name, *parts, program=None, **settings):
     checks, finished = checked("http://127.0.0.1:9", "--no-self-test", program=program, **settings)
     equal(finished.status, 4, f"exit status of {finished!r}")
     equal(checks[name]["state"], "fail", f"{name}: {checks[name]}")
+    check(checks[name]["remedy"], f"{name} says nothing of what to do: {checks[name]}")
     for part in parts:
         contains(checks[name]["reason"] + checks[name]["remedy"], part, name)
     equal(checks["tools"]["state"], "skipped", "tools")
@@ -633,7 +634,7 @@ def test_check_wrong_architecture():
     header[18:20] = b"\x16\x00"  # e_machine: S/390
     path.write_bytes(header)
     path.chmod(0o700)
-    fails_check("cli", "format error", program=path)
+    fails_check("cli", "format error", f"built for this machine ({os.uname().machine})", program=path)
 
 
 def test_check_refuses_root():

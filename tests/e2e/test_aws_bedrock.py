@@ -524,7 +524,7 @@ def check_fails(answer, *parts, status=4, **more):
 
 
 def test_refusals():
-    """each refusal of the service has its own remedy, and the request's id"""
+    """each refusal of the service has its own remedy"""
     check_fails(failure(403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
                 "ask for access to sim-1")
     check_fails(failure(403, "AccessDeniedException", "User: arn:aws:iam::1:user/u is not authorized to perform: "
@@ -552,10 +552,12 @@ def test_refusals_of_a_turn():
             ("InvalidSignatureException", "Signature expired: 20261123T010000Z is now earlier than 20261123T015500Z",
              {"X-Service-Date": date}, "set the clock"),
             ("ThrottlingException", "Too many tokens per day, please wait before trying again.", {}, "Service Quotas")):
-        finished, _, _ = recorded(harness.job_steps(), answer(403, exception, message, **headers))
+        finished, _, _ = recorded(harness.job_steps(), answer(403, exception, message, **headers, **{"x-amzn-RequestId": "r-1"}),
+                                  ("--no-readiness", "--json"))
         check(finished.status not in (0, 5), f"exit status of {finished!r}")
         contains(finished.everything(), exception, "what is said")
         contains(finished.everything(), part, "the remedy")
+        equal(json.loads(finished.out.splitlines()[-1])["error"]["request_id"], "r-1", "the request's id")
 
 
 def test_missing_region():

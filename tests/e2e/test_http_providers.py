@@ -226,6 +226,32 @@ def test_key_that_expires_in_the_middle_of_a_job():
     for_each(run)
 
 
+def test_request_ids():
+    """an error of a job carries the id of the request under the name that the service has for it"""
+    names = {"aws-bedrock": "x-amzn-RequestId", "azure-foundry": "apim-request-id", "claude-api": "request-id",
+             "codex-api": "x-oai-request-id", "openai-compatible": "x-request-id", "vertex-ai": "x-request-id"}
+
+    def failed(provider, repo, options, ids):
+        headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ValidationException", **ids}
+        with harness.Recorder(answer=lambda *_: (400, headers, b'{"message": "no"}')) as service:
+            environment = {**settings_of(provider, service.url), "JCA_WORKER_SCRATCH_PATH": harness.scratch()}
+            finished = harness.mergeloom("run", "--repo", repo, "--json", *options, "--no-readiness",
+                                         environment=harness.clean_environment(**environment))
+        equal(finished.status, 1, f"exit status of {finished!r}")
+        return json.loads(finished.out.splitlines()[-1])["error"].get("request_id")
+
+    def run(provider):
+        repo, options, _, _ = harness.demo(provider)
+        name = names[provider]
+        cases = [({name: "own-1"}, "own-1")]
+        if name != "x-request-id":
+            cases += [({name: "own-1", "x-request-id": "common-1"}, "common-1"),
+                      ({"x-request-id": "common-1", name: "own-1"}, "common-1")]
+        for ids, expected in cases:
+            equal(failed(provider, repo, options, ids), expected, f"the id of {ids}")
+    for_each(run)
+
+
 # ---- Checks ----
 
 def test_private_authority():

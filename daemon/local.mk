@@ -76,6 +76,7 @@ mergeloomd_SOURCES = \
   daemon/logins.h \
   daemon/main.c \
   daemon/pages/assets.c \
+  daemon/pages/health.c \
   daemon/pages/login.c \
   daemon/pages/overview.c \
   daemon/pages/page.c \

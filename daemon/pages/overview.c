@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The first page, health and audit.
+ * The first page and audit.
  */
 #include <string.h>
 
@@ -59,7 +59,7 @@ static void draw_member(const fleet_member *member, void *userdata) {
   html_add(out, "</td></tr>");
 }
 
-static void draw_fleet(app_call *call) {
+void page_fleet(app_call *call) {
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *running = running_jobs(call->app->store);
   member_rows rows = {MLOOM_BUFFER_INIT, running};
@@ -138,7 +138,7 @@ void page_home(app_call *call) {
            call->app->deployment.name, role_name(call->app));
   page_age_ms(out, call->app->started_ms);
   html_add(out, "</td></tr></tbody></table></section>");
-  draw_fleet(call);
+  page_fleet(call);
   html_add(out, "<section "
                 "class=\"card\"><h2>Providers</h2><table><thead><tr><th>Provider</th>"
                 "<th>State</th><th>Checked</th></tr></thead><tbody>");
@@ -153,39 +153,6 @@ void page_home(app_call *call) {
     html_add(out, "</td></tr>");
   }
   html_add(out, "</tbody></table></section></div>");
-  page_end(call);
-}
-
-void page_health(app_call *call) {
-  const store *places = call->app->store;
-  mloom_buffer *out = &call->answer->body;
-  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
-  const mloom_json *plugins = mloom_json_member(document, "plugins");
-  page_begin(call, "Health", "/health");
-  html_add(out,
-           "<section class=\"card\"><h2>Stores</h2><table><tbody>"
-           "<tr><th scope=\"row\">Provider settings</th><td><code>%s</code></td></tr>"
-           "<tr><th scope=\"row\">Runtime settings</th><td><code>%s</code></td></tr>"
-           "<tr><th scope=\"row\">Jobs</th><td><code>%s</code></td></tr>"
-           "<tr><th scope=\"row\">Audit</th><td><code>%s</code></td></tr>"
-           "<tr><th scope=\"row\">Events</th><td><code>%s</code></td></tr>"
-           "<tr><th scope=\"row\">Key of stored secrets</th><td><code>%s</code></td></tr></tbody></table></section>",
-           store_place(places, STORE_PROVIDERS), store_place(places, STORE_RUNTIME), store_place(places, STORE_JOBS),
-           store_place(places, STORE_AUDIT), store_place(places, STORE_EVENTS), call->app->deployment.secret_key_path);
-  html_add(out, "<section class=\"card\" data-live=\"plugins\"><h2>Plugins</h2><div class=\"scroll\" tabindex=\"0\" "
-                "role=\"region\" "
-                "aria-label=\"Plugins\"><table><thead><tr><th>Plugin</th><th>Version</th><th>Offers</th><th>State</"
-                "th></tr></thead><tbody>");
-  for (size_t i = 0; i < mloom_json_count(plugins); i++) {
-    const mloom_json *plugin = mloom_json_at(plugins, i);
-    const char *failure = mloom_json_member_string(plugin, "failure", NULL);
-    html_add(out, "<tr><td>%s<br><span class=\"meta\"><code>%s</code></span></td><td>%s</td><td>%s</td><td>",
-             mloom_json_member_string(plugin, "name", ""), mloom_json_member_string(plugin, "path", ""),
-             mloom_json_member_string(plugin, "version", ""), mloom_json_member_string(plugin, "roles", ""));
-    page_badge(out, failure == NULL ? "pass" : "fail");
-    html_add(out, " %s</td></tr>", failure == NULL ? "loaded" : failure);
-  }
-  html_add(out, "</tbody></table></div></section>");
   page_end(call);
 }
 

@@ -25,6 +25,8 @@ void page_badge(mloom_buffer *out, const char *state);
 void page_event(mloom_buffer *out, const mloom_json *event);
 /* The login of a provider, in its card. */
 void page_login(app_call *call, const mloom_json *provider);
+/* The gateway of an executor and whether it answers, and the executors that a gateway knows. */
+void page_fleet(app_call *call);
 /* An HTML answer without more than its body. */
 void page_headers(app_call *call, unsigned status);
 

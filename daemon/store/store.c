@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "store/postgresql.h"
@@ -162,9 +163,31 @@ void store_close(store *self) {
   free(self);
 }
 
+static database *place_of(const store *self, int part) {
+  database *const places[] = {self->providers, self->runtime, self->jobs, self->audit, self->live};
+  return places[part];
+}
+
 const char *store_place(const store *self, int part) {
-  const database *const places[] = {self->providers, self->runtime, self->jobs, self->audit, self->live};
-  return database_name(places[part]);
+  return database_name(place_of(self, part));
+}
+
+int32_t store_probe(store *self, int part, mloom_error *error) {
+  static const char *const questions[] = {"SELECT count(*) FROM setting", "SELECT count(*) FROM setting",
+                                          "SELECT 1 FROM job LIMIT 1", "SELECT 1 FROM audit LIMIT 1",
+                                          "SELECT 1 FROM event LIMIT 1"};
+  STORE_HOLD(self);
+  database *asked = place_of(self, part);
+  database_rows *rows = NULL;
+  if (!database_is_shared(asked) && access(database_name(asked), F_OK) != 0) {
+    /* It can still be read, until it is closed. */
+    return mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_SETTINGS, "stop the daemon and restore a backup",
+                           "%s is gone", database_name(asked));
+  }
+  int32_t code = database_read(&rows, asked, error, questions[part], "");
+  int32_t step = code != MLOOM_OK ? code : database_step(rows, error);
+  database_finish(rows);
+  return step < 0 ? step : MLOOM_OK;
 }
 
 /* ---- Settings ---- */

@@ -24,6 +24,8 @@ void store_close(store *store);
 #define STORE_EVENTS 4
 /* Where one of these lies: the path of a file, or "database at host". Borrowed. */
 const char *store_place(const store *store, int part);
+/* Reads from one of these. MLOOM_E_NOT_FOUND: its file is gone; MLOOM_E_UNAVAILABLE: its database is away. */
+int32_t store_probe(store *store, int part, mloom_error *error);
 
 /* ---- Other daemons ---- */
 

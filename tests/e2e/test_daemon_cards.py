@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What cards of mergeloomd do besides settings and checks: logins of programs, lists of models, self-tests as they run."""
+import html
 import json
+import re
 import urllib.parse
 
 import harness
@@ -74,6 +76,49 @@ def test_being_described():
         go.touch()
         wait_for(lambda: harness.request(server.url + "/readyz")[0] == 200, "the providers are described")
         lacks(page(server), "being described", "the page")
+
+
+# ---- Health ----
+
+def health(server):
+    """{what: (state, the whole row as text)} of the rows that begin with a name."""
+    status, _, body = harness.request(server.url + "/health")
+    equal(status, 200, "the page")
+    rows = re.findall(r'<tr><th scope="row">(?:<a [^>]*>)?([^<]*)<(.*?)</tr>', body.decode())
+    return {name: (re.search(r'class="badge [a-z]*">([^<]*)<', rest)[1], html.unescape(re.sub(r"<[^>]*>", " ", rest)))
+            for name, rest in rows}
+
+
+def test_health():
+    """the health page reads the stores, looks for key and programs, and says of each provider what is wrong"""
+    worker = harness.scratch() / "worker"
+    worker.symlink_to(harness.PLAIN_BUILD / "mergeloom-worker")
+    state = harness.scratch() / "well/mergeloom"
+    with Killable("well", MERGELOOM_WORKER=worker, JCA_ANTHROPIC_API_KEY="") as server:
+        wait_for(lambda: harness.request(server.url + "/readyz")[0] == 200, "the providers are described")
+        settled(server, "claude-api")
+        found = health(server)
+        for name in ("Provider settings", "Runtime settings", "Jobs", "Audit", "Events", "Key of stored secrets", "Worker",
+                     "Supervisor"):
+            equal(found[name][0], "pass", f"{name}: {found[name][1]}")
+        contains(found["Worker"][1], str(worker), "the path")
+        contains(found["Free space"][1], "MiB", "the space")
+        claude = provider(server, "claude-api")
+        failed = next(check["reason"] for check in claude["checks"] if check["state"] == "fail")
+        equal(found[claude["title"]][0], "not ready", "the provider")
+        contains(found[claude["title"]][1], failed, "the provider")
+        worker.unlink()
+        keys = [path for path in state.iterdir() if path.suffix == ".key"]
+        for path in keys:
+            path.unlink()
+        for path in state.glob("provider_config.db*"):
+            path.unlink()
+        found = health(server)
+        for name in ("Provider settings", "Key of stored secrets", "Worker"):
+            equal(found[name][0], "fail", f"{name}: {found[name][1]}")
+        contains(found["Provider settings"][1], "is gone", "the reason")
+        contains(found["Worker"][1], "No such file", "the reason")
+        equal(found["Jobs"][0], "pass", "what is still there")
 
 
 # ---- Logins ----

@@ -46,6 +46,9 @@ def test_restart():
             problem(head, "/providers/openai-compatible/settings", "PATCH", {"fields": {"model": "lost"}})
             equal(harness.request(head.url + "/healthz")[0], 200, "the probe")
             equal(harness.request(head.url + "/runs")[0], 503, "the page")
+            status, _, body = harness.request(head.url + "/health")
+            jobs = body.decode().split('>Jobs</th>')[1].split("</tr>")[0]
+            equal((status, jobs.count(">fail<"), jobs.count(">pass<")), (200, 1, 0), f"its health: {jobs}")
         server().start()
         with executor("follower", right):
             wait_for(lambda: api(left, "/jobs/waiting")[0] == 200, "the database is found again")

@@ -231,6 +231,9 @@ int32_t mloom_cli_prepare(void *session, const mloom_turn_args *args, mloom_exch
   if (code != MLOOM_OK) {
     return code;
   }
+  if (!needs_login(instance)) {
+    (void)mloom_file_make_folder(mloom_buffer_string(&instance->login)); /* else the program says what is wrong */
+  }
   mloom_cli_stream_reset(&self->stream);
   if (!self->answered) {
     mloom_buffer_clear(&self->stream.conversation);
@@ -299,8 +302,10 @@ int32_t mloom_cli_finish(void *session, const mloom_exchange_end *end, const mlo
 /* ---- Probes and logins ---- */
 
 void mloom_cli_check_login(const mloom_cli_instance *instance, const mloom_probe_sink *sink) {
-  if (instance->login.size > 0 && mloom_cli_check_folder(instance->login.data, instance->kind->login_setting, sink) &&
-      needs_login(instance) && mloom_cli_is_locked(instance->login.data)) {
+  int needed = needs_login(instance);
+  if (instance->login.size > 0 &&
+      mloom_cli_check_folder(instance->login.data, instance->kind->login_setting, !needed, sink) && needed &&
+      mloom_cli_is_locked(instance->login.data)) {
     sink->check("login", MLOOM_CHECK_WARN, "another process is using this login now: jobs wait for each other",
                 "give each worker a login of its own, or an API key", sink->userdata);
   }

@@ -133,9 +133,18 @@ static void tell(const mloom_probe_sink *sink, uint32_t state, const char *remed
   sink->check("login", state, text, remedy, sink->userdata);
 }
 
-int mloom_cli_check_folder(const char *folder, const char *setting, const mloom_probe_sink *sink) {
+int mloom_cli_check_folder(const char *folder, const char *setting, int may_make, const mloom_probe_sink *sink) {
   struct stat status;
   char remedy[240];
+  int made = may_make && stat(folder, &status) != 0 ? mloom_file_make_folder(folder) : 0;
+  if (made != 0) {
+    snprintf(remedy, sizeof(remedy),
+             "set %s to a folder that the worker can write: the program keeps its conversations "
+             "there",
+             setting);
+    tell(sink, MLOOM_CHECK_FAIL, remedy, folder, "is not there and cannot be made", made);
+    return 0;
+  }
   if (stat(folder, &status) != 0) {
     snprintf(remedy, sizeof(remedy), "log in, which makes it, or set %s to the folder of a login", setting);
     tell(sink, MLOOM_CHECK_FAIL, remedy, folder, "is not there", errno);

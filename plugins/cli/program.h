@@ -24,8 +24,8 @@ int32_t mloom_cli_login_folder(mloom_buffer *out, const mloom_host *host, const 
 int32_t mloom_cli_read_login(mloom_buffer *out, const char *folder, const char *name);
 int mloom_cli_has_file(const char *folder, const char *name);
 /* Tells the check "login" or "cli" when the login folder cannot be used: absent, read-only, of another user. 1 when it
- * can be used. */
-int mloom_cli_check_folder(const char *folder, const char *setting, const mloom_probe_sink *sink);
+ * can be used. may_make: a missing one is made, for a program that has a key and keeps its conversations there only. */
+int mloom_cli_check_folder(const char *folder, const char *setting, int may_make, const mloom_probe_sink *sink);
 /* Tells the check "login" when another process works with the login folder; the lock is that of the host. */
 int mloom_cli_is_locked(const char *folder);
 

@@ -659,6 +659,20 @@ def test_check_login_folder():
     fails_check("login", "no folder", **{subject["login"]: path})
 
 
+def test_key_without_a_login_folder():
+    """a key is instead of a login: the folder that nobody logged in with is made, by the check and by a job"""
+    folders = {name: harness.scratch() / name / "deep" for name in ("check", "job")}
+    checks, finished = checked("http://127.0.0.1:9", "--no-self-test", **{subject["login"]: folders["check"]})
+    equal((finished.status, checks["login"]["state"]), (0, "pass"), f"the check: {checks}")
+    repo = harness.repository(harness.FILES)
+    with serve(steps()) as server:
+        finished = run(server.url, repo, **{subject["login"]: folders["job"]})
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    equal([oct(folder.stat().st_mode & 0o777) for folder in folders.values()], ["0o700"] * 2, "modes of the folders")
+    fails_check("login", "is not there", "log in", **{subject["login"]: harness.scratch() / "none"}, **setting("API_KEY", None))
+    fails_check("login", "cannot be made", **{subject["login"]: "/proc/none"})
+
+
 def test_check_login_folder_read_only():
     """a login folder on a volume that cannot be written"""
     login = harness.scratch() / "login"

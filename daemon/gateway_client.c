@@ -495,13 +495,16 @@ static int32_t persist(gateway_client *self, const char *id, const char *action,
 }
 
 static int32_t end(void *ctx, const char *id, const char *state, const char *reason, const char *result,
-                   const char *diff, mloom_error *error) {
+                   const char *diff, const char *crash, mloom_error *error) {
   gateway_client *self = ctx;
   mloom_json *message = new_message(self);
   mloom_json_set_string(message, "state", state);
   mloom_json_set_string(message, "reason", reason);
   mloom_json_set_string(message, "result", result);
   mloom_json_set_string(message, "diff", diff);
+  if (crash != NULL) {
+    mloom_json_set_string(message, "crash", crash);
+  }
   (void)flush(self, id, NULL);
   int32_t code = persist(self, id, "end", mloom_json_ref(message), error);
   if (code == MLOOM_E_LIMIT) {

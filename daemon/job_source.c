@@ -27,8 +27,9 @@ static int32_t add_event(void *ctx, const char *id, const char *event, mloom_err
 }
 
 static int32_t end(void *ctx, const char *id, const char *state, const char *reason, const char *result,
-                   const char *diff, mloom_error *error) {
+                   const char *diff, const char *crash, mloom_error *error) {
   const local_jobs *jobs = ctx;
+  (void)crash;
   const mloom_clock *clock = mloom_clock_system();
   /* A database that is away may come back; when the lease has run out, somebody else may have the job. */
   int64_t limit_ms = clock->monotonic_ms(clock) + (jobs->lease_ms < END_LIMIT_MS ? jobs->lease_ms : END_LIMIT_MS);

@@ -15,8 +15,9 @@ typedef struct job_source {
   int32_t (*renew)(void *ctx, const char *id, int *cancelled, mloom_error *error);
   int32_t (*note)(void *ctx, const char *id, const char *provider, const char *model, mloom_error *error);
   int32_t (*event)(void *ctx, const char *id, const char *event, mloom_error *error);
+  /* crash: how its plugin crashed, for a source whose audit does not have it yet; NULL: it did not. */
   int32_t (*end)(void *ctx, const char *id, const char *state, const char *reason, const char *result, const char *diff,
-                 mloom_error *error);
+                 const char *crash, mloom_error *error);
   int32_t (*give_back)(void *ctx, const char *id, mloom_error *error);
   /* Not NULL: claim itself waits for a job; this has those that wait return, for what is ready has changed. */
   void (*interrupt)(void *ctx);

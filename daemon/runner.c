@@ -112,6 +112,7 @@ typedef struct job_facts {
   char *result;
   char *diff;
   char *reason;
+  char *crash; /* NULL: the plugin did not crash */
 } job_facts;
 
 static char *text_of(const mloom_json *json) {
@@ -181,6 +182,9 @@ static int32_t run_child(slot *own, const char *document, job_facts *facts, mloo
   catalogue_drop_request(request);
   if (outcome.crashed) {
     catalogue_note_crash(self->app->catalogue, own->provider, error->message);
+    facts->crash = strdup(error->message);
+    mloom_error_set(error, code, error->domain, error->remedy, "the plugin of provider %s: %s", own->provider,
+                    facts->crash == NULL ? "" : facts->crash);
   }
   return code;
 }
@@ -194,7 +198,7 @@ static void end_job(slot *own, job_facts *facts, int32_t code, const mloom_error
   }
   mloom_error why = MLOOM_ERROR_INIT;
   if (self->jobs.end(self->jobs.ctx, own->job, facts->state, facts->reason == NULL ? "" : facts->reason,
-                     facts->result == NULL ? "" : facts->result, facts->diff == NULL ? "" : facts->diff,
+                     facts->result == NULL ? "" : facts->result, facts->diff == NULL ? "" : facts->diff, facts->crash,
                      &why) != MLOOM_OK) {
     mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "the end of job %s is lost: %s", own->job, why.message);
   }
@@ -221,6 +225,7 @@ static void run_job(slot *own, job_copy *job) {
   free(facts.result);
   free(facts.diff);
   free(facts.reason);
+  free(facts.crash);
   changed(self);
 }
 

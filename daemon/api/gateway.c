@@ -198,6 +198,20 @@ static int is_end(const char *state) {
   return 0;
 }
 
+static void copy_provider(const store_job *job, void *userdata) {
+  *(char **)userdata = strdup(job->provider);
+}
+
+/* A plugin that crashed on an executor stands in the audit as one that crashed here. */
+static void note_crash(const app_call *call, const char *executor, const char *crash) {
+  MLOOM_AUTO(mloom_auto_free) char *provider = NULL;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  if (store_get_job(call->app->store, call->name, copy_provider, &provider, NULL) == MLOOM_OK && provider != NULL &&
+      mloom_buffer_append_format(&text, "%s; on executor %s, in job %s", crash, executor, call->name) == MLOOM_OK) {
+    (void)store_add_audit(call->app->store, "plugin", provider, mloom_buffer_string(&text), NULL);
+  }
+}
+
 void gateway_end(app_call *call) {
   MLOOM_AUTO(message_free) message said = {0};
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *result = NULL;
@@ -219,6 +233,10 @@ void gateway_end(app_call *call) {
                           : store_end_job(call->app->store, call->name, said.executor, state,
                                           mloom_json_member_string(said.json, "reason", ""), text,
                                           mloom_json_member_string(said.json, "diff", ""), &error);
+  const char *crash = mloom_json_member_string(said.json, "crash", NULL);
+  if (code == MLOOM_OK && crash != NULL) {
+    note_crash(call, said.executor, crash);
+  }
   finish(call, code, &error);
 }
 

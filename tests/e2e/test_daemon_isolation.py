@@ -51,6 +51,7 @@ def must_cost_one_job(server, name, harm, reason, **more):
     job = wait_for(lambda: ended(server, name), f"{name} ends")
     equal((job["state"], job["attempts"]), ("failed", 1), f"{job}")
     contains(job["reason"], reason, f"the reason of {name}")
+    contains(job["reason"], "provider harmful", f"the reason of {name}")
     contains(harness.request(f"{server.url}/live/{name}")[2].decode(), reason, "the page of the job")
     entries = api(server, "/audit?kind=plugin&subject=harmful")[2]["entries"]
     contains(entries[0]["text"], reason, "the audit")
@@ -61,6 +62,28 @@ def must_cost_one_job(server, name, harm, reason, **more):
 
 def script():
     return harness.job_script([{"text": "That is it.", "tool_calls": [harness.SUBMIT]}])
+
+
+def test_crash_on_executor():
+    """a plugin that crashes on an executor is named at the gateway: in the job's reason and in the audit"""
+    cluster = {"JCA_WORKER_CLUSTER_TOKEN": "cluster-test-token-not-a-secret",
+               "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "1"}
+    with harness.simulator(script()) as sim, \
+            harmful(**cluster, JCA_WORKER_ROLE="gateway", JCA_WORKER_NAME="gateway") as gateway:
+        set_up(gateway, sim)
+        with daemon(**cluster, MERGELOOM_PLUGIN_PATH=harness.scratch() / "plugins", JCA_WORKER_ROLE="executor",
+                    JCA_WORKER_NAME="one", JCA_WORKER_GATEWAY_URL=gateway.url, JCA_PROVIDER_CONFIG_MODE="gateway",
+                    JCA_WORKER_RUNTIME_CONFIG_MODE="gateway", JCA_WORKER_STOP_GRACE_SECONDS="0",
+                    XDG_STATE_HOME=harness.scratch() / "one"):
+            submit(gateway, "crash", "crash")
+            job = wait_for(lambda: ended(gateway, "crash"), "it ends")
+        equal((job["state"], job["executor"]), ("failed", "one"), f"{job}")
+        for part in ("provider harmful", "signal 11"):
+            contains(job["reason"], part, "the reason")
+        entries = api(gateway, "/audit?kind=plugin&subject=harmful")[2]["entries"]
+        equal(len(entries), 1, f"{entries}")
+        for part in ("signal 11", "executor one", "job crash"):
+            contains(entries[0]["text"], part, "the audit")
 
 
 def test_three_crashes():

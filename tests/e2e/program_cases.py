@@ -294,7 +294,7 @@ def test_cancel():
         process.send_signal(signal.SIGINT)
         text, _ = process.communicate(timeout=harness.GUARD)
     equal(process.returncode, 5, f"exit status; {text}")
-    equal(harness.processes_with(mark), [], "processes left behind")
+    equal(harness.processes_with(mark) + harness.processes_with(str(harness.scratch())), [], "processes left behind")
 
 
 def test_signals():
@@ -318,6 +318,7 @@ def test_signals():
             text, _ = process.communicate(timeout=harness.GUARD)
         equal(process.returncode, 1, f"exit status after {number.name}; {text}")
         equal(harness.processes_with(mark), [], f"processes left behind after {number.name}")
+        equal(harness.processes_with(str(harness.scratch())), [], f"processes of the program left behind after {number.name}")
 
 
 # ---- What commands and the program itself can reach ----

@@ -56,6 +56,7 @@ struct mloom_resolution {
   char *text;
   char *json;
   mloom_json *tree;
+  mloom_error *refusal; /* of a redacted resolution: the first reason that blocks; NULL: made from the notes */
   char first[MLOOM_RESOLUTION_FIRST_CHUNK];
 };
 

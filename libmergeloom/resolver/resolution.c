@@ -111,6 +111,7 @@ void mloom_resolution_free(mloom_resolution *resolution) {
   free(resolution->notes);
   free(resolution->text);
   free(resolution->json);
+  free(resolution->refusal);
   free(resolution);
 }
 
@@ -128,6 +129,10 @@ const char *mloom_resolution_model(const mloom_resolution *resolution) {
 }
 
 int32_t mloom_resolution_blocked(const mloom_resolution *resolution, mloom_error *error) {
+  if (resolution->blocked && resolution->refusal != NULL) {
+    mloom_error_copy(error, resolution->refusal);
+    return (int32_t)resolution->blocked;
+  }
   for (size_t i = 0; resolution->blocked && i < mloom_resolution_note_count(resolution); i++) {
     const mloom_directive_note *note = mloom_resolution_note_at(resolution, i);
     if (!note->blocks) {
@@ -194,4 +199,40 @@ const char *mloom_resolution_text(const mloom_resolution *resolution) {
   }
   pthread_mutex_unlock(&made->lock);
   return made->text == NULL ? "" : made->text;
+}
+
+/* The tree has to say what the redacted text says. */
+static int32_t redact_json(mloom_resolution *resolution, mloom_redactor *redactor, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer out = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *raw = mloom_resolution_build_tree(resolution);
+  mloom_json *tree = NULL;
+  if (raw == NULL || mloom_json_serialize(&out, raw, 0) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  mloom_redactor_apply(redactor, &out);
+  int32_t code = mloom_json_parse(&tree, mloom_buffer_string(&out), out.size, "the resolution", error);
+  if (code == MLOOM_OK) {
+    resolution->tree = tree;
+    resolution->json = mloom_buffer_take(&out);
+  }
+  return code;
+}
+
+int32_t mloom_resolution_redact(mloom_resolution *resolution, mloom_redactor *redactor, mloom_error *error) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
+  mloom_error refusal = MLOOM_ERROR_INIT;
+  if (mloom_resolution_explain(&text, resolution) != MLOOM_OK) {
+    return mloom_error_memory(error);
+  }
+  mloom_redactor_apply(redactor, &text);
+  resolution->text = mloom_buffer_take(&text);
+  if (mloom_resolution_blocked(resolution, &refusal)) {
+    mloom_redactor_apply_error(redactor, &refusal);
+    resolution->refusal = malloc(sizeof refusal);
+    if (resolution->refusal == NULL) {
+      return mloom_error_memory(error);
+    }
+    *resolution->refusal = refusal;
+  }
+  return redact_json(resolution, redactor, error);
 }

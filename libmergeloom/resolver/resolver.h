@@ -64,6 +64,10 @@ const mloom_directives *mloom_resolution_directives(const mloom_resolution *reso
 /* The tree of mloom_resolution_json. Borrowed; made at the first call; NULL when out of memory. */
 mloom_json *mloom_resolution_tree(const mloom_resolution *resolution);
 
+/* Makes what people read now, with its secrets out; for a resolution that nobody else has yet. The chosen ids stay as
+ * they are. On an error the resolution is only fit to be freed. MLOOM_E_MEMORY. */
+int32_t mloom_resolution_redact(mloom_resolution *resolution, mloom_redactor *redactor, mloom_error *error);
+
 /* Builds the input from a job document, settings and registry and resolves: what mloom_resolve does.
  * worker is the worker's settings; provider_settings[i] those of provider i of the registry. */
 int32_t mloom_resolver_resolve_job(mloom_resolution **out, const mloom_json *job, mloom_bytes job_text,

@@ -11,6 +11,10 @@ int32_t mloom_resolve(mloom_resolution **out, mloom_context *context, const char
     code = mloom_resolver_resolve_job(out, mloom_job_document(parsed), text, context->worker_settings,
                                       context->registry, context->provider_settings, error);
     mloom_job_free(parsed);
+    if (code == MLOOM_OK && (code = mloom_resolution_redact(*out, context->redactor, error)) != MLOOM_OK) {
+      mloom_resolution_free(*out);
+      *out = NULL;
+    }
   }
   if (code != MLOOM_OK) {
     mloom_redactor_apply_error(context->redactor, error);

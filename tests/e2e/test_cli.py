@@ -79,6 +79,23 @@ def test_resolve():
         contains(text.out, "provider", "the explanation")
 
 
+def test_resolve_hides_secrets():
+    """resolve: a key that stands in a ticket is not printed, whichever part of the explanation quotes it"""
+    path = harness.scratch() / "ticket"
+    environment = harness.provider_environment(NOWHERE)
+    for line, status in ((f"model={harness.KEY}", 0), (f"provider={harness.KEY}", 3), (f"{harness.KEY}=x", 0),
+                         (f"context_files={harness.KEY}.txt", 0), (harness.KEY, 3)):
+        path.write_text(f"Title\n\n[JCA]\n{line}\n[/JCA]\n", encoding="utf-8")
+        for options in ((), ("--json",)):
+            finished = harness.mergeloom("resolve", "--ticket", path, *options, environment=environment)
+            equal(finished.status, status, f"{line} {options}: {finished!r}")
+            lacks(finished.everything(), harness.KEY, f"what is printed for {line} {options}")
+            if options or not line.startswith("context_"):
+                contains(finished.out, "[redacted]", f"what is printed for {line} {options}")
+            if options:
+                json.loads(finished.out)
+
+
 def test_ticket_from_pipe():
     """a ticket from standard input, from a slow pipe, and from a FIFO that nobody writes to"""
     environment = harness.provider_environment(NOWHERE)

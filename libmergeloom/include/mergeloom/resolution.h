@@ -27,7 +27,8 @@ MLOOM_API const char *mloom_resolution_model(const mloom_resolution *resolution)
 /* 1 when the job must not start; *error (may be NULL) gets the first reason as MLOOM_E_BLOCKED. */
 MLOOM_API int32_t mloom_resolution_blocked(const mloom_resolution *resolution, mloom_error *error);
 
-/* The explanation for people (several lines) and as mergeloom.resolution.v1 JSON. Borrowed, end with NUL. */
+/* The explanation for people (several lines) and as mergeloom.resolution.v1 JSON, with the context's secrets taken out.
+ * Borrowed, end with NUL. */
 MLOOM_API const char *mloom_resolution_text(const mloom_resolution *resolution);
 MLOOM_API const char *mloom_resolution_json(const mloom_resolution *resolution);
 

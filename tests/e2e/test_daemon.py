@@ -378,6 +378,43 @@ def test_cancel_and_stop():
         equal(harness.must(["git", "status", "--porcelain"], cwd=repo), "", "the work tree")
 
 
+def test_clean_stop():
+    """a daemon that is stopped lets its running job finish and takes no other"""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(method, path, headers, body):
+        """The simulator's, but that of a job only when the daemon is stopping."""
+        if harness.MARK.encode() in body:
+            asked.set()
+            go_on.wait(harness.GUARD)
+        return harness.request(sim.url + path, method, body or None,
+                               {name: value for name, value in headers.items() if name.lower() != "host"})
+
+    def is_stopping():
+        try:
+            harness.request(server.url + "/healthz")
+        except OSError:
+            return True
+        return False
+
+    repo = harness.repository(harness.FILES)
+    with harness.simulator(harness.job_script(harness.job_steps())) as sim, harness.Recorder(answer=answer) as gate:
+        with daemon(**simulated(gate.url, JCA_WORKER_PROVIDER="openai-compatible", JCA_WORKER_JOB_SLOTS="1",
+                                JCA_WORKER_STOP_GRACE_SECONDS="600")) as server:
+            settled(server, "openai-compatible")
+            first = submit_job(server, repo)
+            check(asked.wait(harness.GUARD), "the job asks the model")
+            second = submit_job(server, repo)
+            server.process.terminate()
+            wait_for(is_stopping, "it stops")
+            go_on.set()
+            equal(server.process.wait(harness.GUARD), 0, "how it ends")
+        rows = sqlite3.connect(harness.scratch() / "state/mergeloom/worker_state.db").execute(
+            "SELECT id, state, attempts, diff <> '' FROM job")
+        equal({name: rest for name, *rest in rows}, {first: ["completed", 1, 1], second: ["pending", 0, 0]},
+              "what is left")
+
+
 # ---- Who may ----
 
 def test_guard():

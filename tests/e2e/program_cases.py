@@ -25,7 +25,7 @@ EDIT = {"path": "hello.txt", "old": "helo, world", "new": "hello, world"}
 
 # id, program (a function that gives the real one's path), style (of tests/e2e/cli_server.mjs), prefix (of settings), name
 # (of the program), login (the variable of its folder), model, path (of base_url), variable (of the key), begin and end (of
-# a run's events, in Python), held_by_the_worker (settings with which the worker's sandbox holds it), version (a line that it may say), sessions (where its conversations are).
+# a run's events, in Python), home (the program's own variable of its folder), login_names (of the setting), held_by_the_worker (settings with which the worker's sandbox holds it), version (a line that it may say), sessions (where its conversations are).
 subject = {}
 
 
@@ -517,6 +517,25 @@ def test_hangs():
     """a program that hangs: ended by the time-out of the provider"""
     breaks("events(*BEGIN)\nsubprocess.Popen(['sleep', '4000'], start_new_session=True)\ntime.sleep(4000)\n",
            "too long", **setting("TIMEOUT_SECONDS", 1))
+
+
+def test_deadline_of_the_job():
+    """the job's own time limit ends a program that had longer, and all that it started"""
+    breaks("events(*BEGIN)\nsubprocess.Popen(['sleep', '4000'], start_new_session=True)\ntime.sleep(4000)\n",
+           "the job's time limit", status=5, JCA_WORKER_JOB_TIMEOUT_SECONDS="2")
+
+
+def test_names_of_the_login_folder():
+    """each name of the setting is read, the provider's own first"""
+    body = f"print(json.dumps({{'x': 1}}))\nopen(os.environ[{subject['home']!r}] + '/used', 'w')\nevents(*BEGIN, *END)\n"
+    names = subject["login_names"]
+    for number, name in enumerate(names):
+        folders = {one: harness.scratch() / f"{number}-{one}" for one in names[number:]}
+        for folder in folders.values():
+            folder.mkdir()
+        finished, _ = run_fake(body, **{subject["login"]: None, **folders})
+        equal(finished.status, 0, f"exit status of {finished!r}")
+        equal([one for one in folders if (folders[one] / "used").exists()], [name], "the folder that was used")
 
 
 def test_waits_for_input():

@@ -27,6 +27,7 @@ program_cases.subject.update(
     shell="Bash", shell_arguments=lambda command: {"command": command, "description": "Run it"},
     simulated_end=lambda result: {"tool_calls": [{"name": "StructuredOutput", "arguments": result}]},
     tools=[("tool", "fail"), ("tool", "pass")],
+    home="CLAUDE_CONFIG_DIR", login_names=["JCA_CLAUDE_CODE_CLI_CONFIG_DIR", "CLAUDE_CONFIG_DIR"],
     held_by_the_worker={}, confinement="the worker's sandbox holds claude",
     begin="[{'type': 'system', 'subtype': 'init', 'session_id': 's-1'}]",
     end="[{'type': 'result', 'subtype': 'success', 'is_error': False, 'session_id': 's-1', 'result': RESULT,\n"

@@ -19,10 +19,34 @@ program_cases.subject.update(
     shell="exec_command", shell_arguments=lambda command: {"cmd": command},
     simulated_end=lambda result: {"text": json.dumps(result)},
     tools=[("command", "fail"), ("file", "pass")],
+    home="CODEX_HOME", login_names=["JCA_CODEX_CLI_CONFIG_DIR", "JCA_WORKER_CLI_CONFIG_DIR", "CODEX_HOME"],
     held_by_the_worker={"JCA_CODEX_CLI_SANDBOX": "worker"}, confinement="codex confines its commands itself",
     begin="[{'type': 'thread.started', 'thread_id': 't-1'}, {'type': 'turn.started'}]",
     end="[{'type': 'item.completed', 'item': {'id': 'i', 'type': 'agent_message', 'text': RESULT}},\n"
         "       {'type': 'turn.completed', 'usage': {'input_tokens': 10, 'output_tokens': 2}}]")
+
+
+def test_patches_outside():
+    """patches, which codex applies itself, reach nothing outside of the repository, not its .git, and nothing through a link"""
+    for sandbox in ("program", "worker"):
+        outside = harness.scratch() / f"outside-{sandbox}"
+        outside.mkdir()
+        (outside / "there.txt").write_text("as it was\n", encoding="utf-8")
+        repo = harness.repository(harness.FILES, name=f"patched-{sandbox}")
+        (repo / "link").symlink_to(outside)
+        harness.must(["git", "add", "."], cwd=repo)
+        harness.must(["git", "commit", "-q", "-m", "Link"], cwd=repo)
+        targets = [outside / "new.txt", f"../{outside.name}/new.txt", "link/new.txt", ".git/hooks/pre-commit", "inside.txt"]
+        plan = [{"run": f"apply_patch <<'PATCH'\n*** Begin Patch\n*** Add File: {target}\n+x\n*** End Patch\nPATCH\n"}
+                for target in targets]
+        plan += [{"edit": {"path": "link/there.txt", "old": "as it was", "new": "changed"}},
+                 {"result": {**RESULT, "files_changed": ["inside.txt"]}}]
+        with serve(plan) as server:
+            finished = run(server.url, repo, JCA_CODEX_CLI_SANDBOX=sandbox)
+        equal(finished.status, 0, f"exit status of {finished!r}")
+        equal({path.name: path.read_text(encoding="utf-8") for path in outside.iterdir()}, {"there.txt": "as it was\n"}, sandbox)
+        equal((repo / ".git/hooks/pre-commit").exists(), False, f"a hook with {sandbox}")
+        equal(harness.must(["git", "status", "--porcelain"], cwd=repo), "?? inside.txt\n", f"what changed with {sandbox}")
 
 
 def test_attacks_in_the_workers_sandbox():
@@ -149,6 +173,18 @@ def test_check_workers_sandbox():
     checks, _ = checked("http://127.0.0.1:9", "--no-self-test", JCA_CODEX_CLI_SANDBOX="worker")
     equal(checks["confinement"]["state"], "warn", "confinement")
     contains(checks["confinement"]["reason"], "can use the network", "confinement")
+
+
+def test_profile():
+    """a profile is given to codex, and its own settings count then"""
+    out = harness.scratch() / "login/words"
+    for profile in ("careful", None):
+        finished, _ = run_fake(f"open({str(out)!r}, 'w').write(json.dumps(sys.argv))\nevents(*BEGIN, *END)\n",
+                               **setting("PROFILE", profile))
+        equal(finished.status, 0, f"exit status of {finished!r}")
+        words = json.loads(out.read_text(encoding="utf-8"))
+        equal(("--ignore-user-config" in words, words[words.index("-p") + 1] if "-p" in words else None),
+              (profile is None, profile), f"the arguments {words}")
 
 
 def test_errors_that_are_not_the_end():

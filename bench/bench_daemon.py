@@ -26,6 +26,7 @@ TOKEN = "cluster-test-token-not-a-secret"
 KEY = "test-key-not-a-secret"
 GUARD = 120
 STARTS = 11
+NGINX_WORKERS = 2  # the daemon answers with two threads
 LOAD_ROUNDS = 3
 LOAD_SECONDS = 2
 LOAD_CONNECTIONS = 16
@@ -147,7 +148,7 @@ def measure_idle(folder):
 
 @contextlib.contextmanager
 def nginx(folder, content):
-    """nginx with one worker and settings for speed, serving content as a file."""
+    """nginx with as many workers as the daemon has threads that answer, and settings for speed, serving content as a file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -155,7 +156,7 @@ def nginx(folder, content):
     (root / "settings.json").write_bytes(content)
     user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""  # who may read this folder
     configuration = root / "nginx.conf"
-    configuration.write_text(f"""daemon off; {user} worker_processes 1; pid {root}/pid; error_log {root}/log;
+    configuration.write_text(f"""daemon off; {user} worker_processes {NGINX_WORKERS}; pid {root}/pid; error_log {root}/log;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; open_file_cache max=16;
@@ -168,7 +169,8 @@ http {{
     try:
         def children():
             return pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
-        yield f"http://127.0.0.1:{port}/settings.json", int(wait_for(children, "nginx starts")[0])
+        yield f"http://127.0.0.1:{port}/settings.json", [int(pid) for pid in wait_for(
+            lambda: (lambda found: found if len(found) == NGINX_WORKERS else None)(children()), "nginx starts")]
     finally:
         process.terminate()
         process.wait()
@@ -178,13 +180,13 @@ def find(name):
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
-def load(pid, url, *headers):
+def load(pids, url, *headers):
     """Requests a second, and microseconds of the server's CPU for each."""
     words = [word for header in headers for word in ("-H", header)]
-    before = cpu_ms(pid)
+    before = sum(map(cpu_ms, pids))
     done = subprocess.run([find("wrk"), "-t1", f"-c{LOAD_CONNECTIONS}", f"-d{LOAD_SECONDS}s", *words, url],
                           capture_output=True, text=True, check=True)
-    spent = cpu_ms(pid) - before
+    spent = sum(map(cpu_ms, pids)) - before
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
     count = int(re.search(r"(\d+) requests in", done.stdout)[1])
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
@@ -205,13 +207,13 @@ def measure_settings(folder):
         if daemon.ask(path, headers={**token, "If-None-Match": headers["ETag"]})[0] != 304:
             sys.exit("bench_daemon: the settings have changed by themselves")
         wait_for(daemon.checked, "the first checks end")
-        with nginx(pathlib.Path(tempfile.mkdtemp(dir=folder)), settings) as (url, worker):
+        with nginx(pathlib.Path(tempfile.mkdtemp(dir=folder)), settings) as (url, workers):
             pairs = []
             for _ in range(LOAD_ROUNDS):
-                peer = load(worker, url)
-                own = load(daemon.process.pid, f"http://127.0.0.1:{daemon.port}{path}", f"Authorization: Bearer {TOKEN}", known)
+                peer = load(workers, url)
+                own = load([daemon.process.pid], f"http://127.0.0.1:{daemon.port}{path}", f"Authorization: Bearer {TOKEN}", known)
                 pairs.append((peer, own))
-    report(f"nginx, one worker, a static file of {len(settings)} bytes", max(peer[0] for peer, _ in pairs) / 1000, "k/s")
+    report(f"nginx, {NGINX_WORKERS} workers, a static file of {len(settings)} bytes", max(peer[0] for peer, _ in pairs) / 1000, "k/s")
     report("  CPU of one answer", min(peer[1] for peer, _ in pairs), "us")
     report("unchanged settings (If-None-Match, cluster token)", max(own[0] for _, own in pairs) / 1000, "k/s")
     report("  CPU of one answer", min(own[1] for _, own in pairs), "us")

@@ -117,6 +117,12 @@ const stories = {
     assert.deepEqual(loaded.filter((address) => !address.endsWith('?part=head')).length, 1, 'the lines came by themselves');
     await page.getByText('Corrected the greeting in hello.txt.').first().waitFor();
     await inspect(page, 'live-completed');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await inspect(page, 'live-dark');
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize(phone);
+    await inspect(page, 'live-phone');
+    await page.setViewportSize(desk);
     await page.goto(`${plan.url}/runs`);
     await page.locator('.badge', { hasText: /^completed$/ }).waitFor();
     await inspect(page, 'runs');

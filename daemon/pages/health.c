@@ -112,9 +112,9 @@ static void draw_providers(mloom_buffer *out, const mloom_json *document) {
     html_add(out, "<tr><th scope=\"row\"><a href=\"/providers#%s\">%s</a></th><td>", id,
              mloom_json_member_string(provider, "title", id));
     page_badge(out, mloom_json_member_string(provider, "state", ""));
-    html_add(out, "</td><td>%s</td><td>", reason_of(provider));
+    html_add(out, " <span class=\"meta\">");
     page_age(out, mloom_json_member_string(provider, "checked_at", ""));
-    html_add(out, "</td></tr>");
+    html_add(out, "</span> %s</td></tr>", reason_of(provider));
   }
   end_table(out);
 }

@@ -145,7 +145,7 @@ def test_stall():
     steps = with_fault(2, "stall", after_events=4)
     steps[2]["text"] = "Some text after which nothing more comes, for ever."
     finished, _ = run_simulated(steps, "--no-readiness", more={"JCA_CODEX_API_IDLE_TIMEOUT": "1"})
-    check(finished.status in (1, 5), f"exit status of {finished!r}")
+    harness.must_complain(finished, 1, "idle")
 
 
 def test_held():

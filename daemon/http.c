@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,11 +339,40 @@ static ssize_t read_stream(void *userdata, uint64_t position, char *out, size_t 
   return (ssize_t)size;
 }
 
+/* What libmicrohttpd hands back at the end is the address of text alone. */
+typedef struct secret_body {
+  size_t size;
+  char text[];
+} secret_body;
+
+static void drop_secret(void *text) {
+  secret_body *self = (secret_body *)(void *)((char *)text - offsetof(secret_body, text));
+  explicit_bzero(self->text, self->size);
+  free(self);
+}
+
+static struct MHD_Response *secret_response(const mloom_buffer *body) {
+  secret_body *copy = malloc(sizeof *copy + body->size);
+  if (copy == NULL) {
+    return NULL;
+  }
+  copy->size = body->size;
+  memcpy(copy->text, mloom_buffer_string(body), body->size);
+  struct MHD_Response *response =
+      MHD_create_response_from_buffer_with_free_callback(copy->size, copy->text, drop_secret);
+  if (response == NULL) {
+    drop_secret(copy->text);
+  }
+  return response;
+}
+
 static enum MHD_Result send_answer(http_request *request, http_answer *answer) {
   struct MHD_Response *response = NULL;
   if (answer->stream.next != NULL) {
     request->stream = answer->stream;
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BODY_CHUNK, read_stream, request, NULL);
+  } else if (answer->secret) {
+    response = secret_response(&answer->body);
   } else {
     size_t size = answer->body.size;
     char *body = mloom_buffer_take(&answer->body);
@@ -385,6 +415,9 @@ static enum MHD_Result refuse_path(http_request *request) {
 }
 
 static void answer_free(http_answer *answer) {
+  if (answer->secret) {
+    mloom_buffer_wipe(&answer->body);
+  }
   mloom_buffer_free(&answer->body);
   mloom_buffer_free(&answer->headers);
 }

@@ -25,6 +25,7 @@ typedef struct http_stream {
 typedef struct http_answer {
   unsigned status; /* 200 unless the handler says otherwise */
   mloom_buffer body;
+  int secret;            /* the body is overwritten before its memory is freed */
   mloom_buffer headers;  /* "Name: value\n" each */
   http_stream stream;    /* next set: the body is a stream */
   int64_t wait_until_ms; /* not 0: no answer yet; call again after http_server_wake, at the latest then (monotonic) */

@@ -55,7 +55,8 @@ void gateway_settings(app_call *call) {
   http_answer_header(call->answer, "ETag", "%s", etag);
   http_answer_header(call->answer, "Content-Type", "application/json");
   http_answer_header(call->answer, "Cache-Control", "no-store");
-  mloom_buffer_append(&call->answer->body, text.data, text.size);
+  call->answer->secret = 1;
+  mloom_buffer_append_wiping(&call->answer->body, text.data, text.size);
 }
 
 /* ---- Jobs ---- */

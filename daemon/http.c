@@ -5,7 +5,6 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -339,29 +338,26 @@ static ssize_t read_stream(void *userdata, uint64_t position, char *out, size_t 
   return (ssize_t)size;
 }
 
-/* What libmicrohttpd hands back at the end is the address of text alone. */
-typedef struct secret_body {
-  size_t size;
-  char text[];
-} secret_body;
-
+/* libmicrohttpd hands back the address of the text alone at the end, so its size stands before it. */
 static void drop_secret(void *text) {
-  secret_body *self = (secret_body *)(void *)((char *)text - offsetof(secret_body, text));
-  explicit_bzero(self->text, self->size);
-  free(self);
+  char *memory = (char *)text - sizeof(size_t);
+  size_t size;
+  memcpy(&size, memory, sizeof size);
+  explicit_bzero(text, size);
+  free(memory);
 }
 
 static struct MHD_Response *secret_response(const mloom_buffer *body) {
-  secret_body *copy = malloc(sizeof *copy + body->size);
-  if (copy == NULL) {
+  char *memory = malloc(sizeof(size_t) + body->size);
+  if (memory == NULL) {
     return NULL;
   }
-  copy->size = body->size;
-  memcpy(copy->text, mloom_buffer_string(body), body->size);
-  struct MHD_Response *response =
-      MHD_create_response_from_buffer_with_free_callback(copy->size, copy->text, drop_secret);
+  char *text = memory + sizeof(size_t);
+  memcpy(memory, &body->size, sizeof(size_t));
+  memcpy(text, mloom_buffer_string(body), body->size);
+  struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(body->size, text, drop_secret);
   if (response == NULL) {
-    drop_secret(copy->text);
+    drop_secret(text);
   }
   return response;
 }

@@ -127,7 +127,7 @@ mloom_json *mloom_settings_export(const mloom_settings *settings) {
   mloom_json *out = mloom_json_new_object();
   for (size_t i = 0; i < settings->count; i++) {
     const mloom_settings_slot *slot = &settings->slots[i];
-    if (slot->origin == MLOOM_ORIGIN_UNSET || slot->origin == MLOOM_ORIGIN_DEFAULT) {
+    if (slot->origin == MLOOM_ORIGIN_UNSET || slot->origin == MLOOM_ORIGIN_DEFAULT || slot->refused) {
       continue;
     }
     mloom_bytes value = slot->secret != NULL ? mloom_secret_bytes(slot->secret) : mloom_text_bytes(slot->value);

@@ -20,6 +20,7 @@ typedef struct mloom_settings_slot {
   char *path; /* of the file it was read from; NULL: none */
   uint32_t origin;
   uint32_t locked;
+  int refused; /* unset for all who use it; its description shows it, so that it can be removed */
 } mloom_settings_slot;
 
 struct mloom_settings {

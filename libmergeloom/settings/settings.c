@@ -75,13 +75,17 @@ static char *derive_name(const char *owner, const char *field) {
   return mloom_buffer_take(&name);
 }
 
-static int has_field(const mloom_settings *settings, const char *name) {
-  for (size_t i = 0; i < settings->count; i++) {
+static const mloom_settings_slot *find_slot(const mloom_settings *settings, const char *name) {
+  for (size_t i = 0; settings != NULL && i < settings->count; i++) {
     if (strcmp(settings->slots[i].field->name, name) == 0) {
-      return 1;
+      return &settings->slots[i];
     }
   }
-  return 0;
+  return NULL;
+}
+
+static int has_field(const mloom_settings *settings, const char *name) {
+  return find_slot(settings, name) != NULL;
 }
 
 static int32_t add_slots(mloom_settings *settings, const mloom_field *const *fields, size_t count) {
@@ -221,6 +225,69 @@ static int32_t add_missing(mloom_settings *settings) {
   return MLOOM_OK;
 }
 
+/* ---- Secrets and the addresses that they go to ---- */
+
+/* Anybody who may use the card writes these layers; the others are the deployment's. */
+static int is_writable(const mloom_settings_slot *slot) {
+  return slot != NULL && (slot->origin == MLOOM_ORIGIN_GATEWAY || slot->origin == MLOOM_ORIGIN_STORE);
+}
+
+/* A program that prints a key is as good as the key. */
+static int gives_secret(const mloom_settings_slot *slot) {
+  return slot->locked &&
+         (slot->secret != NULL || (slot->value != NULL && strcmp(slot->field->name, "credential_command") == 0));
+}
+
+/* The login of the proxy goes to it alone. What else is sent is closed to it, unless the CA is one of its choice. */
+static int goes_to(const mloom_settings *settings, const mloom_settings_slot *secret,
+                   const mloom_settings_slot *address) {
+  int is_login = strcmp(secret->field->name, "proxy_login") == 0;
+  if (strcmp(address->field->name, "proxy") == 0) {
+    return is_login || is_writable(find_slot(settings, "ca_file"));
+  }
+  return !is_login;
+}
+
+/* The first secret that a stronger layer gave than the one that gave the address; NULL when the address may be used. */
+static const mloom_settings_slot *find_stronger_secret(const mloom_settings *settings,
+                                                       const mloom_settings_slot *address) {
+  const mloom_field *field = address->field;
+  if (field->kind != MLOOM_FIELD_URL || !is_writable(address) || address->value == NULL ||
+      (field->default_value != NULL && strcmp(address->value, field->default_value) == 0)) {
+    return NULL;
+  }
+  for (size_t i = 0; i < settings->count; i++) {
+    const mloom_settings_slot *slot = &settings->slots[i];
+    if (gives_secret(slot) && slot->origin < address->origin && goes_to(settings, slot, address)) {
+      return slot;
+    }
+  }
+  return NULL;
+}
+
+/* Else whoever writes an address into a card would get the keys that the deployment keeps from him. */
+static int32_t refuse_weak_addresses(mloom_settings *settings) {
+  for (size_t i = 0; i < settings->count; i++) {
+    mloom_settings_slot *address = &settings->slots[i];
+    const mloom_settings_slot *secret = find_stronger_secret(settings, address);
+    if (secret == NULL) {
+      continue;
+    }
+    const char *name = address->field->name;
+    char remedy[256];
+    snprintf(remedy, sizeof remedy, "remove %s from %s, or set %s where %s is set", name, address->origin_name,
+             mloom_settings_slot_name(address, 0), secret->field->name);
+    int32_t code = mloom_settings_add_problem(settings, name, MLOOM_CHECK_FAIL, MLOOM_E_DENIED, remedy,
+                                              "%s from %s is not sent to the %s that %s gives", secret->field->name,
+                                              secret->origin_name, name, address->origin_name);
+    if (code != MLOOM_OK) {
+      return code;
+    }
+    address->refused = 1;
+  }
+  return MLOOM_OK;
+}
+
 static int32_t read_layers(mloom_settings_build *build, mloom_error *error) {
   mloom_settings *settings = build->settings;
   struct stat status;
@@ -235,7 +302,8 @@ static int32_t read_layers(mloom_settings_build *build, mloom_error *error) {
       return code;
     }
   }
-  if (warn_of_unknown_members(build) != MLOOM_OK || add_missing(settings) != MLOOM_OK) {
+  if (warn_of_unknown_members(build) != MLOOM_OK || refuse_weak_addresses(settings) != MLOOM_OK ||
+      add_missing(settings) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
   return MLOOM_OK;
@@ -301,15 +369,6 @@ void mloom_settings_unref(mloom_settings *settings) {
 
 /* ---- Reading ---- */
 
-static const mloom_settings_slot *find_slot(const mloom_settings *settings, const char *name) {
-  for (size_t i = 0; settings != NULL && i < settings->count; i++) {
-    if (strcmp(settings->slots[i].field->name, name) == 0) {
-      return &settings->slots[i];
-    }
-  }
-  return NULL;
-}
-
 int32_t mloom_settings_get(const mloom_settings *settings, const char *name, mloom_setting *out) {
   const mloom_settings_slot *slot = find_slot(settings, name);
   if (slot == NULL) {
@@ -317,10 +376,10 @@ int32_t mloom_settings_get(const mloom_settings *settings, const char *name, mlo
   }
   mloom_setting setting = {
       .size = out->size < sizeof setting ? out->size : (uint32_t)sizeof setting,
-      .value = slot->value,
+      .value = slot->refused ? NULL : slot->value,
       .secret = slot->secret,
       .origin_name = slot->origin_name == NULL ? "" : slot->origin_name,
-      .origin = slot->origin,
+      .origin = slot->refused ? MLOOM_ORIGIN_UNSET : slot->origin,
       .locked = slot->locked,
       .path = slot->path,
   };
@@ -330,7 +389,7 @@ int32_t mloom_settings_get(const mloom_settings *settings, const char *name, mlo
 
 const char *mloom_settings_string(const mloom_settings *settings, const char *name, const char *fallback) {
   const mloom_settings_slot *slot = find_slot(settings, name);
-  return slot == NULL || slot->value == NULL ? fallback : slot->value;
+  return slot == NULL || slot->value == NULL || slot->refused ? fallback : slot->value;
 }
 
 int64_t mloom_settings_integer(const mloom_settings *settings, const char *name, int64_t fallback) {

@@ -37,8 +37,9 @@ typedef struct mloom_settings_problem {
  * that every HTTP provider has are added too (connect_timeout, first_byte_timeout, idle_timeout, total_timeout in
  * seconds, max_retries, ca_file, proxy, extra_headers), unless the schema has one of that name. A value that does not
  * fit its kind, or a source that cannot be read, is a problem: the field is then unset, and no weaker layer or default
- * takes its place. fields must outlive the settings. MLOOM_E_MEMORY. One reference for the caller; immutable, so
- * thread-safe. */
+ * takes its place. So is the URL of a provider that the gateway or the store gives while a secret comes from a stronger
+ * layer (MLOOM_E_DENIED), unless it is the field's default: the secret would go there. fields must outlive the
+ * settings. MLOOM_E_MEMORY. One reference for the caller; immutable, so thread-safe. */
 int32_t mloom_settings_new(mloom_settings **out, const char *owner, const mloom_field *const *fields,
                            size_t field_count, int transport, const mloom_settings_sources *sources,
                            mloom_error *error);

@@ -167,6 +167,28 @@ def test_locked_and_wrong_settings():
         check(re.search(r'id="claude-api.model"[^>]*disabled', page), "the field is disabled")
 
 
+def test_key_and_address():
+    """a key of the deployment is sent to no address that a card has: such a write is refused, an older one has no effect"""
+    with harness.Recorder(answer=lambda *_: (200, {}, b"{}")) as elsewhere:
+        path, write = "/providers/codex-api/settings", {"fields": {"base_url": elsewhere.url + "/v1"}}
+        with daemon(JCA_OPENAI_API_KEY=KEY) as server:
+            status, _, problem = api(server, path, "PATCH", write)
+            equal(status, 422, f"the write: {problem}")
+            contains(json.dumps(problem), "api_key from JCA_OPENAI_API_KEY is not sent to the base_url", "the reason")
+            lacks(json.dumps(problem), KEY, "the reason")
+        with daemon() as server:
+            equal(api(server, path, "PATCH", {"fields": {**write["fields"], "model": "m"}})[0], 204, "a card of its own")
+            settled(server, "codex-api")
+        elsewhere.requests.clear()
+        with daemon(JCA_OPENAI_API_KEY=KEY) as server:
+            found = settled(server, "codex-api")
+            equal(found["state"], "not ready", f"{found}")
+            contains(json.dumps(found["checks"]), "remove base_url from the settings store", "the remedy")
+            equal(elsewhere.requests, [], "what the server of the card was asked")
+            equal(Browser(server).submit("/providers/codex-api/settings", **{"codex-api.base_url": ""})[0], 303, "the emptied field")
+            check(field(server, "codex-api", "base_url")["origin"] == "default", "it is removed")
+
+
 def test_provisioned():
     """in provisioned mode nothing is written, and what a store holds does not count"""
     with daemon() as server:

@@ -52,13 +52,15 @@ static const mloom_field shape = {FIELD("shape", MLOOM_FIELD_CHOICE), .choices =
 static const mloom_field key = {FIELD("key", MLOOM_FIELD_SECRET), .environment_names = key_names};
 static const mloom_field document = {FIELD("document", MLOOM_FIELD_SECRET), .flags = MLOOM_FIELD_MULTILINE};
 static const mloom_field url = {FIELD("url", MLOOM_FIELD_URL)};
+static const mloom_field vendor = {FIELD("vendor", MLOOM_FIELD_URL), .default_value = "https://vendor.example/v1"};
+static const mloom_field command = {FIELD("credential_command", MLOOM_FIELD_STRING)};
 static const mloom_field path_field = {FIELD("path", MLOOM_FIELD_PATH)};
 static const mloom_field list = {FIELD("list", MLOOM_FIELD_LIST)};
 static const mloom_field headers = {FIELD("headers", MLOOM_FIELD_HEADERS)};
 static const mloom_field needed = {FIELD("needed", MLOOM_FIELD_STRING), .flags = MLOOM_FIELD_REQUIRED,
                                    .shown_when_field = "shape", .shown_when_value = "square"};
-static const mloom_field *const schema[] = {&text_field, &number,     &flag, &shape,   &key,   &document,
-                                            &url,        &path_field, &list, &headers, &needed};
+static const mloom_field *const schema[] = {&text_field, &number, &flag,    &shape,  &key,    &document, &url,
+                                            &path_field, &list,   &headers, &needed, &vendor, &command};
 
 static mloom_redactor *redactor;
 
@@ -180,6 +182,68 @@ static void test_documents_of_a_gateway_and_a_store(void) {
                      "some-id has no setting txt, but the settings store sets it");
   mloom_settings_unref(settings);
 #undef ONE
+}
+
+/* A secret is not sent to an address that a weaker layer gives, which anybody may write who may use the card. */
+static void test_secrets_and_weaker_addresses(void) {
+#define DOCUMENT(fields) "{\"providers\": {\"some-id\": {" fields "}}}"
+#define MINE "\"url\": \"https://elsewhere.example\""
+#define STORE_KEY "\"key\": \"" KEY "\""
+#define ENVIRONMENT_KEY "JCA_TEST_KEY=" KEY
+#define ENVIRONMENT_URL "JCA_SOME_ID_URL=https://elsewhere.example"
+#define PROXY "\"proxy\": \"http://proxy.example:3128\""
+#define CA ", \"ca_file\": \"/etc/ca.pem\""
+  static const struct {
+    const char *variables[3], *config, *gateway, *stored;
+    const char *refused; /* the field, or NULL */
+  } cases[] = {
+      {{ENVIRONMENT_KEY}, NULL, NULL, DOCUMENT(MINE), "url"},
+      {{ENVIRONMENT_KEY}, NULL, DOCUMENT(MINE), NULL, "url"},
+      {{NULL}, DOCUMENT(STORE_KEY), NULL, DOCUMENT(MINE), "url"},
+      {{NULL}, DOCUMENT(STORE_KEY), DOCUMENT(MINE), NULL, "url"},
+      {{NULL}, NULL, DOCUMENT(STORE_KEY), DOCUMENT(MINE), "url"},
+      {{"JCA_SOME_ID_HEADERS=X-Key: " KEY}, NULL, NULL, DOCUMENT(MINE), "url"},
+      {{"JCA_SOME_ID_CREDENTIAL_COMMAND=/bin/key"}, NULL, NULL, DOCUMENT(MINE), "url"},
+      {{ENVIRONMENT_KEY}, NULL, NULL, DOCUMENT(PROXY CA), "proxy"},
+      {{"JCA_SOME_ID_PROXY_LOGIN=user:" KEY}, NULL, NULL, DOCUMENT(PROXY), "proxy"},
+      /* As they should be: from one place, the address from the stronger one, no secret, the vendor's own address. */
+      {{ENVIRONMENT_KEY, ENVIRONMENT_URL}, NULL, NULL, NULL, NULL},
+      {{ENVIRONMENT_KEY}, DOCUMENT(MINE), NULL, NULL, NULL},
+      {{ENVIRONMENT_KEY, ENVIRONMENT_URL}, NULL, NULL, DOCUMENT("\"url\": \"https://third.example\""), NULL},
+      {{ENVIRONMENT_URL}, NULL, NULL, DOCUMENT(STORE_KEY), NULL},
+      {{NULL}, NULL, NULL, DOCUMENT(MINE ", " STORE_KEY), NULL},
+      {{NULL}, NULL, DOCUMENT(MINE ", " STORE_KEY), NULL, NULL},
+      {{NULL}, NULL, DOCUMENT(MINE), DOCUMENT(STORE_KEY), NULL},
+      {{NULL}, NULL, NULL, DOCUMENT(MINE), NULL},
+      {{ENVIRONMENT_KEY}, NULL, NULL, DOCUMENT("\"vendor\": \"https://vendor.example/v1\""), NULL},
+      {{ENVIRONMENT_KEY}, NULL, NULL, DOCUMENT("\"vendor\": \"https://vendor.example.evil.example/v1\""), "vendor"},
+      {{ENVIRONMENT_KEY}, NULL, NULL, DOCUMENT(PROXY), NULL},
+      {{"JCA_SOME_ID_PROXY_LOGIN=user:" KEY}, NULL, NULL, DOCUMENT(MINE), NULL},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    mloom_settings *settings =
+        build_with_documents(cases[i].variables, cases[i].config, cases[i].gateway, cases[i].stored);
+    const mloom_settings_problem *problem =
+        cases[i].refused == NULL ? NULL : mloom_settings_problem_of(settings, cases[i].refused);
+    if (mloom_settings_problem_count(settings) != (cases[i].refused != NULL) ||
+        (problem == NULL) != (cases[i].refused == NULL)) {
+      fprintf(stderr, "case %zu\n", i);
+      CU_FAIL("an address is refused, or is not");
+    }
+    if (problem != NULL) {
+      CU_ASSERT_EQUAL(problem->code, MLOOM_E_DENIED);
+      CU_ASSERT_PTR_NULL(mloom_settings_string(settings, cases[i].refused, NULL));
+      CU_ASSERT_PTR_NULL(strstr(problem->message, KEY));
+    }
+    mloom_settings_unref(settings);
+  }
+  mloom_settings *settings = build_with_documents(ENVIRONMENT(ENVIRONMENT_KEY), NULL, NULL, DOCUMENT(MINE));
+  const mloom_settings_problem *problem = mloom_settings_problem_of(settings, "url");
+  CU_ASSERT_PTR_NOT_NULL_FATAL(problem);
+  UNIT_ASSERT_STRING(problem->message, "key from JCA_TEST_KEY is not sent to the url that the settings store gives");
+  UNIT_ASSERT_STRING(problem->remedy, "remove url from the settings store, or set JCA_SOME_ID_URL where key is set");
+  mloom_settings_unref(settings);
+#undef DOCUMENT
 }
 
 static void test_empty_counts_as_unset(void) {
@@ -717,6 +781,7 @@ static const unit_test tests[] = {
     {"kinds", test_kinds},
     {"misplaced secrets stay hidden", test_misplaced_secrets_stay_hidden},
     {"documents of a gateway and of a store", test_documents_of_a_gateway_and_a_store},
+    {"secrets and addresses of weaker layers", test_secrets_and_weaker_addresses},
     {"kinds in the configuration file", test_config_kinds},
     {"wrong kinds in the configuration file", test_wrong_config_kinds},
     {"mistakes in the configuration file", test_config_mistakes},

@@ -196,6 +196,18 @@ static void test_git_with_words_that_run_programs(void) {
   }
 }
 
+/* The guard stands before the tool: the words never reach git. */
+static void test_git_words_through_the_tool(void) {
+  fixture f;
+  bench b;
+  open_both(&f, &b);
+  UNIT_ASSERT_CODE(bench_tool(&b, "run_command", "{\"argv\": [\"git\", \"-c\", \"core.pager=x\", \"log\"]}"),
+                   MLOOM_E_DENIED, &b.error);
+  UNIT_ASSERT_CODE(bench_tool(&b, "run_command", "{\"argv\": [\"git\", \"push\"]}"), MLOOM_E_DENIED, &b.error);
+  UNIT_ASSERT_CODE(bench_tool(&b, "run_command", "{\"argv\": [\"git\", \"status\"]}"), MLOOM_OK, &b.error);
+  close_both(&f, &b);
+}
+
 /* The second wall: python3 starts git, so that no guard sees the words. */
 static void test_git_push_through_python3(void) {
   fixture f;
@@ -378,6 +390,7 @@ static const unit_test tests[] = {
     {"the environment is built from nothing", test_the_environment_is_built_from_nothing},
     {"commands are named, not located", test_commands_are_named_not_located},
     {"git with words that run programs", test_git_with_words_that_run_programs},
+    {"git words through the tool", test_git_words_through_the_tool},
     {"git push through python3", test_git_push_through_python3},
     {"hooks written by python3", test_hooks_written_by_python3},
     {"the configuration edited by python3", test_the_configuration_edited_by_python3},

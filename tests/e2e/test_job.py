@@ -165,9 +165,12 @@ def test_claims():
     steps = [{"when": {"turn": [0, 20]}, **steps[0]}]
     with harness.simulator(harness.job_script(steps)) as server:
         finished = harness.run_job(server.url, repo, "--no-readiness", "--json")
-    contains(finished.out, "hello.txt", "the events")
-    result = finished.out.splitlines()[-1]
-    check("discrepan" in result or "claim" in result, f"the claim is not flagged in {result}")
+    result = json.loads(finished.out.splitlines()[-1])
+    equal([result["claims"]["status"], result["claims"]["files_changed"]], ["completed", ["hello.txt"]],
+          "what is claimed")
+    equal(result["discrepancies"], [
+        "hello.txt is claimed to be changed, but the tree shows no change there that git would see",
+        "the work is claimed to be completed, but nothing was changed"], "the discrepancies")
     harness.must_be_untouched(repo)
 
 

@@ -237,7 +237,7 @@ static int64_t host_call_deadline_ms(void *ctx, mloom_call *call) {
   return call == NULL ? INT64_MAX : call->deadline_ms;
 }
 
-/* No interface is offered by name yet; a plugin must be ready for NULL in any version. */
+/* Cryptography is the one interface that is offered by name; a plugin must be ready for NULL in any version. */
 static const void *host_get_interface(void *ctx, const char *name) {
   const mloom_host_services *services = ctx;
   return name != NULL && strcmp(name, MLOOM_CRYPTO_INTERFACE) == 0 ? services->crypto : NULL;

@@ -35,6 +35,8 @@ def test_status_401():
 def test_status_429():
     """429 without and with retry-after"""
     fails({"kind": "status", "status": 429}, "429")
+    harness.shutil.rmtree(harness.scratch() / "repository", ignore_errors=True)
+    fails({"kind": "status", "status": 429, "headers": {"Retry-After": "1"}}, "429")
 
 
 def test_status_429_long_wait():
@@ -241,10 +243,23 @@ def test_plugin_files():
     (folder / "mergeloom-writable.so").chmod(0o666)
     environment = harness.clean_environment()
     environment["MERGELOOM_PLUGIN_PATH"] = f"{folder}:{environment.get('MERGELOOM_PLUGIN_PATH', '')}"
-    finished = harness.mergeloom("plugins", environment=environment)
-    for name in ("text", "empty", "writable", "openai-compatible"):
-        contains(finished.everything(), name, "the list of plugins")
-    check(finished.status in (0, 1), f"{finished!r}")
+    text = harness.mergeloom("plugins", environment=environment)
+    equal(text.status, 0, f"{text!r}")
+    no_object = "is no shared object: it does not begin as an ELF file does"
+    for name, reason in (("text", no_object), ("empty", no_object), ("writable", "can be changed by others")):
+        entry = text.out.split(f"\u2717 {name}\n", 1)[-1].splitlines()
+        check(entry[0].startswith("    refused  ") and entry[0].endswith(reason), f"the refusal of {name} in {text.out}")
+        equal(entry[1], f"    file     {folder}/mergeloom-{name}.so", f"the file of {name}")
+    version = harness.mergeloom("--version").out.split()[1]
+    contains(text.out, f"\u2713 openai-compatible {version}, ABI 1.0\n    offers   provider openai-compatible\n    file     ",
+             "the list of plugins")
+    finished = harness.mergeloom("plugins", "--json", environment=environment)
+    plugins = {plugin["name"]: plugin for plugin in json.loads(finished.out)["plugins"]}
+    check(plugins["text"]["failure"].endswith(no_object), f"why text is refused: {plugins['text']}")
+    good = plugins["openai-compatible"]
+    equal([good["version"], good["abi"], good["roles"], good["failure"]], [version, "1.0", "provider openai-compatible", None],
+          "a good plugin")
+    equal(harness.pathlib.Path(good["path"]).name, "mergeloom-openai-compatible.so", "its file")
 
 
 def test_secret_is_nowhere():

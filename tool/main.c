@@ -55,7 +55,8 @@ static int close_output(int status) {
     reason = errno;
   }
   if (failed && status != TOOL_USAGE) {
-    tool_complain(NULL, "the output could not be written: %s", strerror(reason));
+    tool_complain("look at where the output goes: a full disk, a closed pipe", "the output could not be written: %s",
+                  strerror(reason));
     return status == TOOL_OK ? TOOL_FAILED : status;
   }
   return status;

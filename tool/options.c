@@ -129,7 +129,7 @@ static int take_timeout(tool_options *options, const char *value) {
 static int take_plugins(tool_options *options, const char *value) {
   size_t most = sizeof(options->plugin_paths) / sizeof(options->plugin_paths[0]) - 1;
   if (options->plugin_path_count == most) {
-    tool_complain(NULL, "--plugins was given more than %zu times", most);
+    tool_complain("put the plugins into fewer folders", "--plugins was given more than %zu times", most);
     return TOOL_USAGE;
   }
   return absolute_path(&options->plugin_paths[options->plugin_path_count++], value, "--plugins");
@@ -321,8 +321,8 @@ int tool_read_options(tool_options *options, const tool_command **command, int a
   options->argument_count = argc - optind;
   options->color_on = decide_color(options);
   if ((*command)->maximum_arguments >= 0 && options->argument_count > (*command)->maximum_arguments) {
-    tool_complain(NULL, "%s: too many arguments: %s", options->command,
-                  options->arguments[(*command)->maximum_arguments]);
+    const char *extra = options->arguments[(*command)->maximum_arguments];
+    tool_complain("leave it out; --help shows the usage", "%s: too many arguments: %s", options->command, extra);
     return TOOL_USAGE;
   }
   return -1;

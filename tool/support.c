@@ -126,7 +126,8 @@ int tool_read_file(char **out, size_t *size, const char *path, const char *what)
   int reason = errno;
   close(fd);
   if (got < 0 || text.size > FILE_LIMIT) {
-    tool_complain(NULL, "%s %s: %s", what, path, got < 0 ? strerror(reason) : "larger than 64 MiB");
+    tool_complain("name a file that can be read whole", "%s %s: %s", what, path,
+                  got < 0 ? strerror(reason) : "larger than 64 MiB");
     tool_text_free(&text);
     return TOOL_USAGE;
   }

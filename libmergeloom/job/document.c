@@ -174,7 +174,8 @@ static int32_t read_choice(uint32_t *out, const mloom_json *object, const char *
   }
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer shown = MLOOM_BUFFER_INIT;
   mloom_text_append_printable(&shown, text.data, text.size < 60 ? text.size : 60, 0);
-  return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_JOB, NULL,
+  return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_JOB,
+                         "write one of the values it names, or leave the member out",
                          "the job: %s%s must be %s, %s or %s, not "
                          "\"%s\"",
                          path, name, name_of(0), name_of(1), name_of(2), mloom_buffer_string(&shown));

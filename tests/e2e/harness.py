@@ -579,6 +579,7 @@ def must_complain(finished, status, *parts):
     equal(finished.status, status, f"exit status of {finished!r}")
     errors = [line for line in finished.err.splitlines() if line.startswith("mergeloom: ")]
     equal(len(errors), 1, f"error lines in {finished.err!r}")
+    contains(finished.err, errors[0] + "\n  try: ", "the error and its remedy")
     for part in parts:
         contains(finished.err.lower(), part.lower(), "what is said")
     lacks(finished.everything(), KEY, "what is printed")

@@ -232,6 +232,19 @@ static size_t cloud_of(const mloom_azure_endpoint *endpoint) {
   return i;
 }
 
+int mloom_azure_endpoint_is_service(const mloom_azure_endpoint *endpoint) {
+  static const char *const services[] = {"openai", "cognitiveservices", "services.ai"};
+  size_t cloud = cloud_of(endpoint);
+  for (size_t i = 0; cloud < CLOUD_COUNT && i < sizeof(services) / sizeof(services[0]); i++) {
+    char domain[48];
+    snprintf(domain, sizeof(domain), "%s.%s", services[i], clouds[cloud].domain);
+    if (mloom_endpoint_host_is_in(endpoint->base, domain)) {
+      return 1;
+    }
+  }
+  return mloom_endpoint_host_is_in(endpoint->base, "api.cognitive.microsoft.com");
+}
+
 int mloom_azure_endpoint_is_azure(const mloom_azure_endpoint *endpoint) {
   return cloud_of(endpoint) < CLOUD_COUNT;
 }

@@ -40,6 +40,9 @@ char *mloom_azure_endpoint_deployments_url(const mloom_azure_endpoint *endpoint)
 /* The scope of tokens for this endpoint: attempt 0 is the usual one, attempt 1 what some resources want instead, NULL
  * when there is no other. Static. */
 const char *mloom_azure_endpoint_scope(const mloom_azure_endpoint *endpoint, unsigned attempt);
+/* Is the host one of Azure OpenAI or Foundry, which is Microsoft's own? Other hosts of Azure are those of its
+ * customers. */
+int mloom_azure_endpoint_is_service(const mloom_azure_endpoint *endpoint);
 /* Is the host one of Azure's? */
 int mloom_azure_endpoint_is_azure(const mloom_azure_endpoint *endpoint);
 

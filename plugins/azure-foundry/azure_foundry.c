@@ -71,6 +71,10 @@ FIELD(bearer_token, "BEARER_TOKEN", .title = "Bearer token", .kind = MLOOM_FIELD
 FIELD(token_scope, "TOKEN_SCOPE", .flags = MLOOM_FIELD_ADVANCED, .title = "Token scope", .kind = MLOOM_FIELD_STRING,
       .help = "What tokens are asked for; unset takes what the endpoint usually wants, and the other one once when the "
               "service says that the audience is wrong");
+FIELD(trust_endpoint, "TRUST_ENDPOINT", .flags = MLOOM_FIELD_ADVANCED, .title = "Trust a foreign host",
+      .kind = MLOOM_FIELD_BOOLEAN, .default_value = "false",
+      .help = "Let tokens of an identity go to an https endpoint outside of Azure OpenAI and Foundry, such as API "
+              "Management or a gateway; counts in the deployment's own settings only");
 MLOOM_PROVIDER_FIELD(authority_host, "AZURE_AUTHORITY_HOST", .flags = MLOOM_FIELD_ADVANCED, .title = "Authority",
                      .kind = MLOOM_FIELD_URL, .help = "Where tokens come from; unset is the public cloud's");
 FIELD(managed_identity_resource_id, "MANAGED_IDENTITY_RESOURCE_ID", .flags = MLOOM_FIELD_ADVANCED,
@@ -133,6 +137,7 @@ static const mloom_field *const fields[] = {&field_auth_method,
                                             &field_federated_token_file,
                                             &field_bearer_token,
                                             &field_token_scope,
+                                            &field_trust_endpoint,
                                             &field_authority_host,
                                             &field_managed_identity_resource_id,
                                             &field_managed_identity_object_id,
@@ -290,6 +295,35 @@ static const mloom_authorization *choose_authorization(mloom_service *service, c
   return self->auth == AUTH_IDENTITY ? &self->tokens[atomic_load(&self->attempt)] : route->authorization;
 }
 
+/* Whoever may write a card is not to decide where the tokens of the deployment's identity go. */
+static int is_trusted(const instance *self) {
+  const mloom_provider_settings *settings = &self->service.settings;
+  mloom_setting setting = {.size = (uint32_t)sizeof(setting)};
+  return mloom_provider_settings_boolean(settings, "trust_endpoint", 0) &&
+         settings->host->setting_get(settings->host->ctx, settings->settings, "trust_endpoint", &setting) == MLOOM_OK &&
+         setting.locked;
+}
+
+/* Tokens of Entra are worth more than one resource: they go to Azure, to this machine, or where somebody says so. */
+static int32_t check_host(const instance *self, mloom_error *error) {
+  const char *url = self->service.base_url;
+  if (self->auth != AUTH_IDENTITY || mloom_http_is_loopback(url)) {
+    return MLOOM_OK;
+  }
+  if (mloom_endpoint_is_unencrypted(url)) {
+    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_SETTINGS,
+                           "set endpoint (" ENVIRONMENT_PREFIX "ENDPOINT) to an https address",
+                           "azure-foundry does not send the tokens of an identity unencrypted to %.200s", url);
+  }
+  if (mloom_azure_endpoint_is_service(&self->endpoint) || is_trusted(self)) {
+    return MLOOM_OK;
+  }
+  return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_SETTINGS,
+                         "use the resource's own address, or set " ENVIRONMENT_PREFIX
+                         "TRUST_ENDPOINT to true in the deployment if this host may have the tokens of the identity",
+                         "azure-foundry is not to send the tokens of an identity to %.200s", url);
+}
+
 static int32_t configure(mloom_service *service, mloom_error *error) {
   instance *self = (instance *)service;
   const char *url = text_of(self, "endpoint");
@@ -314,6 +348,10 @@ static int32_t configure(mloom_service *service, mloom_error *error) {
   self->api = choice_of(self, "api", api_choices, self->endpoint.api);
   set_options(self);
   set_authorization(self);
+  status = check_host(self, error);
+  if (status != MLOOM_OK) {
+    return status;
+  }
   /* A project tells its deployments to an identity. Elsewhere there is a list of what could be deployed, under other
    * names than those of the deployments: it only shows that the endpoint is reached and takes the credential. */
   service->has_no_model_list = !self->endpoint.is_project || self->auth == AUTH_KEY;

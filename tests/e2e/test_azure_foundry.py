@@ -227,6 +227,26 @@ def test_missing_settings():
     contains(finished.everything(), "has a query that is no api-version", "a wrong endpoint")
 
 
+def test_hosts_of_tokens():
+    """tokens of an identity go to Azure's own services over https, or where the deployment says so; keys may go further"""
+    identity = {"JCA_AZURE_FOUNDRY_MODEL": "m", "JCA_AZURE_FOUNDRY_AUTH_METHOD": "client_secret",
+                "AZURE_TENANT_ID": "example.onmicrosoft.com", "AZURE_CLIENT_ID": "application-id",
+                "AZURE_CLIENT_SECRET": harness.KEY, "AZURE_AUTHORITY_HOST": "http://127.0.0.1:9"}
+    trust = {"JCA_AZURE_FOUNDRY_TRUST_ENDPOINT": "true"}
+    for url, more, part in (
+            ("https://name.invalid", {}, "TRUST_ENDPOINT"),
+            ("https://name.azure-api.net.invalid", {}, "TRUST_ENDPOINT"),
+            ("https://name.cloudapp.azure.com", {}, "TRUST_ENDPOINT"),
+            ("https://openai.azure.com.invalid", {}, "TRUST_ENDPOINT"),
+            ("http://name.invalid", trust, "unencrypted"),
+            ("http://name.openai.azure.com", {}, "unencrypted"),
+            ("https://name.invalid", trust, None),
+            ("http://127.0.0.1:9", {}, None)):
+        text = check_provider(**identity, **more, JCA_AZURE_FOUNDRY_ENDPOINT=url).everything()
+        equal("tokens of an identity" in text, part is not None, f"a refusal of {url}: {text}")
+        contains(text, part or "", f"why {url} is refused")
+
+
 # ---- Identities ----
 
 def run_with_identity(accepted, *options, **more):

@@ -146,6 +146,31 @@ static void test_scopes(void) {
   }
 }
 
+static void test_services(void) {
+  static const struct {
+    const char *endpoint;
+    int is_service;
+  } cases[] = {
+      {RESOURCE, 1},
+      {FOUNDRY "/api/projects/p", 1},
+      {"https://r.cognitiveservices.azure.com", 1},
+      {"https://r.privatelink.openai.azure.com", 1},
+      {"https://r.openai.azure.us", 1},
+      {"https://r.openai.azure.cn", 1},
+      {"https://eastus.api.cognitive.microsoft.com", 1},
+      {"https://r.eastus.cloudapp.azure.com", 0}, /* a customer's machine */
+      {"https://r.azure-api.net", 0},             /* a customer's API Management */
+      {"https://r.notopenai.azure.com", 0},
+      {"https://openai.azure.com.example", 0},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    mloom_azure_endpoint endpoint;
+    CU_ASSERT_EQUAL_FATAL(mloom_azure_endpoint_parse(&endpoint, cases[i].endpoint, "endpoint", NULL), MLOOM_OK);
+    CU_ASSERT_EQUAL(mloom_azure_endpoint_is_service(&endpoint), cases[i].is_service);
+    mloom_azure_endpoint_free(&endpoint);
+  }
+}
+
 static void test_parts(void) {
   CU_ASSERT_EQUAL(mloom_endpoint_origin_size("https://h:1/a/b"), strlen("https://h:1"));
   CU_ASSERT_EQUAL(mloom_endpoint_origin_size("https://h"), strlen("https://h"));
@@ -164,6 +189,6 @@ static void test_parts(void) {
 
 static const unit_test tests[] = {
     {"shapes of addresses", test_shapes}, {"refused addresses", test_refused}, {"addresses of operations", test_urls},
-    {"scopes of tokens", test_scopes},    {"parts of addresses", test_parts},
+    {"scopes of tokens", test_scopes},    {"parts of addresses", test_parts},  {"hosts of the services", test_services},
 };
 UNIT_MAIN("azure endpoint", tests)

@@ -66,32 +66,38 @@ def failed_after_edit(finished, repo, *parts):
     contains(finished.everything(), "hello.txt", "what is said of the work that was kept")
 
 
+def fails_for_ever(chaos, *parts, **settings):
+    finished, repo = run(aimock_steps(), options={"2": {"chaos": chaos}},
+                         settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1", **settings})
+    failed_after_edit(finished, repo, *parts)
+
+
 def test_dropped():
     """500 for ever: the job fails, its work so far is kept"""
-    finished, repo = run(aimock_steps(), options={"2": {"chaos": {"dropRate": 1}}},
-                         settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1"})
-    failed_after_edit(finished, repo, "500")
+    fails_for_ever({"dropRate": 1}, "500")
 
 
 def test_malformed():
     """answers that are no JSON: the job fails, its work so far is kept"""
-    finished, repo = run(aimock_steps(), options={"2": {"chaos": {"malformedRate": 1}}},
-                         settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1"})
-    failed_after_edit(finished, repo)
+    fails_for_ever({"malformedRate": 1})
 
 
 def test_disconnected():
     """connections that are closed without an answer: the job fails, its work so far is kept"""
-    finished, repo = run(aimock_steps(), options={"2": {"chaos": {"disconnectRate": 1}}},
-                         settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1"})
-    failed_after_edit(finished, repo)
+    fails_for_ever({"disconnectRate": 1})
 
 
 def test_rate_limited():
     """429 for ever: the job fails, its work so far is kept"""
-    finished, repo = run(aimock_steps(), options={"2": {"chaos": {"rateLimitRate": 1}}},
-                         settings={"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "1"})
-    failed_after_edit(finished, repo, "429")
+    fails_for_ever({"rateLimitRate": 1}, "429")
+
+
+def test_failures_of_whole_answers():
+    """the same failures where answers are not streamed"""
+    for chaos, *parts in (({"dropRate": 1}, "500"), ({"malformedRate": 1},), ({"disconnectRate": 1},),
+                          ({"rateLimitRate": 1}, "429")):
+        harness.shutil.rmtree(harness.scratch() / "repository", ignore_errors=True)
+        fails_for_ever(chaos, *parts, JCA_OPENAI_COMPATIBLE_STREAM="false")
 
 
 def test_truncated():

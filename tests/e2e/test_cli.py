@@ -434,6 +434,8 @@ def test_screen():
     """the progress view: finished steps stay, the status line goes, no line is wider than the terminal"""
     repo = harness.repository(harness.FILES)
     steps = harness.job_steps()
+    pause = ["python3", "-c", "import time; time.sleep(1)"]
+    steps[2] = {"tool_calls": [{"name": "run_command", "arguments": {"argv": pause}}]}
     for step in steps:
         step["deliver"] = {"first_byte_delay_ms": 250}
     with harness.simulator(harness.job_script(steps)) as server:
@@ -446,6 +448,9 @@ def test_screen():
     contains(text, "completed", "the end")
     check(any(re.match(r"[\u2800-\u28ff] turn \d+ \u00b7 ", line) for line in screen.status_lines),
           f"status lines: {screen.status_lines}")
+    # The tool at work, for how long, and the tokens so far.
+    at_work = r"[\u2800-\u28ff] turn 3 \u00b7 run_command .+ \u00b7 [0-9.]+ m?s \u00b7 [0-9.]+k? in, [0-9.]+k? out"
+    check(any(re.fullmatch(at_work, line.rstrip()) for line in screen.status_lines), f"status lines: {screen.status_lines}")
     check(not re.search(r"[\u2800-\u28ff]", text), f"a status line is left: {text}")
     check(screen.cursor, "the cursor is shown again")
     for line in screen.lines[:[line.endswith(": completed") for line in screen.lines].index(True)]:

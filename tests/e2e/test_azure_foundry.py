@@ -227,6 +227,29 @@ def test_missing_settings():
     contains(finished.everything(), "has a query that is no api-version", "a wrong endpoint")
 
 
+def test_routes_of_auto():
+    """what the endpoint says goes before what the name of the model suggests; neither says: v1 and chat completions"""
+    version = {"JCA_AZURE_FOUNDRY_API_VERSION": "2024-10-21"}
+    for number, (end, model, more, path) in enumerate((
+            ("", "gpt-x", {}, "/openai/v1/chat/completions"),
+            ("", "Claude-x", {}, "/anthropic/v1/messages"),
+            ("", "my-codex-x", {}, "/openai/v1/responses"),
+            ("", "gpt-x-pro", {}, "/openai/v1/responses"),
+            ("", "gpt-pro-x", {}, "/openai/v1/chat/completions"),
+            ("", "gpt-x", version, "/openai/deployments/gpt-x/chat/completions?api-version=2024-10-21"),
+            ("", "claude-x", version, "/anthropic/v1/messages"),
+            ("/anthropic", "fable", {}, "/anthropic/v1/messages"),
+            ("/openai/deployments/d", "claude-x", {}, "/openai/deployments/claude-x/chat/completions?api-version=2024-10-21"),
+            ("/openai/v1", "claude-x", {}, "/openai/v1/chat/completions"))):
+        with harness.Recorder(answer=lambda *_: (400, {"Content-Type": "application/json"}, b"{}")) as service:
+            run_job(service.url + end, new_repository(f"auto-{number}"), "--no-readiness",
+                    JCA_AZURE_FOUNDRY_MODEL=model, **more)
+        equal([request[1] for request in service.requests][:1], [path], f"the route of {end} and {model}")
+        key = "x-api-key" if path.startswith("/anthropic") else "api-key"
+        sent = {name.lower() for name in service.requests[0][2]}
+        equal(sent & {"x-api-key", "api-key", "authorization"}, {key}, f"the header of the key, {path}")
+
+
 def test_hosts_of_tokens():
     """tokens of an identity go to Azure's own services over https, or where the deployment says so; keys may go further"""
     identity = {"JCA_AZURE_FOUNDRY_MODEL": "m", "JCA_AZURE_FOUNDRY_AUTH_METHOD": "client_secret",

@@ -76,10 +76,29 @@ static int32_t write_file(const self_test *test, const char *name, const char *c
   return mloom_file_put(path, content, strlen(content), 0600, MLOOM_DOMAIN_READINESS, error);
 }
 
-/* A plain folder, and no repository: the engine keeps its own record of changes either way. */
+/* The least that git takes for a repository. Programs with a sandbox of their own guard .git; codex 0.169.0 stands one
+ * in where there is none, and processes of one codex now and then take it away from each other. */
+static int32_t make_repository(const self_test *test, mloom_error *error) {
+  static const char *const folders[] = {".git", ".git/objects", ".git/refs"};
+  char path[PATH_MAX + 32];
+  for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+    snprintf(path, sizeof(path), "%s/%s", test->folder, folders[i]);
+    if (mkdir(path, 0700) != 0) {
+      return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_READINESS, "free space on the scratch volume",
+                                   "the folder %s could not be made", path);
+    }
+  }
+  return write_file(test, ".git/HEAD", "ref: refs/heads/main\n", error);
+}
+
+/* A plain folder for tools of ours: the engine keeps its own record of changes either way. */
 static int32_t make_folder(const self_test *test, mloom_error *error) {
   char code_text[64];
   char target_text[160];
+  int32_t made = test->is_agent ? make_repository(test, error) : MLOOM_OK;
+  if (made != MLOOM_OK) {
+    return made;
+  }
   snprintf(code_text, sizeof(code_text), "code: %s\n", test->code);
   snprintf(target_text, sizeof(target_text), TARGET_FORMAT, "unset");
   int32_t code = write_file(test, CODE_FILE, code_text, error);

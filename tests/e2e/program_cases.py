@@ -538,6 +538,23 @@ def test_names_of_the_login_folder():
         equal([one for one in folders if (folders[one] / "used").exists()], [name], "the folder that was used")
 
 
+def log_in(values, page, text):
+    """mergeloom login --browser at a terminal: once page is shown, text is typed. What was seen, and the process."""
+    main, side = pty.openpty()
+    with harness.started([harness.BUILD / "mergeloom", "login", subject["id"], "--browser"], values, stdin=side) as process:
+        os.close(side)
+        seen = ""
+        while page not in seen:
+            line = process.stdout.readline()
+            check(line, f"it ended early: {seen}")
+            seen += line
+        os.write(main, text + b"\n")
+        seen += process.stdout.read()
+        process.wait(harness.GUARD)
+    os.close(main)
+    return seen, process
+
+
 def test_waits_for_input():
     """a program that reads its input to the end gets there"""
     completes("sys.stdin.read()\nevents(*BEGIN, *END)\n")
@@ -551,19 +568,7 @@ def test_login_with_a_question():
                    "sys.stdout.write('\\x1b]0;title\\x07\\x1b[1mOpen \\x1b[4mhttps://login.example.test/a?b=c&d=e\\x1b[0m now.\\r\\n')\n"
                    "sys.stdout.write('Paste code here: ')\nsys.stdout.flush()\n"
                    "code = sys.stdin.readline().strip()\nsys.exit(0 if code == 'typed-code' else 3)\n")
-    main, side = pty.openpty()
-    with harness.started([harness.BUILD / "mergeloom", "login", subject["id"], "--browser"],
-                         environment("http://127.0.0.1:9", program), stdin=side) as process:
-        os.close(side)
-        seen = ""
-        while "login.example.test" not in seen:
-            line = process.stdout.readline()
-            check(line, f"it ended early: {seen}")
-            seen += line
-        os.write(main, b"typed-code\n")
-        seen += process.stdout.read()
-        process.wait(harness.GUARD)
-    os.close(main)
+    seen, process = log_in(environment("http://127.0.0.1:9", program), "login.example.test", b"typed-code")
     equal(process.returncode, 0, seen)
     contains(seen, "Open this page:     https://login.example.test/a?b=c&d=e\n", "the page")
 

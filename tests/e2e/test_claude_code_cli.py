@@ -3,8 +3,6 @@
 """The provider claude-code-cli."""
 import contextlib
 import json
-import os
-import pty
 import socket
 import threading
 
@@ -151,19 +149,8 @@ def test_login_completed():
     """a login of the real program, completed: page, code, tokens; the check passes, a job works with it, logging out undoes it"""
     with login_service() as (proxy, authority, service):
         settings = {**setting("API_KEY", None), **setting("CA_FILE", authority), "HTTPS_PROXY": proxy}
-        main, side = pty.openpty()
-        with harness.started([harness.BUILD / "mergeloom", "login", "claude-code-cli", "--browser"],
-                             environment("http://127.0.0.1:9", **settings, **setting("BASE_URL", None)), stdin=side) as process:
-            os.close(side)
-            seen = ""
-            while "Open this page:     https://claude.ai/oauth/authorize?" not in seen:
-                line = process.stdout.readline()
-                check(line, f"it ended early: {seen}")
-                seen += line
-            os.write(main, b"code-1#state-1\n")
-            seen += process.stdout.read()
-            process.wait(harness.GUARD)
-        os.close(main)
+        seen, process = log_in(environment("http://127.0.0.1:9", **settings, **setting("BASE_URL", None)),
+                               "Open this page:     https://claude.ai/oauth/authorize?", b"code-1#state-1")
         asked = [(path, body) for _, path, _, body in service.requests]
     equal(process.returncode, 0, seen)
     lacks(seen, "test-access-token", "what is printed")

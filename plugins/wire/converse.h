@@ -26,12 +26,9 @@ typedef struct mloom_converse_options {
   mloom_bytes more_fields;    /* a JSON object: further members of additionalModelRequestFields; empty: none */
 } mloom_converse_options;
 
-/* What moves from turn to turn, the cache point behind the newest block, stands in the last segment. */
 typedef struct mloom_converse_request {
   mloom_turns turns;
   int has_tools; /* without tools the service takes no calls and results: they become texts */
-  int cache;
-  const char *cache_ttl;
 } mloom_converse_request;
 
 typedef struct mloom_converse_answer mloom_converse_answer;

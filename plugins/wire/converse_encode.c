@@ -14,8 +14,8 @@ static const mloom_turns_form form = {
 };
 
 /* A block of its own, behind what is to be kept. */
-static void add_cache_point(int32_t *status, mloom_buffer *out, const char *ttl) {
-  mloom_body_add(status, out, "{\"cachePoint\":{\"type\":\"default\"");
+static void set_cache_point(int32_t *status, mloom_buffer *out, const char *ttl) {
+  mloom_body_add(status, out, ",{\"cachePoint\":{\"type\":\"default\"");
   if (ttl != NULL) {
     mloom_body_add_string(status, out, "ttl", mloom_text_bytes(ttl));
   }
@@ -24,8 +24,8 @@ static void add_cache_point(int32_t *status, mloom_buffer *out, const char *ttl)
 
 /* ---- Head ---- */
 
-static void add_tools(int32_t *status, mloom_buffer *out, const mloom_converse_options *options,
-                      const mloom_session_args *args) {
+static void add_tools(int32_t *status, mloom_turns *turns, const mloom_session_args *args) {
+  mloom_buffer *out = &turns->head;
   mloom_body_add_name(status, out, "toolConfig");
   mloom_body_add(status, out, "{\"tools\":[");
   for (size_t i = 0; i < args->tool_count; i++) {
@@ -40,15 +40,12 @@ static void add_tools(int32_t *status, mloom_buffer *out, const mloom_converse_o
     mloom_body_add_raw(status, out, "json", mloom_body_parameters(tool));
     mloom_body_add(status, out, "}}}");
   }
-  if (options->cache) {
-    mloom_body_add(status, out, ",");
-    add_cache_point(status, out, options->cache_ttl);
-  }
+  mloom_body_add_bytes(status, out, mloom_body_bytes(&turns->mark));
   mloom_body_add(status, out, "]}");
 }
 
-static void add_instructions(int32_t *status, mloom_buffer *out, const mloom_converse_options *options,
-                             mloom_bytes instructions) {
+static void add_instructions(int32_t *status, mloom_turns *turns, mloom_bytes instructions) {
+  mloom_buffer *out = &turns->head;
   if (mloom_body_is_blank(instructions)) {
     return; /* an empty text is refused */
   }
@@ -56,10 +53,7 @@ static void add_instructions(int32_t *status, mloom_buffer *out, const mloom_con
   mloom_body_add(status, out, "[{");
   mloom_body_add_string(status, out, "text", instructions);
   mloom_body_add(status, out, "}");
-  if (options->cache) {
-    mloom_body_add(status, out, ",");
-    add_cache_point(status, out, options->cache_ttl);
-  }
+  mloom_body_add_bytes(status, out, mloom_body_bytes(&turns->mark));
   mloom_body_add(status, out, "]");
 }
 
@@ -115,11 +109,12 @@ int32_t mloom_converse_request_init(mloom_converse_request *request, const mloom
                                     const mloom_session_args *args) {
   memset(request, 0, sizeof(*request));
   request->turns.form = &form;
-  request->cache = options->cache;
-  request->cache_ttl = options->cache_ttl;
   request->has_tools = args->tool_count > 0;
   mloom_buffer *out = &request->turns.head;
   int32_t status = MLOOM_OK;
+  if (options->cache) {
+    set_cache_point(&status, &request->turns.mark, options->cache_ttl);
+  }
   mloom_body_add(&status, out, "{");
   if (options->max_output_tokens > 0) {
     mloom_body_add_name(&status, out, "inferenceConfig");
@@ -131,9 +126,9 @@ int32_t mloom_converse_request_init(mloom_converse_request *request, const mloom
   add_member_object(&status, out, "outputConfig", "effort", options->effort);
   add_member_object(&status, out, "performanceConfig", "latency", options->latency);
   if (request->has_tools) {
-    add_tools(&status, out, options, args);
+    add_tools(&status, &request->turns, args);
   }
-  add_instructions(&status, out, options, args->instructions);
+  add_instructions(&status, &request->turns, args->instructions);
   mloom_body_add_name(&status, out, "messages");
   mloom_body_add(&status, out, "[");
   if (status != MLOOM_OK) {
@@ -266,15 +261,7 @@ int32_t mloom_converse_request_append_answer(mloom_converse_request *request, co
 }
 
 int32_t mloom_converse_request_segments(mloom_converse_request *request, const mloom_bytes **out, size_t *count) {
-  int32_t status = MLOOM_OK;
-  mloom_turns_place_texts(&status, &request->turns);
-  mloom_buffer *tail = &request->turns.tail;
-  mloom_buffer_clear(tail);
-  if (request->turns.role != MLOOM_TURNS_NONE && request->cache) {
-    mloom_body_add(&status, tail, ",");
-    add_cache_point(&status, tail, request->cache_ttl);
-  }
-  return mloom_turns_close(status, &request->turns, out, count);
+  return mloom_turns_segments(&request->turns, out, count);
 }
 
 void mloom_converse_request_free(mloom_converse_request *request) {

@@ -301,8 +301,7 @@ int32_t mloom_gemini_request_append_answer(mloom_gemini_request *request, const 
 
 int32_t mloom_gemini_request_segments(mloom_gemini_request *request, const mloom_bytes **out, size_t *count) {
   int32_t status = settle(request);
-  mloom_buffer_clear(&request->turns.tail);
-  return mloom_turns_close(status, &request->turns, out, count);
+  return status == MLOOM_OK ? mloom_turns_segments(&request->turns, out, count) : status;
 }
 
 void mloom_gemini_request_free(mloom_gemini_request *request) {

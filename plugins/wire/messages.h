@@ -31,12 +31,8 @@ typedef struct mloom_messages_options {
 
 #define MLOOM_MESSAGES_OUTPUT_TOKENS UINT64_C(32000)
 
-/* What moves from turn to turn, the cache mark on the newest block, stands in the last segment: the newest block and
- * its message stay open in the segments before it. */
 typedef struct mloom_messages_request {
   mloom_turns turns;
-  int cache;
-  const char *cache_ttl;
 } mloom_messages_request;
 
 typedef struct mloom_messages_answer mloom_messages_answer;

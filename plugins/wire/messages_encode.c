@@ -13,7 +13,8 @@ static const mloom_turns_form form = {
     .block_end = "}",
 };
 
-static void add_cache_mark(int32_t *status, mloom_buffer *out, const char *ttl) {
+/* A member of the last block that is to be kept. */
+static void set_cache_mark(int32_t *status, mloom_buffer *out, const char *ttl) {
   mloom_body_add(status, out, ",\"cache_control\":{\"type\":\"ephemeral\"");
   if (ttl != NULL) {
     mloom_body_add_string(status, out, "ttl", mloom_text_bytes(ttl));
@@ -23,8 +24,9 @@ static void add_cache_mark(int32_t *status, mloom_buffer *out, const char *ttl) 
 
 /* ---- Head ---- */
 
-static void add_tools(int32_t *status, mloom_buffer *out, const mloom_messages_options *options,
+static void add_tools(int32_t *status, mloom_turns *turns, const mloom_messages_options *options,
                       const mloom_session_args *args) {
+  mloom_buffer *out = &turns->head;
   mloom_body_add_name(status, out, "tools");
   mloom_body_add(status, out, "[");
   for (size_t i = 0; i < args->tool_count; i++) {
@@ -35,8 +37,8 @@ static void add_tools(int32_t *status, mloom_buffer *out, const mloom_messages_o
       mloom_body_add_string(status, out, "description", mloom_text_bytes(tool->description));
     }
     mloom_body_add_raw(status, out, "input_schema", mloom_body_parameters(tool));
-    if (options->cache && i + 1 == args->tool_count) {
-      add_cache_mark(status, out, options->cache_ttl);
+    if (i + 1 == args->tool_count) {
+      mloom_body_add_bytes(status, out, mloom_body_bytes(&turns->mark));
     }
     mloom_body_add(status, out, "}");
   }
@@ -82,17 +84,15 @@ static void add_thinking(int32_t *status, mloom_buffer *out, const mloom_message
   }
 }
 
-static void add_instructions(int32_t *status, mloom_buffer *out, const mloom_messages_options *options,
-                             mloom_bytes instructions) {
+static void add_instructions(int32_t *status, mloom_turns *turns, mloom_bytes instructions) {
+  mloom_buffer *out = &turns->head;
   if (mloom_body_is_blank(instructions)) {
     return; /* an empty text block is refused */
   }
   mloom_body_add_name(status, out, "system");
   mloom_body_add(status, out, "[{\"type\":\"text\"");
   mloom_body_add_string(status, out, "text", instructions);
-  if (options->cache) {
-    add_cache_mark(status, out, options->cache_ttl);
-  }
+  mloom_body_add_bytes(status, out, mloom_body_bytes(&turns->mark));
   mloom_body_add(status, out, "}]");
 }
 
@@ -100,10 +100,11 @@ int32_t mloom_messages_request_init(mloom_messages_request *request, const mloom
                                     const char *model, const mloom_session_args *args) {
   memset(request, 0, sizeof(*request));
   request->turns.form = &form;
-  request->cache = options->cache;
-  request->cache_ttl = options->cache_ttl;
   mloom_buffer *out = &request->turns.head;
   int32_t status = MLOOM_OK;
+  if (options->cache) {
+    set_cache_mark(&status, &request->turns.mark, options->cache_ttl);
+  }
   mloom_body_add(&status, out, "{");
   if (options->anthropic_version != NULL) {
     mloom_body_add_string(&status, out, "anthropic_version", mloom_text_bytes(options->anthropic_version));
@@ -121,9 +122,9 @@ int32_t mloom_messages_request_init(mloom_messages_request *request, const mloom
   }
   add_thinking(&status, out, options);
   if (args->tool_count > 0) {
-    add_tools(&status, out, options, args);
+    add_tools(&status, &request->turns, options, args);
   }
-  add_instructions(&status, out, options, args->instructions);
+  add_instructions(&status, &request->turns, args->instructions);
   mloom_body_add_name(&status, out, "messages");
   mloom_body_add(&status, out, "[");
   if (status != MLOOM_OK) {
@@ -259,14 +260,7 @@ int32_t mloom_messages_request_append_answer(mloom_messages_request *request, co
 }
 
 int32_t mloom_messages_request_segments(mloom_messages_request *request, const mloom_bytes **out, size_t *count) {
-  int32_t status = MLOOM_OK;
-  mloom_turns_place_texts(&status, &request->turns);
-  mloom_buffer *tail = &request->turns.tail;
-  mloom_buffer_clear(tail);
-  if (request->turns.role != MLOOM_TURNS_NONE && request->cache && request->turns.can_be_marked) {
-    add_cache_mark(&status, tail, request->cache_ttl);
-  }
-  return mloom_turns_close(status, &request->turns, out, count);
+  return mloom_turns_segments(&request->turns, out, count);
 }
 
 void mloom_messages_request_free(mloom_messages_request *request) {

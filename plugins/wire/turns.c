@@ -49,7 +49,16 @@ void mloom_turns_place_texts(int32_t *status, mloom_turns *turns) {
   }
 }
 
-int32_t mloom_turns_close(int32_t status, mloom_turns *turns, const mloom_bytes **out, size_t *count) {
+static void add_segment(mloom_turns *turns, size_t *count, const mloom_buffer *buffer, size_t from, size_t to) {
+  if (to > from) {
+    turns->segments[(*count)++] = (mloom_bytes){buffer->data + from, to - from};
+  }
+}
+
+int32_t mloom_turns_segments(mloom_turns *turns, const mloom_bytes **out, size_t *count) {
+  int32_t status = MLOOM_OK;
+  mloom_turns_place_texts(&status, turns);
+  mloom_buffer_clear(&turns->tail);
   if (turns->role != MLOOM_TURNS_NONE) {
     mloom_body_add(&status, &turns->tail, turns->form->block_end);
     mloom_body_add(&status, &turns->tail, "]}");
@@ -58,11 +67,20 @@ int32_t mloom_turns_close(int32_t status, mloom_turns *turns, const mloom_bytes 
   if (status != MLOOM_OK) {
     return status;
   }
-  turns->segments[0] = mloom_body_bytes(&turns->head);
-  turns->segments[1] = mloom_body_bytes(&turns->messages);
-  turns->segments[2] = mloom_body_bytes(&turns->tail);
+  const mloom_buffer *messages = &turns->messages;
+  if (turns->can_be_marked && turns->marked != messages->size) { /* the same when a turn is tried again */
+    turns->marked_before = turns->marked;
+    turns->marked = messages->size;
+  }
+  *count = 0;
+  add_segment(turns, count, &turns->head, 0, turns->head.size);
+  add_segment(turns, count, messages, 0, turns->marked_before);
+  add_segment(turns, count, &turns->mark, 0, turns->marked_before > 0 ? turns->mark.size : 0);
+  add_segment(turns, count, messages, turns->marked_before, turns->marked);
+  add_segment(turns, count, &turns->mark, 0, turns->marked > 0 ? turns->mark.size : 0);
+  add_segment(turns, count, messages, turns->marked, messages->size);
+  add_segment(turns, count, &turns->tail, 0, turns->tail.size);
   *out = turns->segments;
-  *count = 3;
   return MLOOM_OK;
 }
 
@@ -71,4 +89,5 @@ void mloom_turns_free(mloom_turns *turns) {
   mloom_buffer_free(&turns->messages);
   mloom_buffer_free(&turns->texts);
   mloom_buffer_free(&turns->tail);
+  mloom_buffer_free(&turns->mark);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The messages of a conversation whose roles must alternate, each of one or more blocks: what one side says in a row
- * becomes one message, and what the user says stands behind the results of tools. The body of turn N without its last
- * segment is a prefix of the body of turn N + 1, and each block is encoded once.
+ * becomes one message, and what the user says stands behind the results of tools. But for marks of the cache, the body
+ * of turn N without its last segment is a prefix of the body of turn N + 1, and each block is encoded once.
  */
 #ifndef MLOOM_WIRE_TURNS_H
 #define MLOOM_WIRE_TURNS_H
@@ -29,7 +29,12 @@ typedef struct mloom_turns {
   mloom_buffer tail;
   uint32_t role;     /* of the open message */
   int can_be_marked; /* may a mark for the cache stand with the newest block? */
-  mloom_bytes segments[3];
+  mloom_buffer mark; /* what stands with a block up to which the service is to keep the conversation; empty: nothing */
+  /* Where marks stand in messages, 0: nowhere. The service looks back a few blocks only from a mark for what it has
+   * kept, and a turn may add more: the mark of the turn before stays, and what that one kept is found there. */
+  size_t marked;
+  size_t marked_before;
+  mloom_bytes segments[7];
 } mloom_turns;
 
 /* What an append may change, to go back to when it fails. */
@@ -53,9 +58,8 @@ void mloom_turns_begin_block(int32_t *status, mloom_turns *turns, uint32_t role,
 /* The user's texts take their place at the end of messages; they stay where they are when that fails. */
 void mloom_turns_place_texts(int32_t *status, mloom_turns *turns);
 
-/* Ends tail, which has what stands behind the newest block, and gives the body as segments, valid until the next
- * append. MLOOM_E_MEMORY, or status when it is a failure. */
-int32_t mloom_turns_close(int32_t status, mloom_turns *turns, const mloom_bytes **out, size_t *count);
+/* Gives the body with its marks as segments, valid until the next append. MLOOM_E_MEMORY. */
+int32_t mloom_turns_segments(mloom_turns *turns, const mloom_bytes **out, size_t *count);
 void mloom_turns_free(mloom_turns *turns);
 
 #endif

@@ -2,7 +2,7 @@
 """What the tests of providers that ask a service over HTTP share: the one job against aimock and the simulator, and the
 conversations that the vendors' own clients hold with the simulator."""
 import harness
-from harness import equal, lacks
+from harness import check, equal, lacks
 
 # No setting of the provider that the harness takes where none is named.
 _OTHERS = {"JCA_OPENAI_COMPATIBLE_BASE_URL": None, "JCA_OPENAI_COMPATIBLE_MODEL": None,
@@ -54,6 +54,14 @@ def pass_on(url, method, headers, body):
     """For a Recorder's answer: what url answers."""
     return harness.request(url, method, body or None,
                            {name: value for name, value in headers.items() if name.lower() != "host"})
+
+
+def share_their_prefix(bodies, mark):
+    """But for marks of the cache, the body of a turn up to the newest of them is how the next one begins."""
+    for number, (body, following) in enumerate(zip(bodies, bodies[1:]), 1):
+        equal(body.count(mark), 3 if number == 1 else 4, f"cache marks of turn {number}")
+        opened = body[:body.rindex(mark)].replace(mark, b"")
+        check(following.replace(mark, b"").startswith(opened), f"turn {number + 1} does not begin as turn {number} does")
 
 
 def client_script(after_events, *more):

@@ -3,6 +3,7 @@
 """What every provider that speaks HTTP has to stand, in one table: the demo with faults on its way, keys that expire,
 private certificate authorities, proxies that ask for a login, models that are not there."""
 import concurrent.futures
+import hashlib
 import json
 import re
 import socket
@@ -137,16 +138,16 @@ def test_documented_with_their_fields():
 
 # ---- Jobs ----
 
-def for_each(function):
+def for_each(function, providers=tuple(PROVIDERS)):
     """Calls it for each provider, several at once; all failures are told."""
-    with concurrent.futures.ThreadPoolExecutor(len(PROVIDERS)) as pool:
-        outcomes = {provider: pool.submit(function, provider) for provider in PROVIDERS}
+    with concurrent.futures.ThreadPoolExecutor(len(providers)) as pool:
+        outcomes = {provider: pool.submit(function, provider) for provider in providers}
     problems = [f"{provider}: {outcome.exception()}" for provider, outcome in outcomes.items() if outcome.exception()]
     check(not problems, "\n".join(problems))
 
 
-def run_demo(provider, url, options, repo, **more):
-    environment = {**settings_of(provider, url), "JCA_WORKER_SCRATCH_PATH": harness.scratch(),
+def run_demo(provider, url, options, repo, model="sim-1", **more):
+    environment = {**settings_of(provider, url, model), "JCA_WORKER_SCRATCH_PATH": harness.scratch(),
                    "JCA_WORKER_ALLOWED_COMMANDS": "git,python3", **more}
     finished = harness.mergeloom("run", "--repo", repo, "--json", *options,
                                  environment=harness.clean_environment(**environment))
@@ -250,6 +251,69 @@ def test_request_ids():
         for ids, expected in cases:
             equal(failed(provider, repo, options, ids), expected, f"the id of {ids}")
     for_each(run)
+
+
+# ---- The prompt cache ----
+
+class PromptCache:
+    """As Anthropic's models keep prompts, of their own service and of Bedrock: at most four marks; what ends at a mark is
+    kept, and is looked for at the mark and at the nineteen blocks before it."""
+
+    def __init__(self):
+        self.kept = set()
+
+    def read(self, blocks, marks):
+        """How many of the blocks are read from the cache."""
+        check(len(marks) <= 4, f"marks: {marks}")
+        prefixes, digest = [], hashlib.sha256()
+        for block in blocks:
+            digest.update(json.dumps(block).encode() + b"\n")
+            prefixes.append(digest.hexdigest())
+        found = max((place + 1 for mark in marks for place in range(max(mark - 19, 0), mark + 1)
+                     if prefixes[place] in self.kept), default=0)
+        self.kept |= {prefixes[mark] for mark in marks}
+        return found
+
+
+def prompt_of(body):
+    """The blocks of a request of either form, and which of them are marked."""
+    request = json.loads(body)
+    tools = request.get("tools") or request["toolConfig"]["tools"]
+    content = [(message["role"], block) for message in request["messages"] for block in message["content"]]
+    blocks, marks = [], []
+    for role, block in [("tools", tool) for tool in tools] + [("system", block) for block in request["system"]] + content:
+        if "cachePoint" in block:
+            marks.append(len(blocks) - 1)
+            continue
+        if "cache_control" in block:
+            marks.append(len(blocks))
+        blocks.append((role, {name: value for name, value in block.items() if name != "cache_control"}))
+    return blocks, marks
+
+
+def test_prompt_cache_in_a_long_loop_of_tools():
+    """thirty turns of up to twelve calls: each reads all that the one before sent from the cache, with four marks at most"""
+    models = {"claude-api": "sim-1", "aws-bedrock": "us.anthropic.claude-x-v1:0"}
+
+    def run(provider):
+        repo, options, title, edit = harness.demo(provider)
+        loop = [{"reasoning": f"Part {turn}.", "text": "On I go.", "tool_calls": [
+            {"name": "read_file", "arguments": {"path": edit["path"], "start_line": turn + call + 1}}
+            for call in range(turn * 7 % 12 + 1)]} for turn in range(30)]
+        script = demo_script(title, loop + demo_steps(edit)[1:])
+        script["models"] = [models[provider]]
+        with harness.simulator(script) as server, harness.Recorder(server.url) as recorder:
+            run_demo(provider, recorder.url, [*options, "--no-readiness"], repo, model=models[provider])
+        prompts = [prompt_of(body) for method, _, _, body in recorder.requests if method == "POST"]
+        equal(len(prompts), len(loop) + 4, "turns")
+        cache, with_three, missed = PromptCache(), PromptCache(), 0
+        before = []
+        for number, (blocks, marks) in enumerate(prompts, 1):
+            equal(cache.read(blocks, marks), len(before), f"blocks of turn {number} that are read from the cache")
+            missed += with_three.read(blocks, marks[:2] + marks[-1:]) < len(before)
+            before = blocks
+        check(missed, "without the mark of the turn before some turns would not read it")
+    for_each(run, models)
 
 
 # ---- Checks ----

@@ -36,4 +36,21 @@ static inline char *joined_body(const mloom_bytes *segments, size_t count, size_
   return mloom_buffer_take(&body);
 }
 
+/* Marks of the cache in the messages of a body, whose last segment begins at open: one stands with the newest block,
+ * the other where the newest block of the body before ended, which was at end; 0: there was none. Takes them out, and
+ * returns where the newest block ends then. */
+static inline size_t expect_marks(char *body, size_t open, const char *mark, size_t end) {
+  size_t size = strlen(mark);
+  const char *messages = strstr(body, "\"messages\"");
+  char *newest = body + open - size;
+  CU_ASSERT_EQUAL_FATAL(memcmp(newest, mark, size), 0);
+  CU_ASSERT_PTR_EQUAL_FATAL(strstr(messages, mark), end == 0 ? newest : body + end);
+  memmove(newest, newest + size, strlen(newest + size) + 1);
+  if (end != 0) {
+    memmove(body + end, body + end + size, strlen(body + end + size) + 1);
+  }
+  CU_ASSERT_PTR_NULL(strstr(messages, mark));
+  return end == 0 ? open - size : open - 2 * size;
+}
+
 #endif

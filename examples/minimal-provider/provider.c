@@ -101,7 +101,8 @@ static int32_t finish(void *opaque, const mloom_exchange_end *end, const mloom_e
   if (end->http_status != 200 || fflush(s->answer) != 0) {
     return fail(error, MLOOM_E_UNAVAILABLE, "the service did not answer 200");
   }
-  for (const char *line = s->answer_data, *next; (next = strchr(line, '\n')) != NULL; line = next + 1) {
+  const char *last = s->answer_data + s->answer_size; /* beyond it stands what an earlier answer left */
+  for (const char *line = s->answer_data, *next; (next = memchr(line, '\n', last - line)) != NULL; line = next + 1) {
     mloom_event event = {.size = sizeof(event)};
     int at = 0, length = (int)(next - line);
     if (strncmp(line, "text ", 5) == 0) {
@@ -111,8 +112,7 @@ static int32_t finish(void *opaque, const mloom_exchange_end *end, const mloom_e
     } else if (sscanf(line, "call %127s %127s %n", id, name, &at) == 2) {
       event.kind = MLOOM_EVENT_TOOL_CALL;
       event.text = (mloom_bytes){line + at, at < length ? (size_t)(length - at) : 0};
-      event.id = (mloom_bytes){id, strlen(id)};
-      event.name = (mloom_bytes){name, strlen(name)};
+      event.id = (mloom_bytes){id, strlen(id)}, event.name = (mloom_bytes){name, strlen(name)};
       sink->event(&event, sink->userdata);
       out->stop = MLOOM_STOP_TOOL_CALLS;
       out->tool_call_count++;

@@ -1,10 +1,13 @@
 bin_PROGRAMS += mergeloom-plugin-check
 mergeloom_plugin_check_SOURCES = \
+  tests/conformance/answer_rules.c \
   tests/conformance/check.h \
   tests/conformance/host.c \
   tests/conformance/main.c \
   tests/conformance/other_rules.c \
-  tests/conformance/provider_rules.c
+  tests/conformance/provider_rules.c \
+  tests/conformance/session.c \
+  tests/conformance/session.h
 mergeloom_plugin_check_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/libmergeloom/include
 mergeloom_plugin_check_CFLAGS = $(AM_CFLAGS) -pthread
 mergeloom_plugin_check_LDADD = libmergeloom.la -ldl

@@ -54,11 +54,11 @@ for plugin in "$top_builddir"/.libs/mergeloom-*.so; do
   passes "$(basename "$plugin")" --answer "$answer" "$@" "$plugin"
 done
 
-if [ -e "$top_srcdir/examples/minimal-provider/provider.c" ]; then
+for example in minimal helper; do
   $CC -std=gnu11 -fPIC -shared -fvisibility=hidden -Wl,-z,defs -I"$top_srcdir/libmergeloom/include" \
-    -o "$work/mergeloom-minimal.so" "$top_srcdir/examples/minimal-provider/provider.c"
-  passes minimal --answer "$answers/minimal.txt" "$work/mergeloom-minimal.so"
-fi
+    -o "$work/mergeloom-$example.so" "$top_srcdir/examples/$example-provider/provider.c"
+  passes $example --answer "$answers/minimal.txt" --set program=/bin/true "$work/mergeloom-$example.so"
+done
 
 passes good --answer "$answers/mock.txt" "$mocks/mergeloom-mock-good.so"
 passes older --answer "$answers/mock.txt" "$mocks/mergeloom-mock-older.so"

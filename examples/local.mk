@@ -4,6 +4,10 @@ EXTRA_DIST += examples/demo/README.md examples/demo/job.json examples/demo/repos
   examples/demo/ticket.json
 EXTRA_DIST += examples/minimal-provider/Makefile examples/minimal-provider/README.md \
   examples/minimal-provider/provider.c
+EXTRA_DIST += examples/rust-provider/Makefile examples/rust-provider/README.md \
+  examples/rust-provider/mergeloom.rs examples/rust-provider/provider.rs
+EXTRA_DIST += examples/helper-provider/Makefile examples/helper-provider/README.md \
+  examples/helper-provider/helper.py examples/helper-provider/provider.c
 
 # The embedding example, built here and run by the tests; it needs the public headers only.
 noinst_PROGRAMS += examples/embed

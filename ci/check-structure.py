@@ -32,7 +32,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 LEFTOVERS = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
 CODE = (".c", ".h")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-LICENSED = (".c", ".h", ".py", ".sh", ".mjs")
+LICENSED = (".c", ".h", ".py", ".sh", ".mjs", ".rs")
 
 problems = []
 

@@ -16,6 +16,8 @@ typedef struct route {
   app_handler run;
 } route;
 
+#define LEASE_HEARTBEATS 4
+
 static const route routes[] = {
     {"GET", "/", GUARD_PERSON, page_home},
     {"GET", "/providers", GUARD_PERSON, page_providers},
@@ -202,6 +204,10 @@ gateway_client *app_gateway(application *app) {
   gateway_client *gateway = app->gateway;
   pthread_mutex_unlock(&app->lock);
   return gateway;
+}
+
+int64_t app_lease_ms(const application *app) {
+  return mloom_settings_integer(app->deployment.settings, "heartbeat_seconds", 15) * 1000 * LEASE_HEARTBEATS;
 }
 
 void app_redirect(app_call *call, const char *path) {

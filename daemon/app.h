@@ -54,6 +54,9 @@ void app_wake(application *app);
 /* NULL unless this is an executor that has begun. Thread-safe. */
 gateway_client *app_gateway(application *app);
 
+/* For how long a job is given to an executor at a time. */
+int64_t app_lease_ms(const application *app);
+
 typedef void (*app_handler)(app_call *call);
 
 /* Sends the browser on to path (303), with a notice that the next page shows. */

@@ -145,9 +145,10 @@ static int32_t fill_pipe(int fd, const mloom_buffer *text, mloom_error *error) {
   return MLOOM_OK;
 }
 
-/* ends: NULL, or the pipe that a request that is talked to goes through. */
-static int32_t run(const child_programs *programs, const mloom_json *request, const int *ends, mloom_cancel *cancel,
-                   int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome, mloom_error *error) {
+/* ends: NULL, or the pipe that a request that is talked to goes through. timer: NULL, or that of a lease. */
+static int32_t run(const child_programs *programs, const mloom_json *request, const int *ends, const int *timer,
+                   mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
+                   mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(reading_free) reading state = {.fn = fn, .userdata = userdata, .failure = MLOOM_ERROR_INIT};
   *outcome = (child_outcome){0};
@@ -169,6 +170,7 @@ static int32_t run(const child_programs *programs, const mloom_json *request, co
                              .working_directory = "/",
                              .input = &input,
                              .input_fd = ends,
+                             .lease_fd = timer,
                              .limits = {.grace_ms = CHILD_GRACE_MS}};
   mloom_process_sink sink = {
       .size = sizeof sink, .output = take_output, .error_output = take_stderr, .userdata = &state};
@@ -187,11 +189,17 @@ static int32_t run(const child_programs *programs, const mloom_json *request, co
 int32_t child_process_run(const child_programs *programs, const mloom_json *request, mloom_cancel *cancel,
                           int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
                           mloom_error *error) {
-  return run(programs, request, NULL, cancel, timeout_ms, fn, userdata, outcome, error);
+  return run(programs, request, NULL, NULL, cancel, timeout_ms, fn, userdata, outcome, error);
+}
+
+int32_t child_process_lease(const child_programs *programs, const mloom_json *request, const int *timer,
+                            mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata,
+                            child_outcome *outcome, mloom_error *error) {
+  return run(programs, request, NULL, timer, cancel, timeout_ms, fn, userdata, outcome, error);
 }
 
 int32_t child_process_talk(const child_programs *programs, const mloom_json *request, const int ends[2],
                            mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata,
                            child_outcome *outcome, mloom_error *error) {
-  return run(programs, request, ends, cancel, timeout_ms, fn, userdata, outcome, error);
+  return run(programs, request, ends, NULL, cancel, timeout_ms, fn, userdata, outcome, error);
 }

@@ -36,9 +36,14 @@ int32_t child_process_run(const child_programs *programs, const mloom_json *requ
                           int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
                           mloom_error *error);
 
-/* The same for a request that is talked to: it goes into ends[1] of a pipe, the child's standard input is ends[0], and
- * what the caller writes into ends[1] after the child's first fact reaches the child. The ends stay the caller's.
- * MLOOM_E_LIMIT: the request is longer than what a pipe holds. */
+/* The same, but the child ends by itself, MLOOM_E_CANCELLED, when the timer (see mloom_process_plan) runs out. */
+int32_t child_process_lease(const child_programs *programs, const mloom_json *request, const int *timer,
+                            mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata,
+                            child_outcome *outcome, mloom_error *error);
+
+/* The same as child_process_run for a request that is talked to: it goes into ends[1] of a pipe, the child's standard
+ * input is ends[0], and what the caller writes into ends[1] after the child's first fact reaches the child. The ends
+ * stay the caller's. MLOOM_E_LIMIT: the request is longer than what a pipe holds. */
 int32_t child_process_talk(const child_programs *programs, const mloom_json *request, const int ends[2],
                            mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata,
                            child_outcome *outcome, mloom_error *error);

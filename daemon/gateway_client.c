@@ -29,7 +29,6 @@
 #define ANSWER_TIMEOUT_MS 20000
 #define END_TIMEOUT_MS 60000
 #define SHORTEST_ROUND_MS 1000
-#define END_TRIES 40
 #define HURRIED_TRIES 3
 
 typedef struct event_batch {
@@ -77,9 +76,13 @@ static int64_t now_ms(void) {
   return mloom_clock_system()->monotonic_ms(mloom_clock_system());
 }
 
+static int64_t heartbeat_ms(const gateway_client *self) {
+  return mloom_settings_integer(self->options.deployment->settings, "heartbeat_seconds", 15) * 1000;
+}
+
 /* Signs of life must not wait for one that hangs until the lease has run out. */
 static int64_t sign_timeout_ms(const gateway_client *self) {
-  return mloom_settings_integer(self->options.deployment->settings, "heartbeat_seconds", 15) * 1000 / 3;
+  return heartbeat_ms(self) / 3;
 }
 
 /* ---- Requests ---- */
@@ -188,10 +191,11 @@ static mloom_json *new_message(const gateway_client *self) {
   return message;
 }
 
-static int32_t post_about(gateway_client *self, int64_t timeout_ms, const char *id, const char *action,
+static int32_t post_about(gateway_client *self, int64_t timeout_ms, const job_claim *job, const char *action,
                           mloom_json *message, answer *out, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
-  int32_t code = mloom_buffer_append_format(&path, "/api/v1/gateway/jobs/%s/%s", id, action) == MLOOM_OK
+  mloom_json_set_integer(message, "claim", job->number);
+  int32_t code = mloom_buffer_append_format(&path, "/api/v1/gateway/jobs/%s/%s", job->id, action) == MLOOM_OK
                      ? post(self, self->cancel, timeout_ms, mloom_buffer_string(&path), message, out, error)
                      : mloom_error_memory(error);
   mloom_json_unref(message);
@@ -252,8 +256,8 @@ static int32_t await_job(gateway_client *self, const char *ready, mloom_error *e
   mloom_json_set_string(message, "ready", ready);
   mloom_json_set(message, "obstacles", catalogue_obstacles(self->options.catalogue));
   /* A lease that runs out tells nobody, so the gateway is asked again before long. */
-  int64_t heartbeats = 2 * mloom_settings_integer(self->options.deployment->settings, "heartbeat_seconds", 15);
-  mloom_json_set_integer(message, "wait", heartbeats < CLAIM_WAIT_SECONDS ? heartbeats : CLAIM_WAIT_SECONDS);
+  int64_t seconds = heartbeat_ms(self) / 500;
+  mloom_json_set_integer(message, "wait", seconds < CLAIM_WAIT_SECONDS ? seconds : CLAIM_WAIT_SECONDS);
   mloom_json_set_boolean(message, "only_wait", 1);
   pthread_mutex_lock(&self->lock);
   mloom_cancel *cancel = mloom_cancel_ref(self->claims);
@@ -283,7 +287,8 @@ static void await_settings(gateway_client *self, const char *newest) {
   }
 }
 
-static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userdata, mloom_error *error) {
+static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userdata, int64_t *lease_ms,
+                     mloom_error *error) {
   gateway_client *self = ctx;
   MLOOM_AUTO(answer_free) answer got = {0};
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *message = new_message(self);
@@ -306,7 +311,9 @@ static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userda
                            .state = "running",
                            .provider = mloom_json_member_string(found, "provider", ""),
                            .model = mloom_json_member_string(found, "model", ""),
+                           .claim = mloom_json_member_integer(found, "claim", 0),
                            .document = mloom_buffer_string(&document)};
+    *lease_ms = mloom_json_member_integer(found, "lease_ms", 0);
     fn(&job, userdata);
   }
   return code;
@@ -339,12 +346,14 @@ typedef struct event_parcel {
   int64_t count;
 } event_parcel;
 
-static int32_t send_events(gateway_client *self, const char *id, const event_parcel *parcel, mloom_error *error) {
+static int32_t send_events(gateway_client *self, const job_claim *job, const event_parcel *parcel, mloom_error *error) {
   MLOOM_AUTO(answer_free) answer got = {0};
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   mloom_buffer_append_string(&body, "{");
   mloom_json_write_member(&body, "executor", self->options.deployment->name, strlen(self->options.deployment->name));
+  mloom_json_write_name(&body, "claim");
+  mloom_buffer_append_format(&body, "%" PRId64, job->number);
   mloom_json_write_name(&body, "source");
   mloom_buffer_append_format(&body, "\"%016" PRIx64 "\"", parcel->source);
   mloom_json_write_name(&body, "first");
@@ -353,7 +362,7 @@ static int32_t send_events(gateway_client *self, const char *id, const event_par
   mloom_buffer_append_char(&body, '[');
   mloom_buffer_append(&body, parcel->lines.data, parcel->lines.size - 1); /* without the last comma */
   return mloom_buffer_append_string(&body, "]}") == MLOOM_OK &&
-                 mloom_buffer_append_format(&path, "/api/v1/gateway/jobs/%s/events", id) == MLOOM_OK
+                 mloom_buffer_append_format(&path, "/api/v1/gateway/jobs/%s/events", job->id) == MLOOM_OK
              ? ask(self, self->cancel, sign_timeout_ms(self), mloom_buffer_string(&path), NULL, &body, &got, error)
              : mloom_error_memory(error);
 }
@@ -371,12 +380,12 @@ static void keep_events(event_batch *batch, event_parcel *parcel) {
 }
 
 /* Sends the events of a job that are kept; those that cannot be sent are kept on. */
-static int32_t flush(gateway_client *self, const char *id, mloom_error *error) {
+static int32_t flush(gateway_client *self, const job_claim *job, mloom_error *error) {
   event_parcel parcel = {.lines = MLOOM_BUFFER_INIT};
   event_batch *batch = NULL;
   int32_t code = MLOOM_OK;
   pthread_mutex_lock(&self->lock);
-  while ((batch = batch_of(self, id)) != NULL && batch->sending) {
+  while ((batch = batch_of(self, job->id)) != NULL && batch->sending) {
     pthread_cond_wait(&self->sent, &self->lock);
   }
   if (batch != NULL && batch->lines.size > 0) {
@@ -386,7 +395,7 @@ static int32_t flush(gateway_client *self, const char *id, mloom_error *error) {
     batch->count = 0;
     batch->sending = 1;
     pthread_mutex_unlock(&self->lock);
-    code = send_events(self, id, &parcel, error);
+    code = send_events(self, job, &parcel, error);
     pthread_mutex_lock(&self->lock);
     batch->sending = 0;
     if (code == MLOOM_E_UNAVAILABLE || code == MLOOM_E_TIMEOUT) {
@@ -417,10 +426,10 @@ static void forget(gateway_client *self, const char *id) {
   pthread_mutex_unlock(&self->lock);
 }
 
-static int32_t add_event(void *ctx, const char *id, const char *event, mloom_error *error) {
+static int32_t add_event(void *ctx, const job_claim *job, const char *event, mloom_error *error) {
   gateway_client *self = ctx;
   pthread_mutex_lock(&self->lock);
-  event_batch *batch = batch_of(self, id);
+  event_batch *batch = batch_of(self, job->id);
   int due = 0;
   if (batch != NULL && batch->lines.size < EVENTS_KEPT) {
     mloom_buffer_append_string(&batch->lines, event);
@@ -431,20 +440,21 @@ static int32_t add_event(void *ctx, const char *id, const char *event, mloom_err
     due = left_ms <= 0 || (batch->lines.size > EVENTS_BYTES && left_ms <= EVENTS_MS);
   }
   pthread_mutex_unlock(&self->lock);
-  return due ? flush(self, id, error) : MLOOM_OK;
+  return due ? flush(self, job, error) : MLOOM_OK;
 }
 
-static int32_t renew(void *ctx, const char *id, int *cancelled, mloom_error *error) {
+static int32_t renew(void *ctx, const job_claim *job, int64_t *lease_ms, int *cancelled, mloom_error *error) {
   gateway_client *self = ctx;
   MLOOM_AUTO(answer_free) answer got = {0};
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *said = NULL;
   *cancelled = 0;
-  int32_t code = post_about(self, sign_timeout_ms(self), id, "lease", new_message(self), &got, error);
+  int32_t code = post_about(self, sign_timeout_ms(self), job, "lease", new_message(self), &got, error);
   code = code != MLOOM_OK ? code
                           : mloom_json_parse(&said, mloom_buffer_string(&got.body), got.body.size, "the answer", error);
   *cancelled = mloom_json_member_boolean(said, "cancelled", 0);
+  *lease_ms = mloom_json_member_integer(said, "lease_ms", 0);
   if (code == MLOOM_OK) {
-    (void)flush(self, id, NULL);
+    (void)flush(self, job, NULL);
   }
   return code;
 }
@@ -472,29 +482,30 @@ void gateway_client_hurry(gateway_client *self) {
   pthread_mutex_unlock(&self->lock);
 }
 
-/* A result must not be lost because the gateway restarts in this moment. */
-static int32_t persist(gateway_client *self, const char *id, const char *action, mloom_json *message,
+/* A result must not be lost because the gateway is away. When it is back it keeps the lease for a while, in which this
+ * has to come; if the job was claimed again nevertheless, it refuses this. */
+static int32_t persist(gateway_client *self, const job_claim *job, const char *action, mloom_json *message,
                        mloom_error *error) {
   mloom_call call;
   mloom_call_init(&call, self->cancel, mloom_clock_system(), self->options.log, INT64_MAX);
   int32_t code = MLOOM_E_UNAVAILABLE;
-  int64_t away_ms = AWAY_FIRST_MS;
-  for (int i = 0; i < END_TRIES && (i < HURRIED_TRIES || !is_hurried(self)); i++) {
+  int64_t away_ms = AWAY_FIRST_MS, longest_ms = heartbeat_ms(self);
+  for (int i = 0; i < HURRIED_TRIES || !is_hurried(self); i++) {
     MLOOM_AUTO(answer_free) answer got = {0};
-    code = post_about(self, END_TIMEOUT_MS, id, action, mloom_json_ref(message), &got, error);
+    code = post_about(self, END_TIMEOUT_MS, job, action, mloom_json_ref(message), &got, error);
     if (code != MLOOM_E_UNAVAILABLE && code != MLOOM_E_TIMEOUT && code != MLOOM_E_PROTOCOL) {
       break;
     }
     if (mloom_call_sleep_until(&call, now_ms() + away_ms, NULL) != MLOOM_OK) {
       break;
     }
-    away_ms = away_ms * 2 > AWAY_LONGEST_MS ? AWAY_LONGEST_MS : away_ms * 2;
+    away_ms = away_ms * 2 > longest_ms ? longest_ms : away_ms * 2;
   }
   mloom_json_unref(message);
   return code;
 }
 
-static int32_t end(void *ctx, const char *id, const char *state, const char *reason, const char *result,
+static int32_t end(void *ctx, const job_claim *job, const char *state, const char *reason, const char *result,
                    const char *diff, const char *crash, mloom_error *error) {
   gateway_client *self = ctx;
   mloom_json *message = new_message(self);
@@ -505,24 +516,24 @@ static int32_t end(void *ctx, const char *id, const char *state, const char *rea
   if (crash != NULL) {
     mloom_json_set_string(message, "crash", crash);
   }
-  (void)flush(self, id, NULL);
-  int32_t code = persist(self, id, "end", mloom_json_ref(message), error);
+  (void)flush(self, job, NULL);
+  int32_t code = persist(self, job, "end", mloom_json_ref(message), error);
   if (code == MLOOM_E_LIMIT) {
     /* Better without the diff than run again and again until nobody takes it. */
     mloom_json_set_string(message, "diff", "");
     mloom_json_set_string(message, "reason", reason[0] != '\0' ? reason : "the diff is too large for the gateway");
-    code = persist(self, id, "end", mloom_json_ref(message), error);
+    code = persist(self, job, "end", mloom_json_ref(message), error);
   }
   mloom_json_unref(message);
-  forget(self, id);
+  forget(self, job->id);
   return code;
 }
 
-static int32_t give_back(void *ctx, const char *id, mloom_error *error) {
+static int32_t give_back(void *ctx, const job_claim *job, mloom_error *error) {
   gateway_client *self = ctx;
-  (void)flush(self, id, NULL);
-  int32_t code = persist(self, id, "return", new_message(self), error);
-  forget(self, id);
+  (void)flush(self, job, NULL);
+  int32_t code = persist(self, job, "return", new_message(self), error);
+  forget(self, job->id);
   return code;
 }
 

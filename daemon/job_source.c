@@ -6,14 +6,22 @@
 #define END_PAUSE_MS 500
 #define END_LIMIT_MS 30000
 
-static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userdata, mloom_error *error) {
+static store_lease lease_of(const local_jobs *jobs, const job_claim *job) {
+  return (store_lease){job->id, jobs->executor, job->number};
+}
+
+static int32_t claim(void *ctx, const char *ready, store_job_fn fn, void *userdata, int64_t *lease_ms,
+                     mloom_error *error) {
   const local_jobs *jobs = ctx;
+  *lease_ms = jobs->lease_ms;
   return store_claim_job(jobs->store, jobs->executor, ready, jobs->lease_ms, fn, userdata, error);
 }
 
-static int32_t renew(void *ctx, const char *id, int *cancelled, mloom_error *error) {
+static int32_t renew(void *ctx, const job_claim *job, int64_t *lease_ms, int *cancelled, mloom_error *error) {
   const local_jobs *jobs = ctx;
-  return store_renew_lease(jobs->store, id, jobs->executor, jobs->lease_ms, cancelled, error);
+  const store_lease lease = lease_of(jobs, job);
+  *lease_ms = jobs->lease_ms;
+  return store_renew_lease(jobs->store, &lease, jobs->lease_ms, cancelled, error);
 }
 
 static int32_t note(void *ctx, const char *id, const char *provider, const char *model, mloom_error *error) {
@@ -21,20 +29,21 @@ static int32_t note(void *ctx, const char *id, const char *provider, const char 
   return store_note_job(jobs->store, id, provider, model, NULL, error);
 }
 
-static int32_t add_event(void *ctx, const char *id, const char *event, mloom_error *error) {
+static int32_t add_event(void *ctx, const job_claim *job, const char *event, mloom_error *error) {
   const local_jobs *jobs = ctx;
-  return store_add_event(jobs->store, id, "", event, error);
+  return store_add_event(jobs->store, job->id, "", event, error);
 }
 
-static int32_t end(void *ctx, const char *id, const char *state, const char *reason, const char *result,
+static int32_t end(void *ctx, const job_claim *job, const char *state, const char *reason, const char *result,
                    const char *diff, const char *crash, mloom_error *error) {
   const local_jobs *jobs = ctx;
+  const store_lease lease = lease_of(jobs, job);
   (void)crash;
   const mloom_clock *clock = mloom_clock_system();
   /* A database that is away may come back; when the lease has run out, somebody else may have the job. */
   int64_t limit_ms = clock->monotonic_ms(clock) + (jobs->lease_ms < END_LIMIT_MS ? jobs->lease_ms : END_LIMIT_MS);
   for (;;) {
-    int32_t code = store_end_job(jobs->store, id, jobs->executor, state, reason, result, diff, error);
+    int32_t code = store_end_job(jobs->store, &lease, state, reason, result, diff, error);
     if (code != MLOOM_E_UNAVAILABLE || clock->monotonic_ms(clock) >= limit_ms) {
       return code;
     }
@@ -42,9 +51,10 @@ static int32_t end(void *ctx, const char *id, const char *state, const char *rea
   }
 }
 
-static int32_t give_back(void *ctx, const char *id, mloom_error *error) {
+static int32_t give_back(void *ctx, const job_claim *job, mloom_error *error) {
   const local_jobs *jobs = ctx;
-  return store_return_job(jobs->store, id, jobs->executor, error);
+  const store_lease lease = lease_of(jobs, job);
+  return store_return_job(jobs->store, &lease, error);
 }
 
 job_source job_source_of_store(local_jobs *jobs) {

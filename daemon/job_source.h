@@ -7,18 +7,26 @@
 
 #include "store/store.h"
 
-/* As the functions of store.h with the executor's name and lease left out. MLOOM_E_UNAVAILABLE: the source cannot be
- * reached now. Thread-safe. */
+/* A job, by which claim it is had. */
+typedef struct job_claim {
+  char id[65];
+  int64_t number;
+} job_claim;
+
+/* As the functions of store.h with the executor's name left out. MLOOM_E_UNAVAILABLE: the source cannot be reached now.
+ * Thread-safe. */
 typedef struct job_source {
   void *ctx;
-  int32_t (*claim)(void *ctx, const char *ready, store_job_fn fn, void *userdata, mloom_error *error);
-  int32_t (*renew)(void *ctx, const char *id, int *cancelled, mloom_error *error);
+  /* lease_ms gets how long the job is leased from some time after the call. */
+  int32_t (*claim)(void *ctx, const char *ready, store_job_fn fn, void *userdata, int64_t *lease_ms,
+                   mloom_error *error);
+  int32_t (*renew)(void *ctx, const job_claim *job, int64_t *lease_ms, int *cancelled, mloom_error *error);
   int32_t (*note)(void *ctx, const char *id, const char *provider, const char *model, mloom_error *error);
-  int32_t (*event)(void *ctx, const char *id, const char *event, mloom_error *error);
+  int32_t (*event)(void *ctx, const job_claim *job, const char *event, mloom_error *error);
   /* crash: how its plugin crashed, for a source whose audit does not have it yet; NULL: it did not. */
-  int32_t (*end)(void *ctx, const char *id, const char *state, const char *reason, const char *result, const char *diff,
-                 const char *crash, mloom_error *error);
-  int32_t (*give_back)(void *ctx, const char *id, mloom_error *error);
+  int32_t (*end)(void *ctx, const job_claim *job, const char *state, const char *reason, const char *result,
+                 const char *diff, const char *crash, mloom_error *error);
+  int32_t (*give_back)(void *ctx, const job_claim *job, mloom_error *error);
   /* Not NULL: claim itself waits for a job; this has those that wait return, for what is ready has changed. */
   void (*interrupt)(void *ctx);
 } job_source;

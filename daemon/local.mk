@@ -70,6 +70,8 @@ mergeloomd_SOURCES = \
   daemon/job_metrics.h \
   daemon/job_source.c \
   daemon/job_source.h \
+  daemon/lease.c \
+  daemon/lease.h \
   daemon/listener.c \
   daemon/listener.h \
   daemon/logins.c \

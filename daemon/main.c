@@ -163,9 +163,10 @@ static void follow_gateway(void *userdata) {
 
 static int32_t start_gateway_side(application *self, mloom_error *error) {
   self->fleet = fleet_new();
-  return self->fleet == NULL ? mloom_error_memory(error)
-                             : exports_new(&self->exports, self->catalogue, &self->programs,
-                                           deployment_secret(&self->deployment, "cluster_token"), error);
+  int32_t code = self->fleet == NULL ? mloom_error_memory(error)
+                                     : exports_new(&self->exports, self->catalogue, &self->programs,
+                                                   deployment_secret(&self->deployment, "cluster_token"), error);
+  return code != MLOOM_OK ? code : store_extend_leases(self->store, self->deployment.name, app_lease_ms(self), error);
 }
 
 static int32_t start_executor_side(application *self, mloom_error *error) {
@@ -185,8 +186,7 @@ static int32_t start_executor_side(application *self, mloom_error *error) {
 }
 
 static int32_t start_runner(application *self, mloom_error *error) {
-  self->local_jobs = (local_jobs){self->store, self->deployment.name,
-                                  mloom_settings_integer(self->deployment.settings, "heartbeat_seconds", 15) * 4000};
+  self->local_jobs = (local_jobs){self->store, self->deployment.name, app_lease_ms(self)};
   const job_source jobs =
       self->gateway != NULL ? gateway_client_jobs(self->gateway) : job_source_of_store(&self->local_jobs);
   struct runner *started = NULL;

@@ -10,9 +10,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "lease.h"
 
 #define SLOT_LIMIT 64
 #define POLL_SECONDS 5
+#define RENEWALS 8
 #define RECHECK_HEARTBEATS 4
 #define RESOLVE_TIMEOUT_MS 30000
 #define JOB_SECONDS 3600       /* the default of job_timeout_seconds */
@@ -22,11 +24,11 @@ typedef struct slot {
   struct runner *owner;
   pthread_t thread;
   int started;
-  char job[65];
+  job_claim job; /* id "": none */
   char provider[64];
   mloom_cancel *cancel; /* of the job that runs, or NULL */
   int handed_back;      /* what ends it is no wish of anybody: it shall wait again */
-  int64_t renewed_ms;   /* monotonic: when the last renewal that succeeded was asked for, so never too late */
+  lease lease;
 } slot;
 
 struct runner {
@@ -95,14 +97,16 @@ static int32_t check_workspace(const application *app, const mloom_json *documen
 
 typedef struct job_copy {
   char *document;
-  char id[65];
+  job_claim claim;
   char provider[64];
+  int64_t asked_ms, lease_ms;
 } job_copy;
 
 static void copy_job(const store_job *job, void *userdata) {
   job_copy *copy = userdata;
   copy->document = strdup(job->document);
-  snprintf(copy->id, sizeof copy->id, "%s", job->id);
+  snprintf(copy->claim.id, sizeof copy->claim.id, "%s", job->id);
+  copy->claim.number = job->claim;
   snprintf(copy->provider, sizeof copy->provider, "%s", job->provider);
 }
 
@@ -132,8 +136,16 @@ static void take_result(job_facts *facts, const mloom_json *fact) {
   facts->diff = strdup(mloom_json_member_string(fact, "diff", ""));
   facts->reason = strdup(mloom_json_member_string(error, "message", ""));
   const job_source *jobs = &facts->slot->owner->jobs;
-  (void)jobs->note(jobs->ctx, facts->slot->job, mloom_json_member_string(result, "provider", NULL),
+  (void)jobs->note(jobs->ctx, facts->slot->job.id, mloom_json_member_string(result, "provider", NULL),
                    mloom_json_member_string(result, "model", NULL), NULL);
+}
+
+/* Somebody else may have the job, or will soon. */
+static void give_up(slot *own) {
+  pthread_mutex_lock(&own->owner->lock);
+  own->handed_back = 1;
+  mloom_cancel_trigger(own->cancel);
+  pthread_mutex_unlock(&own->owner->lock);
 }
 
 static void take_job_fact(const char *type, const mloom_json *fact, void *userdata) {
@@ -141,8 +153,11 @@ static void take_job_fact(const char *type, const mloom_json *fact, void *userda
   runner *self = facts->slot->owner;
   if (strcmp(type, "event") == 0) {
     char *event = text_of(mloom_json_member(fact, "event"));
-    if (event != NULL && self->jobs.event(self->jobs.ctx, facts->slot->job, event, NULL) == MLOOM_OK) {
+    int32_t code = event == NULL ? MLOOM_E_MEMORY : self->jobs.event(self->jobs.ctx, &facts->slot->job, event, NULL);
+    if (code == MLOOM_OK) {
       changed(self);
+    } else if (code == MLOOM_E_CONFLICT) {
+      give_up(facts->slot);
     }
     free(event);
   } else if (strcmp(type, "result") == 0 && facts->result == NULL) {
@@ -176,9 +191,10 @@ static int32_t run_child(slot *own, const char *document, job_facts *facts, mloo
   if (real != NULL) {
     mloom_json_set_string(mloom_json_member(job, "repository"), "path", real);
   }
-  mloom_json_set_string(job, "id", own->job);
+  mloom_json_set_string(job, "id", own->job.id);
   mloom_json_set(request, "job", job);
-  code = child_process_run(&self->app->programs, request, own->cancel, limit_ms, take_job_fact, facts, &outcome, error);
+  code = child_process_lease(&self->app->programs, request, &own->lease.timer, own->cancel, limit_ms, take_job_fact,
+                             facts, &outcome, error);
   catalogue_drop_request(request);
   if (outcome.crashed) {
     catalogue_note_crash(self->app->catalogue, own->provider, error->message);
@@ -197,14 +213,22 @@ static void end_job(slot *own, job_facts *facts, int32_t code, const mloom_error
     facts->reason = strdup(error->message);
   }
   mloom_error why = MLOOM_ERROR_INIT;
-  if (self->jobs.end(self->jobs.ctx, own->job, facts->state, facts->reason == NULL ? "" : facts->reason,
+  if (self->jobs.end(self->jobs.ctx, &own->job, facts->state, facts->reason == NULL ? "" : facts->reason,
                      facts->result == NULL ? "" : facts->result, facts->diff == NULL ? "" : facts->diff, facts->crash,
                      &why) != MLOOM_OK) {
-    mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "the end of job %s is lost: %s", own->job, why.message);
+    mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "the end of job %s does not count: %s", own->job.id,
+                    why.message);
   }
   if (self->app->gateway != NULL) { /* else the store has noted it with the end */
-    (void)store_add_audit(self->app->store, "job", own->job, facts->state, NULL);
+    (void)store_add_audit(self->app->store, "job", own->job.id, facts->state, NULL);
   }
+}
+
+static void hand_back(runner *self, const job_claim *job) {
+  mloom_error why = MLOOM_ERROR_INIT;
+  int is_back = self->jobs.give_back(self->jobs.ctx, job, &why) == MLOOM_OK;
+  mloom_log_write(&self->app->log, MLOOM_LOG_WARNING, "jobs", "job %s is %s%s", job->id,
+                  is_back ? "handed back" : "not handed back: ", is_back ? "" : why.message);
 }
 
 static void run_job(slot *own, job_copy *job) {
@@ -213,12 +237,11 @@ static void run_job(slot *own, job_copy *job) {
   job_facts facts = {.slot = own};
   int32_t code = job->document == NULL ? mloom_error_memory(&error) : run_child(own, job->document, &facts, &error);
   pthread_mutex_lock(&self->lock);
-  int handed_back = own->handed_back;
+  int handed_back = own->handed_back || lease_has_ended(&own->lease);
   pthread_mutex_unlock(&self->lock);
   int cancelled = facts.result == NULL ? code == MLOOM_E_CANCELLED : strcmp(facts.state, "cancelled") == 0;
   if (handed_back && cancelled) {
-    mloom_log_write(&self->app->log, MLOOM_LOG_WARNING, "jobs", "job %s is handed back", own->job);
-    (void)self->jobs.give_back(self->jobs.ctx, own->job, NULL);
+    hand_back(self, &own->job);
   } else {
     end_job(own, &facts, code, &error);
   }
@@ -238,7 +261,8 @@ static int32_t claim(slot *own, job_copy *job) {
   if (ready == NULL) {
     return MLOOM_E_MEMORY;
   }
-  int32_t code = self->jobs.claim(self->jobs.ctx, ready, copy_job, job, &error);
+  job->asked_ms = lease_now_ms();
+  int32_t code = self->jobs.claim(self->jobs.ctx, ready, copy_job, job, &job->lease_ms, &error);
   if (code != MLOOM_OK && code != MLOOM_E_NOT_FOUND && code != MLOOM_E_UNAVAILABLE && code != MLOOM_E_TIMEOUT &&
       code != MLOOM_E_CANCELLED) {
     mloom_log_write(&self->app->log, MLOOM_LOG_ERROR, "jobs", "%s; %s", error.message, error.remedy);
@@ -253,6 +277,27 @@ static void wait_for_change(runner *self) {
   pthread_cond_timedwait(&self->changed, &self->lock, &deadline);
 }
 
+/* With the lock held. */
+static void occupy(slot *own, job_copy *job) {
+  runner *self = own->owner;
+  own->job = job->claim;
+  snprintf(own->provider, sizeof own->provider, "%s", job->provider);
+  own->handed_back = 0;
+  self->busy++;
+  if (lease_begin(&own->lease, job->asked_ms, job->lease_ms, NULL) == MLOOM_OK &&
+      mloom_cancel_new(&own->cancel, NULL) == MLOOM_OK) {
+    pthread_mutex_unlock(&self->lock);
+    run_job(own, job);
+    pthread_mutex_lock(&self->lock);
+    mloom_cancel_unref(own->cancel);
+    own->cancel = NULL;
+  }
+  lease_close(&own->lease);
+  own->job.id[0] = '\0';
+  self->busy--;
+  pthread_cond_broadcast(&self->changed);
+}
+
 static void *run_slot(void *userdata) {
   slot *own = userdata;
   runner *self = own->owner;
@@ -260,12 +305,11 @@ static void *run_slot(void *userdata) {
   while (!self->stopping) {
     job_copy job = {0};
     pthread_mutex_unlock(&self->lock);
-    int64_t asked_ms = now_ms();
     int32_t code = claim(own, &job);
     pthread_mutex_lock(&self->lock);
     if (code == MLOOM_OK && self->stopping) {
       pthread_mutex_unlock(&self->lock);
-      (void)self->jobs.give_back(self->jobs.ctx, job.id, NULL);
+      (void)self->jobs.give_back(self->jobs.ctx, &job.claim, NULL);
       pthread_mutex_lock(&self->lock);
       free(job.document);
       continue;
@@ -279,63 +323,36 @@ static void *run_slot(void *userdata) {
       }
       continue;
     }
-    snprintf(own->job, sizeof own->job, "%s", job.id);
-    snprintf(own->provider, sizeof own->provider, "%s", job.provider);
-    own->handed_back = 0;
-    own->renewed_ms = asked_ms;
-    self->busy++;
-    if (mloom_cancel_new(&own->cancel, NULL) == MLOOM_OK) {
-      pthread_mutex_unlock(&self->lock);
-      run_job(own, &job);
-      pthread_mutex_lock(&self->lock);
-      mloom_cancel_unref(own->cancel);
-      own->cancel = NULL;
-    }
-    own->job[0] = '\0';
-    self->busy--;
-    pthread_cond_broadcast(&self->changed);
+    occupy(own, &job);
     free(job.document);
   }
   pthread_mutex_unlock(&self->lock);
   return NULL;
 }
 
+/* With the lock held: several renewals fit into a lease, which the gateway gives for as long as it likes. */
 static int64_t round_ms(const runner *self) {
-  return heartbeat_ms(self) / 2 < POLL_SECONDS * 1000 ? heartbeat_ms(self) / 2 : POLL_SECONDS * 1000;
-}
-
-/* How long a job goes on without a renewal. A lease lasts four heartbeats; what is left must do for the round until it
- * is noticed, a renewal that hangs (a third of a heartbeat) and the end of the processes. */
-static int64_t unrenewed_limit_ms(const runner *self) {
-  int64_t half = 5 * heartbeat_ms(self) / 2;
-  int64_t safe = 4 * heartbeat_ms(self) - round_ms(self) - heartbeat_ms(self) / 3 - CHILD_GRACE_MS - 300;
-  return half < safe ? half : safe;
-}
-
-/* With the lock held: ends jobs whose lease runs out soon, for then somebody else may have them. */
-static void end_unrenewed(runner *self) {
+  int64_t shortest = heartbeat_ms(self) / 2 < POLL_SECONDS * 1000 ? heartbeat_ms(self) / 2 : POLL_SECONDS * 1000;
   for (size_t i = 0; i < self->count; i++) {
-    slot *own = &self->slots[i];
-    if (own->cancel != NULL && now_ms() - own->renewed_ms > unrenewed_limit_ms(self) &&
-        !mloom_cancel_is_triggered(own->cancel)) {
-      own->handed_back = 1;
-      mloom_cancel_trigger(own->cancel);
-    }
+    int64_t part = self->slots[i].lease.granted_ms / RENEWALS;
+    shortest = self->slots[i].cancel != NULL && part < shortest ? part : shortest;
   }
+  return shortest;
 }
 
 static void renew(runner *self, slot *own) {
-  char id[65];
+  const job_claim job = own->job;
   int cancelled = 0;
-  int64_t asked_ms = now_ms();
-  snprintf(id, sizeof id, "%s", own->job);
+  int64_t asked_ms = lease_now_ms(), granted_ms = 0;
   pthread_mutex_unlock(&self->lock);
-  int32_t code = self->jobs.renew(self->jobs.ctx, id, &cancelled, NULL);
+  int32_t code = self->jobs.renew(self->jobs.ctx, &job, &granted_ms, &cancelled, NULL);
   pthread_mutex_lock(&self->lock);
-  if (strcmp(own->job, id) != 0 || own->cancel == NULL) {
+  if (strcmp(own->job.id, job.id) != 0 || own->job.number != job.number || own->cancel == NULL) {
     return;
   }
-  own->renewed_ms = code == MLOOM_OK ? asked_ms : own->renewed_ms;
+  if (code == MLOOM_OK) {
+    lease_renew(&own->lease, asked_ms, granted_ms);
+  }
   if (cancelled || code == MLOOM_E_CONFLICT) {
     own->handed_back |= !cancelled;
     mloom_cancel_trigger(own->cancel);
@@ -355,17 +372,16 @@ static void check_unreached(runner *self) {
 /* Signs of life for what runs; hears of cancellations. */
 static void *run_heart(void *userdata) {
   runner *self = userdata;
-  int64_t interval_ms = round_ms(self);
   pthread_mutex_lock(&self->lock);
   self->rechecked_ms = now_ms();
   while (!self->stopping || self->busy > 0) {
     check_unreached(self);
     for (size_t i = 0; i < self->count; i++) {
-      if (self->slots[i].job[0] != '\0') {
+      if (self->slots[i].job.id[0] != '\0') {
         renew(self, &self->slots[i]);
       }
-      end_unrenewed(self);
     }
+    int64_t interval_ms = round_ms(self);
     struct timespec deadline;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += (deadline.tv_nsec / 1000000 + interval_ms) / 1000;

@@ -12,7 +12,6 @@
 #include "secret/secret.h"
 
 #define WAIT_LIMIT_SECONDS 60
-#define LEASE_HEARTBEATS 4
 
 static int64_t now_ms(void) {
   return mloom_clock_system()->monotonic_ms(mloom_clock_system());
@@ -64,6 +63,7 @@ void gateway_settings(app_call *call) {
 typedef struct message {
   mloom_json *json;
   const char *executor;
+  store_lease lease; /* of the job that it is about, if there is one */
 } message;
 
 static void message_free(message *self) {
@@ -76,6 +76,7 @@ static int read_message(app_call *call, message *out) {
   mloom_bytes body = http_body(call->request);
   int32_t code = mloom_json_parse(&out->json, body.data, body.size, "the body", &error);
   out->executor = mloom_json_member_string(out->json, "executor", "");
+  out->lease = (store_lease){call->name, out->executor, mloom_json_member_integer(out->json, "claim", 0)};
   if (code == MLOOM_OK && out->executor[0] == '\0') {
     code = mloom_error_set(&error, MLOOM_E_INVALID, MLOOM_DOMAIN_USAGE, "send its name as executor",
                            "the body does not name the executor");
@@ -85,10 +86,6 @@ static int read_message(app_call *call, message *out) {
     return 0;
   }
   return 1;
-}
-
-static int64_t lease_ms(const application *app) {
-  return mloom_settings_integer(app->deployment.settings, "heartbeat_seconds", 15) * 1000 * LEASE_HEARTBEATS;
 }
 
 static void finish(app_call *call, int32_t code, const mloom_error *error) {
@@ -105,6 +102,8 @@ static void show_claimed(const store_job *job, void *userdata) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *json = mloom_json_new_object();
   mloom_json *document = NULL;
   mloom_json_set_string(json, "id", job->id);
+  mloom_json_set_integer(json, "claim", job->claim);
+  mloom_json_set_integer(json, "lease_ms", app_lease_ms(call->app));
   mloom_json_set_string(json, "provider", job->provider);
   mloom_json_set_string(json, "model", job->model);
   if (mloom_json_parse(&document, job->document, strlen(job->document), "the job", NULL) == MLOOM_OK) {
@@ -135,7 +134,7 @@ void gateway_claim(app_call *call) {
     return;
   }
   int32_t code =
-      store_claim_job(call->app->store, said.executor, ready, lease_ms(call->app), show_claimed, call, &error);
+      store_claim_job(call->app->store, said.executor, ready, app_lease_ms(call->app), show_claimed, call, &error);
   if (code == MLOOM_OK) {
     http_server_wake(call->app->server);
   } else if (code != MLOOM_E_NOT_FOUND) {
@@ -154,12 +153,12 @@ void gateway_lease(app_call *call) {
     return;
   }
   fleet_note(call->app->fleet, said.executor, NULL);
-  if (store_renew_lease(call->app->store, call->name, said.executor, lease_ms(call->app), &cancelled, &error) !=
-      MLOOM_OK) {
+  if (store_renew_lease(call->app->store, &said.lease, app_lease_ms(call->app), &cancelled, &error) != MLOOM_OK) {
     app_fail(call, &error);
     return;
   }
   mloom_json_set_boolean(json, "cancelled", cancelled);
+  mloom_json_set_integer(json, "lease_ms", app_lease_ms(call->app));
   app_json(call, 200, json);
 }
 
@@ -174,8 +173,7 @@ void gateway_events(app_call *call) {
   const char *source = mloom_json_member_string(said.json, "source", "");
   int64_t first = mloom_json_member_integer(said.json, "first", 0);
   /* Only the executor that has the job may add to it. */
-  int32_t code =
-      store_renew_lease(call->app->store, call->name, said.executor, lease_ms(call->app), &cancelled, &error);
+  int32_t code = store_renew_lease(call->app->store, &said.lease, app_lease_ms(call->app), &cancelled, &error);
   for (size_t i = 0; code == MLOOM_OK && i < mloom_json_count(events); i++) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
     char token[96] = "";
@@ -230,10 +228,10 @@ void gateway_end(app_call *call) {
     (void)store_note_job(call->app->store, call->name, mloom_json_member_string(result, "provider", NULL),
                          mloom_json_member_string(result, "model", NULL), NULL, NULL);
   }
-  code = code != MLOOM_OK ? code
-                          : store_end_job(call->app->store, call->name, said.executor, state,
-                                          mloom_json_member_string(said.json, "reason", ""), text,
-                                          mloom_json_member_string(said.json, "diff", ""), &error);
+  code = code != MLOOM_OK
+             ? code
+             : store_end_job(call->app->store, &said.lease, state, mloom_json_member_string(said.json, "reason", ""),
+                             text, mloom_json_member_string(said.json, "diff", ""), &error);
   const char *crash = mloom_json_member_string(said.json, "crash", NULL);
   if (code == MLOOM_OK && crash != NULL) {
     note_crash(call, said.executor, crash);
@@ -248,5 +246,5 @@ void gateway_return(app_call *call) {
     return;
   }
   fleet_note(call->app->fleet, said.executor, NULL);
-  finish(call, store_return_job(call->app->store, call->name, said.executor, &error), &error);
+  finish(call, store_return_job(call->app->store, &said.lease, &error), &error);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Jobs and their events. A job is claimed, renewed and ended in single statements that name who has it, so that two
- * executors never both have one.
+ * Jobs and their events. A job is claimed, renewed and ended in single statements that name the claim by which somebody
+ * has it, so that two never both have one.
  */
 #include <stdio.h>
 
@@ -10,7 +10,7 @@
 
 #define HEAD                                                                                               \
   "id, state, title, key, provider, model, executor, reason, created_ms, started_ms, ended_ms, attempts, " \
-  "cancel_requested"
+  "cancel_requested, claims"
 /* ?1 is the list of providers. */
 #define CLAIMABLE                                                                                                 \
   "(state = 'pending' OR (state = 'running' AND lease_until_ms < now_ms())) AND cancel_requested = 0 AND (?1 IS " \
@@ -18,15 +18,17 @@
 /* lock: where several may look for a job at the same time, nobody waits for one that another is about to take. */
 #define CLAIM(lock)                                                                                                \
   "UPDATE job SET state = 'running', executor = ?2, reason = '', started_ms = now_ms(), attempts = attempts + 1, " \
-  "lease_until_ms = now_ms() + ?3 WHERE id = (SELECT id FROM job WHERE " CLAIMABLE                                 \
+  "claims = claims + 1, lease_until_ms = now_ms() + ?3 WHERE id = (SELECT id FROM job WHERE " CLAIMABLE            \
   " ORDER BY created_ms, id LIMIT 1" lock ") RETURNING id"
 #define ATTEMPT_LIMIT 3
 #define JOB_ID_ROOM 65
+/* The parameters are those of a store_lease. */
+#define IS_HELD "id = ? AND executor = ? AND claims = ? AND state = 'running'"
 #define WHOLE HEAD ", document, result, diff"
 
 static int32_t conflict(const char *id, mloom_error *error) {
   return mloom_error_set(error, MLOOM_E_CONFLICT, MLOOM_DOMAIN_JOB, "read the job again",
-                         "job %s has ended, or belongs to another executor", id);
+                         "job %s has ended, or was claimed again", id);
 }
 
 static int32_t unknown(const char *id, mloom_error *error) {
@@ -47,9 +49,10 @@ static void hand_over(database_rows *row, int whole, store_job_fn fn, void *user
                          .ended_ms = database_integer(row, 10),
                          .attempts = database_integer(row, 11),
                          .cancel_requested = database_integer(row, 12) != 0,
-                         .document = whole ? database_text(row, 13) : "",
-                         .result = whole ? database_text(row, 14) : "",
-                         .diff = whole ? database_text(row, 15) : ""};
+                         .claim = database_integer(row, 13),
+                         .document = whole ? database_text(row, 14) : "",
+                         .result = whole ? database_text(row, 15) : "",
+                         .diff = whole ? database_text(row, 16) : ""};
   fn(&job, userdata);
 }
 
@@ -178,7 +181,7 @@ int store_has_job(store *self, const char *ready) {
 }
 
 typedef struct renewing {
-  const char *id, *executor;
+  const store_lease *lease;
   int64_t lease_ms;
   int is_there, is_cancelled;
 } renewing;
@@ -186,10 +189,9 @@ typedef struct renewing {
 static int32_t renew(database *jobs, void *userdata, mloom_error *error) {
   renewing *told = userdata;
   database_rows *row = NULL;
-  int32_t code = database_read(&row, jobs, error,
-                               "UPDATE job SET lease_until_ms = now_ms() + ? WHERE id = ? AND executor = ? AND state = "
-                               "'running' RETURNING cancel_requested",
-                               "itt", told->lease_ms, told->id, told->executor);
+  int32_t code = database_read(
+      &row, jobs, error, "UPDATE job SET lease_until_ms = now_ms() + ? WHERE " IS_HELD " RETURNING cancel_requested",
+      "itti", told->lease_ms, told->lease->id, told->lease->executor, told->lease->claim);
   int32_t step = code == MLOOM_OK ? database_step(row, error) : code;
   told->is_there = step == 1;
   told->is_cancelled = step == 1 && database_integer(row, 0) != 0;
@@ -198,42 +200,51 @@ static int32_t renew(database *jobs, void *userdata, mloom_error *error) {
   return step;
 }
 
-int32_t store_renew_lease(store *self, const char *id, const char *executor, int64_t lease_ms, int *cancelled,
-                          mloom_error *error) {
+int32_t store_renew_lease(store *self, const store_lease *lease, int64_t lease_ms, int *cancelled, mloom_error *error) {
   STORE_HOLD(self);
-  renewing told = {.id = id, .executor = executor, .lease_ms = lease_ms};
+  renewing told = {.lease = lease, .lease_ms = lease_ms};
   int32_t code = database_transact(self->jobs, renew, &told, error);
   *cancelled = code == MLOOM_OK && told.is_cancelled;
-  return code == MLOOM_OK && !told.is_there ? conflict(id, error) : code;
+  return code == MLOOM_OK && !told.is_there ? conflict(lease->id, error) : code;
+}
+
+int32_t store_extend_leases(store *self, const char *executor, int64_t lease_ms, mloom_error *error) {
+  STORE_HOLD(self);
+  return database_run(NULL, self->jobs, error,
+                      "UPDATE job SET lease_until_ms = now_ms() + ? WHERE state = 'running' AND lease_until_ms < "
+                      "now_ms() AND executor <> ?",
+                      "it", lease_ms, executor);
 }
 
 /* ---- Ends ---- */
 
 typedef struct ending {
-  const char *id, *executor, *state, *reason, *result, *diff;
+  const store_lease *lease;
+  const char *state, *reason, *result, *diff;
   int is_new;
 } ending;
 
 /* An executor that did not hear the answer says it again. */
 static int32_t is_told_again(database *jobs, const ending *told, mloom_error *error) {
   database_rows *row = NULL;
-  int32_t code = database_read(&row, jobs, error,
-                               "SELECT 1 FROM job WHERE id = ? AND executor = ? AND state = ? AND result = ? AND diff "
-                               "= ?",
-                               "ttttt", told->id, told->executor, told->state, told->result, told->diff);
+  int32_t code = database_read(
+      &row, jobs, error,
+      "SELECT 1 FROM job WHERE id = ? AND executor = ? AND claims = ? AND state = ? AND result "
+      "= ? AND diff = ?",
+      "ttittt", told->lease->id, told->lease->executor, told->lease->claim, told->state, told->result, told->diff);
   int32_t step = code == MLOOM_OK ? database_step(row, error) : code;
   database_finish(row);
-  return step == 1 ? MLOOM_OK : step == 0 ? conflict(told->id, error) : step;
+  return step == 1 ? MLOOM_OK : step == 0 ? conflict(told->lease->id, error) : step;
 }
 
 static int32_t end(database *jobs, void *userdata, mloom_error *error) {
   ending *told = userdata;
   int64_t ended = 0;
-  int32_t code =
-      database_write(&ended, jobs, error,
-                     "UPDATE job SET state = ?, reason = ?, result = ?, diff = ?, ended_ms = now_ms(), "
-                     "lease_until_ms = 0 WHERE id = ? AND executor = ? AND state = 'running'",
-                     "tttttt", told->state, told->reason, told->result, told->diff, told->id, told->executor);
+  int32_t code = database_write(&ended, jobs, error,
+                                "UPDATE job SET state = ?, reason = ?, result = ?, diff = ?, ended_ms = now_ms(), "
+                                "lease_until_ms = 0 WHERE " IS_HELD,
+                                "tttttti", told->state, told->reason, told->result, told->diff, told->lease->id,
+                                told->lease->executor, told->lease->claim);
   told->is_new = code == MLOOM_OK && ended > 0;
   return code == MLOOM_OK && ended == 0 ? is_told_again(jobs, told, error) : code;
 }
@@ -250,9 +261,9 @@ void store_on_end(store *self, store_ended_fn fn, void *userdata) {
   self->ended_userdata = userdata;
 }
 
-int32_t store_end_job(store *self, const char *id, const char *executor, const char *state, const char *reason,
-                      const char *result, const char *diff, mloom_error *error) {
-  ending told = {id, executor, state, reason, result, diff, 0};
+int32_t store_end_job(store *self, const store_lease *lease, const char *state, const char *reason, const char *result,
+                      const char *diff, mloom_error *error) {
+  ending told = {lease, state, reason, result, diff, 0};
   int32_t code = end_job(self, &told, error);
   if (code == MLOOM_OK && told.is_new && self->ended != NULL) {
     self->ended(state, result, self->ended_userdata);
@@ -260,17 +271,17 @@ int32_t store_end_job(store *self, const char *id, const char *executor, const c
   return code;
 }
 
-int32_t store_return_job(store *self, const char *id, const char *executor, mloom_error *error) {
+int32_t store_return_job(store *self, const store_lease *lease, mloom_error *error) {
   STORE_HOLD(self);
   int64_t returned = 0;
   int32_t code = database_run(&returned, self->jobs, error,
                               "UPDATE job SET state = CASE cancel_requested WHEN 0 THEN 'pending' ELSE 'cancelled' "
-                              "END, executor = '', reason = 'handed back by ' || ?1, ended_ms = CASE cancel_requested "
-                              "WHEN 0 THEN 0 ELSE now_ms() END, attempts = attempts - 1, lease_until_ms = 0 WHERE id = "
-                              "?2 AND executor = ?1 AND state = 'running'",
-                              "tt", executor, id);
+                              "END, executor = '', reason = 'handed back by ' || executor, ended_ms = CASE "
+                              "cancel_requested WHEN 0 THEN 0 ELSE now_ms() END, attempts = attempts - 1, "
+                              "lease_until_ms = 0 WHERE " IS_HELD,
+                              "tti", lease->id, lease->executor, lease->claim);
   store_bring_ends(self);
-  return code == MLOOM_OK && returned == 0 ? conflict(id, error) : code;
+  return code == MLOOM_OK && returned == 0 ? conflict(lease->id, error) : code;
 }
 
 int32_t store_note_job(store *self, const char *id, const char *provider, const char *model, const char *reason,

@@ -41,7 +41,8 @@ const char *const schema_file_state[] = {
     /* An event that is told again, as nobody knows whether it was heard, is there once. */
     "ALTER TABLE event ADD COLUMN token TEXT NOT NULL DEFAULT '';"
     "CREATE UNIQUE INDEX event_by_token ON event (job, token) WHERE token <> ''",
-    NULL};
+    /* Which claim of a job has it: what an earlier one says of it counts no more. */
+    "ALTER TABLE job ADD COLUMN claims INTEGER NOT NULL DEFAULT 0", NULL};
 
 /* ---- Server ---- */
 
@@ -92,7 +93,7 @@ static const char *const jobs_steps[] = {
     /* Not for leases that are lengthened: nobody waits for these. */
     "CREATE TRIGGER announced AFTER INSERT OR UPDATE OF state, cancel_requested ON job FOR EACH ROW"
     " EXECUTE FUNCTION announce('jobs')",
-    NULL};
+    "ALTER TABLE job ADD COLUMN claims bigint NOT NULL DEFAULT 0", NULL};
 
 static const char *const live_steps[] = {
     "CREATE TABLE event (sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job text NOT NULL,"

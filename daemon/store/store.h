@@ -104,8 +104,17 @@ typedef struct store_job {
   int64_t started_ms;
   int64_t ended_ms;
   int64_t attempts;
+  int64_t claim; /* that it was claimed by, or last; each has another number */
   int cancel_requested;
 } store_job;
+
+/* Who speaks of a job that runs. Another claim of the same executor's is not the same: it may have been restarted, or
+ * have stood still while its lease ran out. */
+typedef struct store_lease {
+  const char *id; /* of the job */
+  const char *executor;
+  int64_t claim;
+} store_lease;
 
 typedef void (*store_job_fn)(const store_job *job, void *userdata);
 
@@ -123,18 +132,20 @@ int32_t store_claim_job(store *store, const char *executor, const char *ready, i
                         void *userdata, mloom_error *error);
 /* 1 when a claim with ready would find a job. */
 int store_has_job(store *store, const char *ready);
-/* Lengthens the lease. MLOOM_E_CONFLICT: another executor has the job now. *cancelled is 1 when it shall end. */
-int32_t store_renew_lease(store *store, const char *id, const char *executor, int64_t lease_ms, int *cancelled,
-                          mloom_error *error);
-/* The end of a job that executor runs; the same end may be told again. MLOOM_E_CONFLICT: it has ended in another way,
- * or another executor has it. */
-int32_t store_end_job(store *store, const char *id, const char *executor, const char *state, const char *reason,
-                      const char *result, const char *diff, mloom_error *error);
+/* Lengthens the lease. MLOOM_E_CONFLICT: the job was claimed again, or has ended. *cancelled is 1 when it shall end. */
+int32_t store_renew_lease(store *store, const store_lease *lease, int64_t lease_ms, int *cancelled, mloom_error *error);
+/* After a time in which nobody could renew leases: those that ran out in it last for lease_ms from now, so that their
+ * executors can say what became of the jobs; but not those of executor, whose jobs ended with it. */
+int32_t store_extend_leases(store *store, const char *executor, int64_t lease_ms, mloom_error *error);
+/* The end of a job that is leased; the same end may be told again. MLOOM_E_CONFLICT: it has ended in another way, or
+ * was claimed again. */
+int32_t store_end_job(store *store, const store_lease *lease, const char *state, const char *reason, const char *result,
+                      const char *diff, mloom_error *error);
 /* Has fn called after each end that store_end_job brought about, once, from its thread. To be said before jobs end. */
 typedef void (*store_ended_fn)(const char *state, const char *result, void *userdata);
 void store_on_end(store *store, store_ended_fn fn, void *userdata);
 /* Gives a running job back: it waits again, or ends when it was cancelled. This attempt does not count. */
-int32_t store_return_job(store *store, const char *id, const char *executor, mloom_error *error);
+int32_t store_return_job(store *store, const store_lease *lease, mloom_error *error);
 /* Notes what is known of a job in between; NULL leaves it. */
 int32_t store_note_job(store *store, const char *id, const char *provider, const char *model, const char *reason,
                        mloom_error *error);

@@ -82,6 +82,7 @@ typedef struct far_ends {
   int error_output;
   int status;
   int control;
+  int lease;
 } far_ends;
 
 static void free_far_ends(far_ends *ends) {
@@ -90,6 +91,7 @@ static void free_far_ends(far_ends *ends) {
   mloom_auto_close(&ends->error_output);
   mloom_auto_close(&ends->status);
   mloom_auto_close(&ends->control);
+  mloom_auto_close(&ends->lease);
 }
 
 static int raise_fd(int fd) {
@@ -169,10 +171,15 @@ static int open_terminal(process_run *run, far_ends *ends) {
   return tcsetattr(ends->input, TCSANOW, &modes);
 }
 
+static int open_lease(const mloom_process_plan *plan, const far_ends *ends) {
+  return fcntl(plan->lease_fd != NULL ? *plan->lease_fd : ends->control, F_DUPFD_CLOEXEC, SUPERVISE_LAST_FD + 1);
+}
+
 static int32_t open_ends(process_run *run, far_ends *ends, mloom_error *error) {
   if ((run->plan->terminal ? open_terminal(run, ends) : open_outputs(run, ends)) != 0 ||
       open_pipe(&run->status, &ends->status) != 0 || open_pipe(&ends->control, &run->control) != 0 ||
-      fcntl(run->output, F_SETFL, O_NONBLOCK) != 0 || fcntl(run->status, F_SETFL, O_NONBLOCK) != 0) {
+      (ends->lease = open_lease(run->plan, ends)) < 0 || fcntl(run->output, F_SETFL, O_NONBLOCK) != 0 ||
+      fcntl(run->status, F_SETFL, O_NONBLOCK) != 0) {
     return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_PROCESS, "raise the limit of open files or of memory",
                                  "cannot open the pipes for %s", run->plan->argv[0]);
   }
@@ -190,6 +197,7 @@ static int spawn_with(process_run *run, const far_ends *ends, const mloom_superv
   failed = failed ? failed : posix_spawn_file_actions_adddup2(actions, ends->error_output, STDERR_FILENO);
   failed = failed ? failed : posix_spawn_file_actions_adddup2(actions, ends->status, SUPERVISE_STATUS_FD);
   failed = failed ? failed : posix_spawn_file_actions_adddup2(actions, ends->control, SUPERVISE_CONTROL_FD);
+  failed = failed ? failed : posix_spawn_file_actions_adddup2(actions, ends->lease, SUPERVISE_LEASE_FD);
   /* Signals of a terminal are not for the supervisor, not even before it is ready. */
   failed = failed ? failed : posix_spawnattr_setsigmask(attributes, &all);
   failed = failed ? failed : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
@@ -230,7 +238,7 @@ static int32_t check_plan(const mloom_process_plan *plan, mloom_error *error) {
 }
 
 static int32_t start(process_run *run, mloom_error *error) {
-  MLOOM_AUTO(free_far_ends) far_ends ends = {-1, -1, -1, -1, -1};
+  MLOOM_AUTO(free_far_ends) far_ends ends = {-1, -1, -1, -1, -1, -1};
   mloom_supervisor_arguments arguments = {.values = NULL};
   int32_t code = open_ends(run, &ends, error);
   if (code != MLOOM_OK) {
@@ -426,6 +434,7 @@ typedef struct process_facts {
   int done;
   int too_many;
   int stuck;
+  int lease_over;
   int failed;
   int error_number;
   char kind[16];
@@ -460,6 +469,7 @@ static void read_fact(process_facts *facts, mloom_process_report *report, const 
   }
   facts->too_many |= strcmp(line, "too-many") == 0;
   facts->stuck |= strcmp(line, "stuck") == 0;
+  facts->lease_over |= strcmp(line, "lease-over") == 0;
   facts->done |= strcmp(line, "done") == 0;
 }
 
@@ -530,6 +540,10 @@ static int32_t judge(process_run *run, mloom_error *error) {
     run->report->signal = SIGKILL;
     return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PROCESS, "see whether something kills it",
                            "mergeloom-supervise ended without saying how %s ended", run->plan->argv[0]);
+  }
+  if (facts.lease_over && run->cause == CAUSE_NONE) {
+    run->cause = MLOOM_PROCESS_CANCELLED;
+    run->code = MLOOM_E_CANCELLED;
   }
   if (facts.too_many) {
     run->report->ended = MLOOM_PROCESS_TOO_MANY;

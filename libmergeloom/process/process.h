@@ -43,6 +43,9 @@ typedef struct mloom_process_plan {
   const int *input_fd;          /* in its place: read until its end, not closed; NULL: none */
   const mloom_sandbox *sandbox; /* NULL: unconfined, for programs of the host's own choice only */
   mloom_process_limits limits;
+  /* A timer of the kernel at whose end the process ends as when it is cancelled, with the grace as its interval: also
+   * while this process is stopped. Without O_NONBLOCK reads could hang. NULL: none. */
+  const int *lease_fd;
   uint32_t terminal; /* 1: the three standard descriptors are a terminal of its own; input is not used */
   uint32_t reserved;
   /* With terminal: readable when a person has typed something, which is handed on; NULL: nobody types. */
@@ -66,7 +69,8 @@ typedef struct mloom_process_report {
  * output functions get bytes as they come and may be NULL; a negative return ends the process and is returned,
  * MLOOM_COMPLETE lets it go on for complete_grace_ms.
  * MLOOM_E_NOT_FOUND, MLOOM_E_DENIED: not started. MLOOM_E_UNSUPPORTED: the sandbox is required and cannot be had.
- * MLOOM_E_CANCELLED and MLOOM_E_TIMEOUT (the call's own) after everything has ended. Thread-safe. */
+ * MLOOM_E_CANCELLED (also at the end of the lease) and MLOOM_E_TIMEOUT (the call's own) after everything has ended.
+ * Thread-safe. */
 int32_t mloom_process_run(const mloom_call *call, const mloom_process_plan *plan, const mloom_process_sink *sink,
                           mloom_process_report *report, mloom_error *error);
 

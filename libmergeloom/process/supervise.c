@@ -179,12 +179,13 @@ int main(int argc, char **argv) {
     _exit(supervise_judge(argc - 2, argv + 2)); /* at once: the status is the answer, and nothing may change it */
   }
   struct stat status;
-  if (fstat(SUPERVISE_STATUS_FD, &status) != 0 || fstat(SUPERVISE_CONTROL_FD, &status) != 0) {
+  if (fstat(SUPERVISE_STATUS_FD, &status) != 0 || fstat(SUPERVISE_CONTROL_FD, &status) != 0 ||
+      fstat(SUPERVISE_LEASE_FD, &status) != 0) {
     static const char usage[] = "mergeloom-supervise is started by libmergeloom, not by hand\n";
     return write(STDERR_FILENO, usage, sizeof(usage) - 1) < 0 ? 125 : 2;
   }
   /* Whatever the starting process left open without close-on-exec stops here. */
-  close_range(SUPERVISE_CONTROL_FD + 1, ~0U, 0);
+  close_range(SUPERVISE_LAST_FD + 1, ~0U, 0);
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, NULL);

@@ -167,6 +167,7 @@ typedef struct watch {
   supervise_state *state;
   int signals;
   int control;        /* -1: its message was seen */
+  int lease;          /* -1: it has ended, or does not matter any more */
   int64_t kill_at_ms; /* INT64_MAX: not yet to end */
   int64_t count_at_ms;
   uint64_t fewest_tasks; /* of the machine, so far */
@@ -262,11 +263,23 @@ static int reap(supervise_state *state) {
 
 static void ask_to_end(watch *self) {
   self->control = -1;
+  self->lease = -1;
   if (self->state->command != 0) {
     kill(-self->state->command, SIGTERM);
     kill(-self->state->command, SIGCONT);
   }
   self->kill_at_ms = supervise_now_ms() + (int64_t)self->plan->grace_ms;
+}
+
+/* The starting process may be stopped, or this machine may have slept: at the second round of the timer the grace is
+ * over as well. */
+static void end_with_lease(watch *self) {
+  uint64_t rounds = 0;
+  if (read(self->lease, &rounds, sizeof(rounds)) == (ssize_t)sizeof(rounds)) {
+    supervise_report("lease-over");
+    ask_to_end(self);
+    self->kill_at_ms = rounds > 1 ? 0 : self->kill_at_ms;
+  }
 }
 
 static int wait_time(const watch *self) {
@@ -281,10 +294,11 @@ static int wait_time(const watch *self) {
 /* Until the command has ended or its time is over. */
 static void wait_for_command(watch *self) {
   while (self->state->command != 0) {
-    struct pollfd fds[3] = {{.fd = self->signals, .events = POLLIN},
+    struct pollfd fds[4] = {{.fd = self->signals, .events = POLLIN},
                             {.fd = self->control, .events = POLLIN},
-                            {.fd = self->state->guard, .events = POLLIN}};
-    if (poll(fds, 3, wait_time(self)) < 0 && errno != EINTR) {
+                            {.fd = self->state->guard, .events = POLLIN},
+                            {.fd = self->lease, .events = POLLIN}};
+    if (poll(fds, 4, wait_time(self)) < 0 && errno != EINTR) {
       return;
     }
     struct signalfd_siginfo information;
@@ -301,6 +315,9 @@ static void wait_for_command(watch *self) {
     }
     if (self->control >= 0 && fds[1].revents != 0) {
       ask_to_end(self);
+    }
+    if (self->lease >= 0 && fds[3].revents != 0) {
+      end_with_lease(self);
     }
     int64_t now = supervise_now_ms();
     if (self->state->command != 0 && now >= self->kill_at_ms) {
@@ -389,6 +406,7 @@ void supervise_watch(const supervise_plan *plan, supervise_state *state) {
                 .state = state,
                 .signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK),
                 .control = SUPERVISE_CONTROL_FD,
+                .lease = SUPERVISE_LEASE_FD,
                 .kill_at_ms = INT64_MAX,
                 .count_at_ms = plan->processes == 0 || (state->guard >= 0 && plan->processes != 0) ? INT64_MAX : 0,
                 .processes = 1,

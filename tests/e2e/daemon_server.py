@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """mergeloomd for tests: started on a free port with stores of its own, and asked through its API."""
 import contextlib
+import fcntl
 import json
+import textwrap
 import time
 
 import harness
@@ -50,6 +52,55 @@ def only_plugins(*names):
             if not (folder / file).exists():
                 (folder / file).symlink_to(harness.PLAIN_BUILD / file)
     return folder
+
+
+# Holds a lock of its job for as long as it or anything that it started lives, so that two of them at the same time are
+# noticed whatever the store says.
+MARKING_WORKER = '''#!/usr/bin/python3 -IS
+import fcntl, os, re, sys, time
+request = os.pread(0, 1 << 24, 0)
+job = re.search(rb'"id": *"(job-[0-9a-z]+)"', request)
+if re.search(rb'"command": *"job"', request):
+    path = os.path.join({marks!r}, job.group(1).decode())
+    mark = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(mark, b"begins\\n")
+    except OSError:
+        os.write(mark, b"runs already\\n")
+    os.set_inheritable(mark, True)
+{then}
+os.execv({real!r}, [{real!r}])
+'''
+
+
+def marking_worker(then=""):
+    """A worker that marks the runs of jobs; then: more of its program, after it has marked one."""
+    marks = harness.scratch() / "marks"
+    marks.mkdir()
+    worker = harness.scratch() / "worker"
+    worker.write_text(MARKING_WORKER.format(marks=str(marks), then=textwrap.indent(then, "    "),
+                                            real=str(harness.PLAIN_BUILD / "mergeloom-worker")), encoding="utf-8")
+    worker.chmod(0o755)
+    return worker
+
+
+def runs_of(job):
+    """How often the job was begun; fails when it ever ran twice at the same time."""
+    path = harness.scratch() / "marks" / job
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    check(set(lines) <= {"begins"}, f"{job} ran twice at the same time: {lines}")
+    return len(lines)
+
+
+def is_running(job):
+    """Whether a process of the job lives."""
+    with open(harness.scratch() / "marks" / job, "rb") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except OSError:
+            return True
 
 
 def wait_for(condition, what):

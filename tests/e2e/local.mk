@@ -95,6 +95,7 @@ TESTS += tests/e2e/test_daemon_isolation.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_isolation.py
 if DAEMON
-proof_tests += tests/e2e/test_operators_guide.py
+proof_tests += tests/e2e/test_operators_guide.py tests/e2e/test_daemon_leases.py
 endif
+EXTRA_DIST += tests/e2e/test_daemon_leases.py
 EXTRA_DIST += tests/e2e/test_operators_guide.py

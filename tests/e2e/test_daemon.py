@@ -629,7 +629,7 @@ def test_lost_executor():
             equal(json.dumps(api(gateway, f"/audit?subject={name}")[2]).count('"completed"'), 1, "ends in the audit")
             good = {"Authorization": f"Bearer {TOKEN}"}
             equal(api(gateway, f"/gateway/jobs/{name}/end", "POST",
-                      {"executor": "first", "state": "failed"}, good)[0], 409, "a late word of the first")
+                      {"executor": "first", "claim": 1, "state": "failed"}, good)[0], 409, "a late word of the first")
 
 
 # ---- Crashes ----

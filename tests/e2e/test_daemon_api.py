@@ -193,30 +193,37 @@ def ask_as_executor(client, repo, first):
     client.ask("GET", "/api/v1/gateway/settings", 200, None, EXECUTOR)
     client.ask("GET", "/api/v1/gateway/settings", 304, None, {**EXECUTOR, "If-None-Match": etag})
     claim = {"executor": "one", "ready": ",openai-compatible,"}
-    equal(client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)["id"], first, "the job")
+    claimed = client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)
+    equal(claimed["id"], first, "the job")
+    one = {"executor": "one", "claim": claimed["claim"]}
     client.ask("POST", "/api/v1/gateway/claim", 204, claim, EXECUTOR)
     client.ask("POST", "/api/v1/gateway/claim", 422, {}, EXECUTOR)
     path = f"/api/v1/gateway/jobs/{first}"
-    client.ask("POST", path + "/lease", 200, {"executor": "one"}, EXECUTOR)
+    equal(client.ask("POST", path + "/lease", 200, one, EXECUTOR)["lease_ms"], claimed["lease_ms"], "how long it is kept")
     another = client.ask("POST", "/api/v1/jobs", 201, job(repo))["id"]
-    client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)
+    of_another = client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)["claim"]
     known = client.ask("GET", "/api/v1/executors", 200)["executors"]
     equal([(each["name"], sorted(each["jobs"])) for each in known], [("one", sorted([first, another]))], "what runs where")
     page = harness.request(client.server.url + "/")[2].decode()
     for name in (first, another):
         contains(page, f'href="/live/{name}"', "the overview")
-    client.ask("POST", f"/api/v1/gateway/jobs/{another}/end", 204, {"executor": "one", "state": "failed"}, EXECUTOR)
-    client.ask("POST", path + "/lease", 409, {"executor": "two"}, EXECUTOR)
-    client.ask("POST", path + "/events", 204, {"executor": "one", "events": [{"event": "turn_begin"}]}, EXECUTOR)
-    told = {"executor": "one", "source": "a-run", "first": 0, "events": [{"text": "once"}, {"text": "after"}]}
+    client.ask("POST", f"/api/v1/gateway/jobs/{another}/end", 204,
+               {"executor": "one", "claim": of_another, "state": "failed"}, EXECUTOR)
+    client.ask("POST", path + "/lease", 409, {**one, "executor": "two"}, EXECUTOR)
+    client.ask("POST", path + "/events", 204, {**one, "events": [{"event": "turn_begin"}]}, EXECUTOR)
+    told = {**one, "source": "a-run", "first": 0, "events": [{"text": "once"}, {"text": "after"}]}
     for _ in range(3):  # as when the answers are lost
         client.ask("POST", path + "/events", 204, told, EXECUTOR)
     client.ask("POST", path + "/events", 204, {**told, "first": 1, "events": told["events"][::-1]}, EXECUTOR)
-    client.ask("POST", path + "/return", 204, {"executor": "one"}, EXECUTOR)
-    client.ask("POST", path + "/return", 409, {"executor": "one"}, EXECUTOR)
-    client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)
-    client.ask("POST", path + "/end", 422, {"executor": "one", "state": "running"}, EXECUTOR)
-    client.ask("POST", path + "/end", 204, {"executor": "one", "state": "completed", "result": "{}", "diff": "+"}, EXECUTOR)
+    client.ask("POST", path + "/return", 204, one, EXECUTOR)
+    client.ask("POST", path + "/return", 409, one, EXECUTOR)
+    again = {**one, "claim": client.ask("POST", "/api/v1/gateway/claim", 200, claim, EXECUTOR)["claim"]}
+    done = {"state": "completed", "result": "{}", "diff": "+"}
+    for late in ({"executor": "one"}, one):  # what was said by no claim, or by the one before, counts no more
+        for action, more in (("lease", {}), ("events", {"events": [{"text": "late"}]}), ("end", done), ("return", {})):
+            client.ask("POST", f"{path}/{action}", 409, {**late, **more}, EXECUTOR)
+    client.ask("POST", path + "/end", 422, {**again, "state": "running"}, EXECUTOR)
+    client.ask("POST", path + "/end", 204, {**again, **done}, EXECUTOR)
     equal(client.ask("GET", f"/api/v1/jobs/{first}", 200)["state"], "completed", "the state")
     events = harness.request(client.server.url + f"/api/v1/jobs/{first}/events")[2].decode()
     equal(re.findall(r'"text": *"(\w+)"', events), ["once", "after", "once"], "the events, each told as often as it happened")

@@ -1,9 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Gateways and their executors while processes are lost: every job ends exactly once, no setting is lost.
-
-A worker holds a lock of its job for as long as it or anything that it started lives, so that two of them at the same
-time are noticed whatever the store says.
 """
 import collections
 import json
@@ -14,7 +11,7 @@ import time
 
 import harness
 import postgresql_server
-from daemon_server import Killable, only_plugins, wait_for
+from daemon_server import Killable, marking_worker, only_plugins, runs_of, wait_for
 from harness import check, equal
 
 KEY = harness.KEY
@@ -24,21 +21,6 @@ JOBS = 200
 KILLS = 12
 ENDS = ("completed", "failed", "blocked", "not-ready", "cancelled")
 ATTEMPTS = 3
-
-WORKER = """#!/usr/bin/python3 -IS
-import fcntl, os, re, sys
-request = os.pread(0, 1 << 24, 0)
-job = re.search(rb'"id": *"(job-[0-9]+)"', request)
-if re.search(rb'"command": *"job"', request):
-    mark = os.open(os.path.join(MARKS, job.group(1).decode()), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(mark, b"begins\\n")
-    except OSError:
-        os.write(mark, b"runs already\\n")
-    os.set_inheritable(mark, True)
-os.execv(REAL, [REAL])
-"""
 
 
 class Daemon(Killable):
@@ -83,16 +65,11 @@ class Fleet:
             self.start(name)
 
     def prepare(self):
-        folder = harness.scratch()
-        (folder / "marks").mkdir()
-        worker = folder / "worker"
-        worker.write_text(WORKER.replace("MARKS", repr(str(folder / "marks"))).replace(
-            "REAL", repr(str(harness.PLAIN_BUILD / "mergeloom-worker"))), encoding="utf-8")
-        worker.chmod(0o755)
+        self.worker = marking_worker()
         harness.repository({"greeting.txt": "Hullo\n"})
 
     def start(self, name):
-        values = {"JCA_WORKER_CLUSTER_TOKEN": TOKEN, "MERGELOOM_WORKER": harness.scratch() / "worker",
+        values = {"JCA_WORKER_CLUSTER_TOKEN": TOKEN, "MERGELOOM_WORKER": self.worker,
                   "MERGELOOM_PLUGIN_PATH": only_plugins("openai-compatible"),
                   "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "1"}
         if name in self.ports:
@@ -159,8 +136,7 @@ def check_jobs(fleet):
     for name, job in jobs.items():
         check(job["state"] == "completed" or job["attempts"] == ATTEMPTS, f"{name}: {job['state']}, {job['reason']}")
         equal(ends[name], [job["state"]], f"the ends of {name} in the audit")
-        begins = (harness.scratch() / "marks" / name).read_text(encoding="utf-8").splitlines()
-        check(set(begins) == {"begins"}, f"{name} ran twice at the same time: {begins}")
+        runs_of(name)
     equal(sorted(ends), sorted(jobs), "the jobs in the audit")
     check(any(job["attempts"] > 1 for job in jobs.values()), "no job was lost: nothing was shown")
 

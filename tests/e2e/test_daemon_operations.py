@@ -90,7 +90,7 @@ def test_metrics_of_results():
                 "schema": "mergeloom.job.v1", "repository": {"path": str(repo)},
                 "ticket": {"title": "Count", "description": harness.MARK}})
             equal(status, 201, f"{job}")
-            told = {"executor": "one", "state": state, "result": text}
+            told = {"executor": "one", "claim": 1, "state": state, "result": text}
             equal(api(server, "/gateway/claim", "POST", {"executor": "one", "ready": ",openai-compatible,"}, head)[0], 200,
                   "a claim")
             for _ in range(2):  # as when the answer was lost

@@ -306,14 +306,14 @@ static void test_migrations(void) {
 
 typedef struct seen {
   char id[65], state[16], executor[32], reason[96], document[32];
-  int64_t attempts, ended_ms;
+  int64_t attempts, claim, ended_ms;
   int count;
 } seen;
 
 static void take(const store_job *job, void *userdata) {
   seen *out = userdata;
   int count = out->count + 1;
-  *out = (seen){.attempts = job->attempts, .ended_ms = job->ended_ms, .count = count};
+  *out = (seen){.attempts = job->attempts, .claim = job->claim, .ended_ms = job->ended_ms, .count = count};
   snprintf(out->id, sizeof out->id, "%s", job->id);
   snprintf(out->state, sizeof out->state, "%s", job->state);
   snprintf(out->executor, sizeof out->executor, "%s", job->executor);
@@ -347,8 +347,24 @@ static seen job_of(bench *self, const char *id) {
   return found;
 }
 
+/* Of executor, by the last claim of the job. */
+static store_lease lease_of(bench *self, const char *id, const char *executor) {
+  return (store_lease){id, executor, job_of(self, id).claim};
+}
+
+static int32_t renew(bench *self, const char *id, const char *executor, int64_t lease_ms, int *cancelled) {
+  const store_lease lease = lease_of(self, id, executor);
+  return store_renew_lease(self->store, &lease, lease_ms, cancelled, NULL);
+}
+
+static int32_t give_back(bench *self, const char *id, const char *executor) {
+  const store_lease lease = lease_of(self, id, executor);
+  return store_return_job(self->store, &lease, NULL);
+}
+
 static int32_t end(bench *self, const char *id, const char *executor, const char *state) {
-  return store_end_job(self->store, id, executor, state, "", "{}", "", NULL);
+  const store_lease lease = lease_of(self, id, executor);
+  return store_end_job(self->store, &lease, state, "", "{}", "", NULL);
 }
 
 static void hear_end(const char *state, const char *result, void *userdata) {
@@ -403,10 +419,10 @@ static void test_lease(void) {
   claim(&setup, "e", NULL, -1, &job);
   UNIT_ASSERT_STRING(claim(&setup, "f", NULL, LONG_LEASE, &job), "j");
   CU_ASSERT_EQUAL(job.attempts, 2);
-  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "j", "e", LONG_LEASE, &cancelled, NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(renew(&setup, "j", "e", LONG_LEASE, &cancelled), MLOOM_E_CONFLICT);
   CU_ASSERT_EQUAL(end(&setup, "j", "e", "completed"), MLOOM_E_CONFLICT);
-  CU_ASSERT_EQUAL(store_return_job(setup.store, "j", "e", NULL), MLOOM_E_CONFLICT);
-  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "j", "f", -1, &cancelled, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(give_back(&setup, "j", "e"), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(renew(&setup, "j", "f", -1, &cancelled), MLOOM_OK);
   CU_ASSERT_EQUAL(cancelled, 0);
   int heard = 0;
   store_on_end(setup.store, hear_end, &heard);
@@ -418,7 +434,48 @@ static void test_lease(void) {
   CU_ASSERT_EQUAL(ends_of(&setup, "j"), 1);
   UNIT_ASSERT_STRING(job_of(&setup, "j").state, "completed");
   UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), NULL);
-  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "j", "e", LONG_LEASE, &cancelled, NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(renew(&setup, "j", "e", LONG_LEASE, &cancelled), MLOOM_E_CONFLICT);
+  finish(&setup);
+}
+
+static void test_earlier_claim(void) {
+  bench setup;
+  seen job;
+  int cancelled = 0;
+  begin(&setup);
+  add(&setup, "j", "a");
+  claim(&setup, "e", NULL, -1, &job);
+  const store_lease first = {"j", "e", job.claim};
+  UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), "j");
+  const store_lease second = {"j", "e", job.claim};
+  CU_ASSERT(second.claim > first.claim);
+  CU_ASSERT_EQUAL(store_renew_lease(setup.store, &first, LONG_LEASE, &cancelled, NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(store_end_job(setup.store, &first, "failed", "", "{}", "", NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(store_return_job(setup.store, &first, NULL), MLOOM_E_CONFLICT);
+  /* What is handed back counts as no attempt, but its claim stays behind all the same. */
+  CU_ASSERT_EQUAL(store_return_job(setup.store, &second, NULL), MLOOM_OK);
+  UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), "j");
+  CU_ASSERT_EQUAL(job.attempts, 2);
+  CU_ASSERT_EQUAL(store_end_job(setup.store, &second, "failed", "", "{}", "", NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(end(&setup, "j", "e", "completed"), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_end_job(setup.store, &second, "completed", "", "{}", "", NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(ends_of(&setup, "j"), 1);
+  finish(&setup);
+}
+
+static void test_extended_leases(void) {
+  bench setup;
+  seen job;
+  begin(&setup);
+  add(&setup, "own", "a");
+  add(&setup, "elsewhere", "b");
+  claim(&setup, "gateway", ",a,", -1, &job);
+  claim(&setup, "e", ",b,", -1, &job);
+  usleep(2000);
+  CU_ASSERT_EQUAL(store_extend_leases(setup.store, "gateway", LONG_LEASE, NULL), MLOOM_OK);
+  UNIT_ASSERT_STRING(claim(&setup, "f", ",b,", LONG_LEASE, &job), NULL);
+  UNIT_ASSERT_STRING(claim(&setup, "f", ",a,", LONG_LEASE, &job), "own");
+  CU_ASSERT_EQUAL(end(&setup, "elsewhere", "e", "completed"), MLOOM_OK);
   finish(&setup);
 }
 
@@ -431,7 +488,7 @@ static void test_attempts(void) {
     UNIT_ASSERT_STRING(claim(&setup, "e", NULL, -1, &job), "j");
     CU_ASSERT_EQUAL(job.attempts, i);
     if (i == 2) { /* what is handed back does not count */
-      CU_ASSERT_EQUAL(store_return_job(setup.store, "j", "e", NULL), MLOOM_OK);
+      CU_ASSERT_EQUAL(give_back(&setup, "j", "e"), MLOOM_OK);
       UNIT_ASSERT_STRING(job_of(&setup, "j").state, "pending");
       UNIT_ASSERT_STRING(claim(&setup, "e", NULL, -1, &job), "j");
       CU_ASSERT_EQUAL(job.attempts, 2);
@@ -466,12 +523,12 @@ static void test_cancel(void) {
     CU_ASSERT_EQUAL(store_cancel_job(setup.store, job.id, NULL), MLOOM_OK);
   }
   UNIT_ASSERT_STRING(job_of(&setup, "told").state, "running");
-  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "told", "e", LONG_LEASE, &cancelled, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(renew(&setup, "told", "e", LONG_LEASE, &cancelled), MLOOM_OK);
   CU_ASSERT_EQUAL(cancelled, 1);
   CU_ASSERT_EQUAL(end(&setup, "told", "e", "cancelled"), MLOOM_OK);
-  CU_ASSERT_EQUAL(store_return_job(setup.store, "returned", "e", NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(give_back(&setup, "returned", "e"), MLOOM_OK);
   UNIT_ASSERT_STRING(job_of(&setup, "returned").state, "cancelled");
-  CU_ASSERT_EQUAL(store_renew_lease(setup.store, "lost", "e", -1, &cancelled, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(renew(&setup, "lost", "e", -1, &cancelled), MLOOM_OK);
   usleep(2000);
   UNIT_ASSERT_STRING(claim(&setup, "f", NULL, LONG_LEASE, &job), NULL);
   UNIT_ASSERT_STRING(job_of(&setup, "lost").state, "cancelled");
@@ -641,6 +698,8 @@ static const unit_test tests[] = {
     {"migrations run once, and whole or not at all", test_migrations},
     {"claims go by age and by what is ready", test_claim},
     {"a lease that runs out loses the job to another executor", test_lease},
+    {"what an earlier claim says of a job does not count", test_earlier_claim},
+    {"leases that ran out while nobody could renew them are kept", test_extended_leases},
     {"a job that loses its executors ends", test_attempts},
     {"cancelled jobs end, whatever becomes of their executor", test_cancel},
     {"the audit is filtered by kind and by part of the subject", test_audit},

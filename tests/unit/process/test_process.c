@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -108,6 +110,41 @@ static void test_input_arrives_byte_for_byte(void) {
   outcome_free(&result);
   mloom_buffer_free(&bytes);
   fixture_free(&here);
+}
+
+/* Runs "sh -c script" under a timer that ends after first_ms and then after each_ms again and again. */
+static void run_leased(const char *script, long first_ms, long each_ms, outcome *out) {
+  fixture here;
+  fixture_new(&here);
+  const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+  mloom_process_plan plan = fixture_plan(&here, argv, NULL);
+  const struct itimerspec end = {.it_value = {first_ms / 1000, first_ms % 1000 * 1000000},
+                                 .it_interval = {each_ms / 1000, each_ms % 1000 * 1000000}};
+  int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+  CU_ASSERT_EQUAL(timerfd_settime(timer, 0, &end, NULL), 0);
+  plan.lease_fd = &timer;
+  plan.limits.grace_ms = 1500;
+  fixture_run_plan(NULL, &plan, out);
+  close(timer);
+  fixture_free(&here);
+}
+
+static void test_lease(void) {
+  outcome result;
+  run_leased("trap 'echo asked; exit 3' TERM; while :; do sleep 0.01; done", 50, 60000, &result);
+  UNIT_ASSERT_CODE(result.code, MLOOM_E_CANCELLED, &result.error);
+  CU_ASSERT_EQUAL(result.report.ended, MLOOM_PROCESS_CANCELLED);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&result.output), "asked\n");
+  outcome_free(&result);
+  /* Who comes late to it does not wait for the grace once more. */
+  run_leased("trap '' TERM; while :; do sleep 0.01; done", 200, 1, &result);
+  UNIT_ASSERT_CODE(result.code, MLOOM_E_CANCELLED, &result.error);
+  CU_ASSERT(result.report.signal == SIGKILL || result.report.signal == SIGTERM);
+  outcome_free(&result);
+  run_leased("echo done", 60000, 60000, &result);
+  UNIT_ASSERT_CODE(result.code, MLOOM_OK, &result.error);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&result.output), "done\n");
+  outcome_free(&result);
 }
 
 static void test_input_may_go_unread(void) {
@@ -511,6 +548,7 @@ static const unit_test tests[] = {
     {"both outputs are told apart", test_both_outputs_are_told_apart},
     {"large output is whole", test_large_output_is_whole},
     {"input arrives byte for byte", test_input_arrives_byte_for_byte},
+    {"the end of its lease ends it, whoever watches", test_lease},
     {"input may go unread", test_input_may_go_unread},
     {"the environment is exactly the given", test_environment_is_exactly_the_given},
     {"no other descriptors are inherited", test_no_other_descriptors_are_inherited},

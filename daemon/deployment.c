@@ -182,6 +182,7 @@ int32_t deployment_read(deployment *out, const char *const *environment, mloom_e
   out->role = strcmp(role, "gateway") == 0    ? DEPLOYMENT_GATEWAY
               : strcmp(role, "executor") == 0 ? DEPLOYMENT_EXECUTOR
                                               : DEPLOYMENT_BOTH;
+  out->job_attempts = mloom_settings_integer(out->settings, "job_attempts", 2);
   out->provider_mode = mode_of(out, "provider_config_mode");
   out->runtime_mode = mode_of(out, "runtime_config_mode");
   code = find_state_folder(out, variables, error);

@@ -38,6 +38,7 @@ typedef struct deployment {
   char *state_store_path;
   char *secret_key_path;
   mloom_bytes database_urls[DEPLOYMENT_STORES]; /* size 0: in the files; else ends with NUL, borrowed from settings */
+  int64_t job_attempts;
   int role;
   int provider_mode;
   int runtime_mode;

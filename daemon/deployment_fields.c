@@ -26,6 +26,7 @@ VARIABLE(runtime_db_name, "JCA_WORKER_RUNTIME_CONFIG_DB_PATH");
 VARIABLE(state_db_name, "JCA_WORKER_LOCAL_STATE_DB");
 VARIABLE(workspace_name, "JCA_WORKER_WORKSPACE_ROOT");
 VARIABLE(heartbeat_name, "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS");
+VARIABLE(attempts_name, "JCA_WORKER_JOB_ATTEMPTS");
 VARIABLE(slots_name, "JCA_WORKER_JOB_SLOTS");
 VARIABLE(request_name, "JCA_WORKER_REQUEST_SECONDS");
 VARIABLE(grace_name, "JCA_WORKER_STOP_GRACE_SECONDS");
@@ -109,6 +110,10 @@ static const mloom_field workspace_root = {
 static const mloom_field heartbeat = {
     FIELD("heartbeat_seconds", MLOOM_FIELD_INTEGER, "Heartbeat", "between two signs of life of a running job"),
     .environment_names = heartbeat_name, .default_value = "15", .minimum = 1, .maximum = 3600};
+static const mloom_field attempts = {FIELD("job_attempts", MLOOM_FIELD_INTEGER, "Attempts",
+                                           "how often a job is begun whose executors are lost one after the other"),
+                                     .environment_names = attempts_name, .default_value = "2", .minimum = 1,
+                                     .maximum = 100};
 static const mloom_field slots = {
     FIELD("job_slots", MLOOM_FIELD_INTEGER, "Job slots", "jobs that run at the same time"),
     .environment_names = slots_name, .default_value = "1", .minimum = 1, .maximum = 64};
@@ -138,7 +143,7 @@ static const mloom_field *const fields[] = {&host,           &port,          &ro
                                             &database_url,   &config_db_url, &audit_db_url,   &code_audit_db_url,
                                             &live_db_url,    &trace_db_url,  &gateway_db_url, &workspace_root,
                                             &heartbeat,      &slots,         &grace,          &request_seconds,
-                                            &check_seconds,  &worker_memory};
+                                            &check_seconds,  &worker_memory, &attempts};
 
 const mloom_field *const *deployment_fields(size_t *count) {
   *count = sizeof fields / sizeof fields[0];

@@ -75,22 +75,35 @@ static void say(const waiting *self, mloom_buffer *out) {
   }
 }
 
-char *pending_reason(application *app, const store_job *job) {
+/* Why jobs of that provider wait. */
+static void explain(application *app, const char *provider, mloom_buffer *out) {
+  MLOOM_AUTO(waiting_free) waiting found = {.provider = provider};
+  snprintf(found.listed, sizeof found.listed, ",%s,", provider);
+  found.silent_ms =
+      mloom_settings_integer(app->deployment.settings, "heartbeat_seconds", 15) * 1000 * SILENT_HEARTBEATS;
+  if (app->deployment.role != DEPLOYMENT_GATEWAY) {
+    add_own(app, &found);
+  }
+  if (app->fleet != NULL) {
+    fleet_each(app->fleet, add_executor, &found);
+  }
+  say(&found, out);
+}
+
+char *pending_reason(application *app, mloom_json *waits, const store_job *job) {
   mloom_buffer out = MLOOM_BUFFER_INIT;
   mloom_buffer_append_string(&out, job->reason);
   if (strcmp(job->state, "pending") == 0) {
-    MLOOM_AUTO(waiting_free) waiting found = {.provider = job->provider};
-    snprintf(found.listed, sizeof found.listed, ",%s,", job->provider);
-    found.silent_ms =
-        mloom_settings_integer(app->deployment.settings, "heartbeat_seconds", 15) * 1000 * SILENT_HEARTBEATS;
-    if (app->deployment.role != DEPLOYMENT_GATEWAY) {
-      add_own(app, &found);
+    MLOOM_AUTO(mloom_buffer_free) mloom_buffer why = MLOOM_BUFFER_INIT;
+    const char *known = mloom_json_member_string(waits, job->provider, NULL);
+    if (known == NULL) {
+      explain(app, job->provider, &why);
+      known = mloom_buffer_string(&why);
+      if (waits != NULL) {
+        mloom_json_set_string(waits, job->provider, known);
+      }
     }
-    if (app->fleet != NULL) {
-      fleet_each(app->fleet, add_executor, &found);
-    }
-    mloom_buffer_append_string(&out, out.size == 0 ? "" : "; ");
-    say(&found, &out);
+    mloom_buffer_append_format(&out, "%s%s", out.size == 0 ? "" : "; ", known);
   }
   return mloom_buffer_take(&out);
 }

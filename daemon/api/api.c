@@ -114,11 +114,12 @@ void api_provider_models(app_call *call) {
 typedef struct job_list {
   application *app;
   mloom_json *jobs;
+  mloom_json *waits; /* see pending_reason */
 } job_list;
 
 static void add_job(const store_job *job, void *userdata) {
   const job_list *list = userdata;
-  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(list->app, job);
+  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(list->app, list->waits, job);
   mloom_json *json = mloom_json_new_object();
   mloom_json_set_string(json, "id", job->id);
   mloom_json_set_string(json, "state", job->state);
@@ -138,7 +139,8 @@ static void add_job(const store_job *job, void *userdata) {
 
 void api_jobs(app_call *call) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = mloom_json_new_object();
-  job_list list = {call->app, mloom_json_new_array()};
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *waits = mloom_json_new_object();
+  job_list list = {call->app, mloom_json_new_array(), waits};
   mloom_error error = MLOOM_ERROR_INIT;
   const char *before = http_query(call->request, "before");
   int32_t code = store_each_job(call->app->store, http_query(call->request, "state"),
@@ -173,7 +175,7 @@ static void show_job(const store_job *job, void *userdata) {
   app_call *call = userdata;
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *jobs = mloom_json_new_array();
   mloom_json *document = NULL, *result = NULL;
-  job_list list = {call->app, jobs};
+  job_list list = {call->app, jobs, NULL};
   add_job(job, &list);
   mloom_json *json = mloom_json_at(jobs, 0);
   if (mloom_json_parse(&document, job->document, strlen(job->document), "the job", NULL) == MLOOM_OK) {
@@ -452,9 +454,9 @@ typedef struct state_count {
   int64_t count;
 } state_count;
 
-static void count_state(const store_job *job, void *userdata) {
+static void take_count(const char *state, int64_t number, void *userdata) {
   for (state_count *count = userdata; count->state != NULL; count++) {
-    count->count += strcmp(count->state, job->state) == 0;
+    count->count = strcmp(count->state, state) == 0 ? number : count->count;
   }
 }
 
@@ -465,7 +467,7 @@ void api_metrics(app_call *call) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
   const mloom_json *providers = mloom_json_member(document, "providers");
   mloom_error error = MLOOM_ERROR_INIT;
-  if (store_each_job(call->app->store, NULL, 0, 1000000, count_state, counts, &error) != MLOOM_OK) {
+  if (store_count_jobs(call->app->store, take_count, counts, &error) != MLOOM_OK) {
     app_fail(call, &error);
     return;
   }

@@ -18,16 +18,18 @@
 typedef struct job_rows {
   application *app;
   mloom_buffer text;
+  mloom_json *waits; /* see pending_reason */
 } job_rows;
 
 static void job_rows_free(job_rows *self) {
   mloom_buffer_free(&self->text);
+  mloom_json_unref(self->waits);
 }
 
 static void draw_row(const store_job *job, void *userdata) {
   job_rows *rows = userdata;
   mloom_buffer *out = &rows->text;
-  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(rows->app, job);
+  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(rows->app, rows->waits, job);
   html_add(out, "<tr><td><a href=\"/live/%s\">%s</a></td><td>%s %s</td><td>", job->id, job->id, job->key, job->title);
   page_badge(out, job->state);
   html_add(out, "</td><td>%s<br><span class=\"meta\">%s</span></td><td>%s</td><td>", job->provider, job->model,
@@ -38,7 +40,7 @@ static void draw_row(const store_job *job, void *userdata) {
 
 void page_runs(app_call *call) {
   mloom_buffer *out = &call->answer->body;
-  MLOOM_AUTO(job_rows_free) job_rows rows = {.app = call->app};
+  MLOOM_AUTO(job_rows_free) job_rows rows = {.app = call->app, .waits = mloom_json_new_object()};
   mloom_error error = MLOOM_ERROR_INIT;
   if (store_each_job(call->app->store, NULL, 0, RUNS_SHOWN, draw_row, &rows, &error) != MLOOM_OK) {
     app_fail(call, &error);
@@ -201,7 +203,7 @@ static void draw_job(const store_job *job, void *userdata) {
   page_badge(out, job->state);
   page_age_ms(out, job->created_ms);
   html_add(out, "</div></header>");
-  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(call->app, job);
+  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(call->app, NULL, job);
   if (reason != NULL && reason[0] != '\0') {
     html_add(out, "<p>%s</p>", reason);
   }
@@ -332,7 +334,7 @@ static void send_event(int64_t sequence, const char *text, void *userdata) {
 static void note_head(const store_job *job, void *userdata) {
   line_stream *stream = userdata;
   char head[sizeof stream->head];
-  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(stream->app, job);
+  MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(stream->app, NULL, job);
   snprintf(head, sizeof head, "%s %d %s %s %s", job->state, job->cancel_requested, job->provider, job->model,
            reason == NULL ? "" : reason);
   stream->changed |= strcmp(head, stream->head) != 0;

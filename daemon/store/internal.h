@@ -21,6 +21,7 @@ struct store {
   database *audit;
   database *live;
   store_keys *keys;
+  int64_t attempt_limit;
   store_watcher *watchers[WATCH_LIMIT];
   store_ended_fn ended;
   void *ended_userdata;

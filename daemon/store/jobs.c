@@ -20,7 +20,6 @@
   "UPDATE job SET state = 'running', executor = ?2, reason = '', started_ms = now_ms(), attempts = attempts + 1, " \
   "claims = claims + 1, lease_until_ms = now_ms() + ?3 WHERE id = (SELECT id FROM job WHERE " CLAIMABLE            \
   " ORDER BY created_ms, id LIMIT 1" lock ") RETURNING id"
-#define ATTEMPT_LIMIT 3
 #define JOB_ID_ROOM 65
 /* The parameters are those of a store_lease. */
 #define IS_HELD "id = ? AND executor = ? AND claims = ? AND state = 'running'"
@@ -108,17 +107,30 @@ int32_t store_each_job(store *self, const char *state, int64_t before_ms, uint32
   return step < 0 ? step : MLOOM_OK;
 }
 
+int32_t store_count_jobs(store *self, void (*fn)(const char *state, int64_t count, void *userdata), void *userdata,
+                         mloom_error *error) {
+  STORE_HOLD(self);
+  database_rows *row = NULL;
+  int32_t code = database_read(&row, self->jobs, error, "SELECT state, count(*) FROM job GROUP BY state", NULL);
+  int32_t step = code;
+  while (code == MLOOM_OK && (step = database_step(row, error)) == 1) {
+    fn(database_text(row, 0), database_integer(row, 1), userdata);
+  }
+  database_finish(row);
+  return step < 0 ? step : MLOOM_OK;
+}
+
 /* ---- Claims ---- */
 
 typedef struct claiming {
   const char *executor, *ready;
-  int64_t lease_ms;
+  int64_t lease_ms, attempt_limit;
   database_rows *row; /* of the job that was found */
 } claiming;
 
 /* Ends those whose executor is lost and that nobody takes over: a job that ends its executor again and again must not
  * do so for ever, and one that was cancelled has no one else to end it. */
-static int32_t end_lost_jobs(database *jobs, mloom_error *error) {
+static int32_t end_lost_jobs(database *jobs, int64_t attempt_limit, mloom_error *error) {
   int32_t code = database_write(NULL, jobs, error,
                                 "UPDATE job SET state = 'cancelled', reason = 'cancelled; its executor was lost', "
                                 "ended_ms = now_ms() WHERE state = 'running' AND lease_until_ms < now_ms() AND "
@@ -127,10 +139,10 @@ static int32_t end_lost_jobs(database *jobs, mloom_error *error) {
   return code != MLOOM_OK
              ? code
              : database_write(NULL, jobs, error,
-                              "UPDATE job SET state = 'failed', reason = 'its executor was lost ' || attempts || ' "
-                              "times', ended_ms = now_ms() WHERE state = 'running' AND lease_until_ms < now_ms() AND "
-                              "attempts >= ?",
-                              "i", (int64_t)ATTEMPT_LIMIT);
+                              "UPDATE job SET state = 'failed', reason = 'its executor was lost, in attempt ' || "
+                              "attempts || ' of ' || ?1 || '; see JCA_WORKER_JOB_ATTEMPTS', ended_ms = now_ms() WHERE "
+                              "state = 'running' AND lease_until_ms < now_ms() AND attempts >= ?1",
+                              "i", attempt_limit);
 }
 
 static int32_t claim(database *jobs, void *userdata, mloom_error *error) {
@@ -139,7 +151,7 @@ static int32_t claim(database *jobs, void *userdata, mloom_error *error) {
   char id[JOB_ID_ROOM] = "";
   database_finish(told->row);
   told->row = NULL;
-  int32_t code = end_lost_jobs(jobs, error);
+  int32_t code = end_lost_jobs(jobs, told->attempt_limit, error);
   code = code != MLOOM_OK
              ? code
              : database_read(&row, jobs, error, database_is_shared(jobs) ? CLAIM(" FOR UPDATE SKIP LOCKED") : CLAIM(""),
@@ -159,7 +171,7 @@ static int32_t claim(database *jobs, void *userdata, mloom_error *error) {
 int32_t store_claim_job(store *self, const char *executor, const char *ready, int64_t lease_ms, store_job_fn fn,
                         void *userdata, mloom_error *error) {
   STORE_HOLD(self);
-  claiming told = {executor, ready, lease_ms, NULL};
+  claiming told = {executor, ready, lease_ms, self->attempt_limit, NULL};
   int32_t code = database_transact(self->jobs, claim, &told, error);
   if (code == MLOOM_OK && told.row == NULL) {
     code = mloom_error_set(error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_JOB, "ask again later", "no job is waiting");

@@ -129,6 +129,7 @@ int32_t store_open(store **out, const deployment *where, mloom_error *error) {
     return mloom_error_memory(error);
   }
   pthread_mutex_init(&self->lock, NULL);
+  self->attempt_limit = where->job_attempts;
   int32_t code = open_servers(self, where, error);
   code = code != MLOOM_OK ? code : open_files(self, where, error);
   code = code != MLOOM_OK ? code : store_keys_open(&self->keys, where->secret_key_path, error);

@@ -125,6 +125,9 @@ int32_t store_get_job(store *store, const char *id, store_job_fn fn, void *userd
 /* Newest first; state NULL: all. document, result and diff are "" here. */
 int32_t store_each_job(store *store, const char *state, int64_t before_ms, uint32_t limit, store_job_fn fn,
                        void *userdata, mloom_error *error);
+/* How many jobs there are in each state that has any. */
+int32_t store_count_jobs(store *store, void (*fn)(const char *state, int64_t count, void *userdata), void *userdata,
+                         mloom_error *error);
 /* Takes the oldest pending job, or one whose lease has run out, whose provider is in ready (a comma-separated list with
  * commas at both ends; NULL: any): it is running then, leased to executor until lease_ms from now, by the clock of the
  * database. MLOOM_E_NOT_FOUND: none. */

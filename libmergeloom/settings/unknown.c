@@ -55,6 +55,7 @@ static const char *const deployment_names[] = {
     "JCA_WORKER_GATEWAY_DB_URL",
     "JCA_WORKER_GATEWAY_URL",
     "JCA_WORKER_HOST",
+    "JCA_WORKER_JOB_ATTEMPTS",
     "JCA_WORKER_JOB_SLOTS",
     "JCA_WORKER_LIVE_DB_URL",
     "JCA_WORKER_LOCAL_STATE_DB",

@@ -603,6 +603,9 @@ def test_pending_on_executors():
         equal(api(gateway, "/gateway/claim", "POST", {"executor": "ready", "ready": ",claude-api,", "only_wait": True},
                   good)[0], 204, "an executor that is ready")
         contains(reason(), "claude-api is ready on ready", "the reason")
+        another = submit_job(gateway, repo)
+        listed = {item["id"]: item["reason"] for item in api(gateway, "/jobs?state=pending")[2]["jobs"]}
+        equal(listed, dict.fromkeys((name, another), reason()), "the reasons in the list")
 
 
 def test_lost_executor():

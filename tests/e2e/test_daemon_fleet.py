@@ -20,7 +20,7 @@ EXECUTORS = ("one", "two", "three")
 JOBS = 200
 KILLS = 12
 ENDS = ("completed", "failed", "blocked", "not-ready", "cancelled")
-ATTEMPTS = 3
+ATTEMPTS = 2
 
 
 class Daemon(Killable):

@@ -14,6 +14,7 @@ static void test_defaults(void) {
   UNIT_ASSERT_CODE(deployment_read(&found, environment, &error), MLOOM_OK, &error);
   UNIT_ASSERT_STRING(deployment_string(&found, "host"), "127.0.0.1");
   CU_ASSERT_EQUAL(mloom_settings_integer(found.settings, "port", 0), 8010);
+  CU_ASSERT_EQUAL(found.job_attempts, 2);
   CU_ASSERT_EQUAL(found.role, DEPLOYMENT_BOTH);
   CU_ASSERT_EQUAL(found.provider_mode, DEPLOYMENT_MODE_UI);
   CU_ASSERT_EQUAL(found.runtime_mode, DEPLOYMENT_MODE_UI);
@@ -121,6 +122,7 @@ static void test_refusals(void) {
       {"JCA_WORKER_HOST=::1", NULL, MLOOM_OK},
       {"JCA_WORKER_PORT=70000", NULL, MLOOM_E_INVALID},
       {"JCA_WORKER_ROLE=king", NULL, MLOOM_E_INVALID},
+      {"JCA_WORKER_JOB_ATTEMPTS=0", NULL, MLOOM_E_INVALID},
       {"JCA_WORKER_JOB_SLOTS=0", NULL, MLOOM_E_INVALID},
       {"JCA_WORKER_JOB_SLOTS=65", NULL, MLOOM_E_INVALID},
       {"JCA_WORKER_DATABASE_URL=mysql://worker:" TOKEN "@h/d", NULL, MLOOM_E_INVALID},

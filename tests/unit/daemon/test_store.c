@@ -39,7 +39,8 @@ static void name_paths(bench *self) {
   self->where = (deployment){.provider_store_path = self->paths[0],
                              .runtime_store_path = self->paths[1],
                              .state_store_path = self->paths[2],
-                             .secret_key_path = self->paths[3]};
+                             .secret_key_path = self->paths[3],
+                             .job_attempts = 3};
   for (int i = 0; self->url != NULL && i < DEPLOYMENT_STORES; i++) {
     self->where.database_urls[i] = (mloom_bytes){self->url, strlen(self->url)};
   }
@@ -499,9 +500,36 @@ static void test_attempts(void) {
   UNIT_ASSERT_CODE(store_claim_job(setup.store, "e", NULL, LONG_LEASE, take, &job, &error), MLOOM_E_NOT_FOUND, &error);
   job = job_of(&setup, "j");
   UNIT_ASSERT_STRING(job.state, "failed");
-  UNIT_ASSERT_STRING(job.reason, "its executor was lost 3 times");
+  UNIT_ASSERT_STRING(job.reason, "its executor was lost, in attempt 3 of 3; see JCA_WORKER_JOB_ATTEMPTS");
   CU_ASSERT(job.ended_ms > 0);
   CU_ASSERT_EQUAL(ends_of(&setup, "j"), 1);
+  finish(&setup);
+}
+
+static void append_count(const char *state, int64_t count, void *userdata) {
+  char *out = userdata;
+  size_t used = strlen(out);
+  snprintf(out + used, 64 - used, "%s=%d ", state, (int)count);
+}
+
+static void test_counts(void) {
+  bench setup;
+  seen job;
+  char text[64] = "";
+  begin(&setup);
+  CU_ASSERT_EQUAL(store_count_jobs(setup.store, append_count, text, NULL), MLOOM_OK);
+  UNIT_ASSERT_STRING(text, "");
+  add(&setup, "j1", "a");
+  CU_ASSERT_EQUAL(store_cancel_job(setup.store, "j1", NULL), MLOOM_OK);
+  add(&setup, "j2", "a");
+  add(&setup, "j3", "a");
+  add(&setup, "j4", "b");
+  claim(&setup, "e", ",b,", LONG_LEASE, &job);
+  CU_ASSERT_EQUAL(store_count_jobs(setup.store, append_count, text, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(strlen(text), strlen("cancelled=1 pending=2 running=1 "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "cancelled=1 "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "pending=2 "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "running=1 "));
   finish(&setup);
 }
 
@@ -701,6 +729,7 @@ static const unit_test tests[] = {
     {"what an earlier claim says of a job does not count", test_earlier_claim},
     {"leases that ran out while nobody could renew them are kept", test_extended_leases},
     {"a job that loses its executors ends", test_attempts},
+    {"jobs are counted by state", test_counts},
     {"cancelled jobs end, whatever becomes of their executor", test_cancel},
     {"the audit is filtered by kind and by part of the subject", test_audit},
     {"events come once and in order", test_events},

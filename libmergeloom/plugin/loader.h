@@ -10,9 +10,10 @@
 typedef struct mloom_module mloom_module;
 
 /* Opens the shared object at path (absolute) and finds its entry. Its code stays mapped for the rest of the process:
- * libraries that a plugin brings along may leave threads and exit handlers behind.
- * MLOOM_E_NOT_FOUND, MLOOM_E_DENIED (others may write to it), MLOOM_E_INVALID (no plugin; the message is the dynamic
- * linker's own), MLOOM_E_UNSUPPORTED (another machine or ABI), MLOOM_E_MEMORY. Thread-safe. */
+ * libraries that a plugin brings along may leave threads and exit handlers behind. So a path once opened keeps its
+ * code, and another version of a plugin has to come under another path; both then work side by side. MLOOM_E_NOT_FOUND,
+ * MLOOM_E_DENIED (others may write to it), MLOOM_E_INVALID (no plugin; the message is the dynamic linker's own),
+ * MLOOM_E_UNSUPPORTED (another machine or ABI), MLOOM_E_MEMORY. Thread-safe. */
 int32_t mloom_loader_open(mloom_module **out, const char *path, mloom_error *error);
 mloom_plugin_init_fn mloom_module_init(const mloom_module *module);
 /* Gives the handle back; the code stays mapped. NULL is allowed. */

@@ -93,6 +93,17 @@ tests_mock_plugins_mergeloom_mock_duplicate_field_la_CPPFLAGS = $(mock_cppflags)
 tests_mock_plugins_mergeloom_mock_duplicate_field_la_CFLAGS = $(mock_cflags)
 tests_mock_plugins_mergeloom_mock_duplicate_field_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
 
+# Two versions of one plugin.
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-first.la tests/mock-plugins/mergeloom-mock-second.la
+tests_mock_plugins_mergeloom_mock_first_la_SOURCES = tests/mock-plugins/mock.c
+tests_mock_plugins_mergeloom_mock_first_la_CPPFLAGS = $(mock_cppflags) -DMOCK_PLUGIN_NAME='"mock-versioned"' -DMOCK_ID='"mock-versioned"' -DMOCK_VERSION='"1.0.0"'
+tests_mock_plugins_mergeloom_mock_first_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_mock_first_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+tests_mock_plugins_mergeloom_mock_second_la_SOURCES = tests/mock-plugins/mock.c
+tests_mock_plugins_mergeloom_mock_second_la_CPPFLAGS = $(mock_cppflags) -DMOCK_PLUGIN_NAME='"mock-versioned"' -DMOCK_ID='"mock-versioned"' -DMOCK_VERSION='"2.0.0"'
+tests_mock_plugins_mergeloom_mock_second_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_mock_second_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+
 # These load, but break rules that mergeloom-plugin-check knows.
 check_LTLIBRARIES += tests/mock-plugins/mergeloom-mock-crashes.la
 tests_mock_plugins_mergeloom_mock_crashes_la_SOURCES = tests/mock-plugins/mock.c

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One mock plugin for all tests: every variant is this file with one behaviour overridden by a MOCK_ macro, so that a
- * test that fails can only mean that behaviour. It speaks a line protocol: requests hold "role: text" lines, answers
- * hold "say TEXT", "call ID NAME ARGUMENTS" and "end".
+ * test that fails can only mean that behaviour. It speaks a line protocol with the address in MOCK_URL: requests hold
+ * "role: text" lines and the plugin's version in a header, answers hold "say TEXT", "sign" (which makes the plugin say
+ * its version), "call ID NAME ARGUMENTS" and "end".
  */
 #include <mergeloom/plugin.h>
 #include <stdlib.h>
@@ -10,6 +11,9 @@
 
 #ifndef MOCK_PLUGIN_NAME
 #define MOCK_PLUGIN_NAME "mock-good"
+#endif
+#ifndef MOCK_VERSION
+#define MOCK_VERSION "1.2.3"
 #endif
 #ifndef MOCK_ID
 #define MOCK_ID "mock"
@@ -146,8 +150,13 @@ static int32_t session_append(void *self, const mloom_message *message, mloom_er
   return code == MLOOM_OK ? text_add(made->host, &made->said, "\n", 1) : code;
 }
 
+static const mloom_header version_header = {
+    .size = sizeof(mloom_header), .name = "X-Mock-Version", .value = MOCK_VERSION};
+static const mloom_header *const headers[] = {&version_header};
+
 static int32_t session_prepare(void *self, const mloom_turn_args *args, mloom_exchange *out, mloom_error *error) {
   session *made = self;
+  const char *url = made->host->environment_get(made->host->ctx, "MOCK_URL");
   (void)args;
   (void)error;
   made->line.size = 0;
@@ -159,11 +168,12 @@ static int32_t session_prepare(void *self, const mloom_turn_args *args, mloom_ex
   memset(&made->request, 0, sizeof(made->request));
   made->request.size = (uint32_t)sizeof(made->request);
   made->request.method = "POST";
+  made->request.url = url == NULL ? "http://127.0.0.1:9/mock" : url;
 #ifdef MOCK_SHOWS_SECRET
   made->request.url = "http://127.0.0.1:9/mock?key=test-key-not-a-secret";
-#else
-  made->request.url = "http://127.0.0.1:9/mock";
 #endif
+  made->request.headers = headers;
+  made->request.header_count = 1;
   made->request.body = &made->body;
   made->request.body_count = 1;
   out->kind = MLOOM_EXCHANGE_HTTP;
@@ -185,6 +195,9 @@ static int32_t read_line(session *made, const mloom_event_sink *sink, mloom_erro
   mloom_bytes verb = word(&at);
   if (verb.size == 3 && memcmp(verb.data, "say", 3) == 0) {
     event.kind = MLOOM_EVENT_TEXT;
+  } else if (verb.size == 4 && memcmp(verb.data, "sign", 4) == 0) {
+    event.kind = MLOOM_EVENT_TEXT;
+    at = MOCK_VERSION " ";
   } else if (verb.size == 4 && memcmp(verb.data, "call", 4) == 0) {
     event.kind = MLOOM_EVENT_TOOL_CALL;
     event.id = word(&at);
@@ -395,10 +408,14 @@ static const mloom_credential_source credential_source = {
     .fetch = source_fetch,
 };
 
-/* ---- Resolver layer: proposes a model for its own provider and vetoes one ---- */
+/* ---- Resolver layer: proposes its own provider where the job asks for it, a model for it, and vetoes one ---- */
 
 static int32_t layer_lookup(const mloom_layer_query *query, mloom_layer_answer *out, mloom_error *error) {
   (void)error;
+  if (strcmp(query->key, "provider") == 0 && memmem(query->job.data, query->job.size, "Use the mock", 12) != NULL) {
+    strcpy(out->value, MOCK_ID);
+    strcpy(out->provenance, "the words of the job");
+  }
   if (strcmp(query->key, "model") == 0 && query->provider != NULL && strcmp(query->provider, MOCK_ID) == 0) {
     strcpy(out->value, "mock-model");
     strcpy(out->provenance, "the mock layer");
@@ -478,7 +495,7 @@ MLOOM_PLUGIN_EXPORT const mloom_plugin *MOCK_ENTRY(const mloom_host *given, char
   free(plugin_name);
   free(plugin_version);
   plugin_name = strdup(MOCK_PLUGIN_NAME);
-  plugin_version = strdup("1.2.3");
+  plugin_version = strdup(MOCK_VERSION);
   plugin.name = plugin_name;
   plugin.version = plugin_version;
 #endif

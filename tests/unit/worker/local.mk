@@ -2,7 +2,9 @@ if HAVE_CUNIT
 worker_tests = \
   tests/unit/worker/test_context \
   tests/unit/worker/test_gate \
+  tests/unit/worker/test_generations \
   tests/unit/worker/test_readiness_cache \
+  tests/unit/worker/test_secure_execution \
   tests/unit/worker/test_threads \
   tests/unit/worker/test_tool_text
 check_PROGRAMS += $(worker_tests)
@@ -15,10 +17,18 @@ tests_unit_worker_test_gate_SOURCES = tests/unit/worker/test_gate.c
 tests_unit_worker_test_gate_CPPFLAGS = $(unit_cppflags)
 tests_unit_worker_test_gate_CFLAGS = $(unit_cflags)
 tests_unit_worker_test_gate_LDADD = $(unit_libs)
+tests_unit_worker_test_generations_SOURCES = tests/unit/worker/test_generations.c tests/unit/net/server.c
+tests_unit_worker_test_generations_CPPFLAGS = $(unit_cppflags)
+tests_unit_worker_test_generations_CFLAGS = $(unit_cflags)
+tests_unit_worker_test_generations_LDADD = $(unit_libs)
 tests_unit_worker_test_readiness_cache_SOURCES = tests/unit/worker/test_readiness_cache.c
 tests_unit_worker_test_readiness_cache_CPPFLAGS = $(unit_cppflags)
 tests_unit_worker_test_readiness_cache_CFLAGS = $(unit_cflags)
 tests_unit_worker_test_readiness_cache_LDADD = $(unit_libs)
+tests_unit_worker_test_secure_execution_SOURCES = tests/unit/worker/test_secure_execution.c
+tests_unit_worker_test_secure_execution_CPPFLAGS = $(unit_cppflags)
+tests_unit_worker_test_secure_execution_CFLAGS = $(unit_cflags)
+tests_unit_worker_test_secure_execution_LDADD = $(unit_libs)
 tests_unit_worker_test_threads_SOURCES = tests/unit/worker/test_threads.c
 tests_unit_worker_test_threads_CPPFLAGS = $(unit_cppflags)
 tests_unit_worker_test_threads_CFLAGS = $(unit_cflags)

@@ -79,6 +79,48 @@ def test_resolve():
         contains(text.out, "provider", "the explanation")
 
 
+ASKS = {"title": "Use the mock"}
+VETO = "vetoed by mock-layer: the mock layer forbids this model"
+PLUGIN_LAYER = (
+    # ticket, repository workflow, layer of provider mock, model and its layer (None: blocked), what else became of models
+    (ASKS, {}, "mock-layer", ["mock-model", "mock-layer"], {"other-model": ["lost", "the mock-layer decides"]}),
+    ({"title": "One"}, {}, "workspace", ["mock-model", "mock-layer"], {"other-model": ["lost", "the mock-layer decides"]}),
+    (ASKS, {"model": "own-model"}, "mock-layer", ["own-model", "repository"],
+     {"mock-model": ["lost", "the repository workflow decides"], "other-model": ["lost", "the repository workflow decides"]}),
+    (ASKS, {"model": "forbidden-model"}, None, [None, None],
+     {"forbidden-model": ["refused", VETO], "mock-model": ["lost", "the repository workflow decides"],
+      "other-model": ["lost", "the repository workflow decides"]}),
+    ({**ASKS, "labels": ["model:forbidden-model"]}, {}, "mock-layer", ["mock-model", "mock-layer"],
+     {"forbidden-model": ["refused", VETO], "other-model": ["lost", "the mock-layer decides"]}))
+
+
+def test_resolve_with_the_layer_of_a_plugin():
+    """resolve: what the layer of a plugin proposes and forbids, among the layers of the job"""
+    plugins = harness.scratch() / "plugins"
+    plugins.mkdir()
+    shutil.copy(harness.BUILD / "tests/mock-plugins/.libs/mergeloom-mock-good.so", plugins)
+    path = harness.scratch() / "job.json"
+    environment = harness.clean_environment()
+    for ticket, workflow, provider_layer, model, others in PLUGIN_LAYER:
+        path.write_text(json.dumps({
+            "schema": "mergeloom.job.v1", "ticket": ticket, "repository": {"path": "/", "workflow": workflow},
+            "workspace": {"provider": "mock", "model": "other-model"}}), encoding="utf-8")
+        arguments = ["resolve", "--plugins", plugins, "--job", path]
+        finished = harness.mergeloom(*arguments, "--json", environment=environment)
+        equal(finished.status, 0 if provider_layer else 3, f"{ticket}, {workflow}: {finished!r}")
+        document = json.loads(finished.out)
+        equal([document["provider"]["layer"], document["model"]["value"], document["model"]["layer"]],
+              [provider_layer, *model], f"{ticket}, {workflow}")
+        equal({candidate["value"]: [candidate["outcome"], candidate["reason"]]
+               for candidate in document["model"]["candidates"] if candidate["outcome"] != "chosen"}, others,
+              f"what became of other models: {ticket}, {workflow}")
+        text = harness.mergeloom(*arguments, environment=environment)
+        if provider_layer is None:
+            harness.must_complain(text, 3, "repository.workflow.model: model forbidden-model is " + VETO)
+        elif provider_layer == "mock-layer":
+            contains(text.out, "provider  mock\n          from the mock-layer, the words of the job\n", "the explanation")
+
+
 def test_resolve_hides_secrets():
     """resolve: a key that stands in a ticket is not printed, whichever part of the explanation quotes it"""
     path = harness.scratch() / "ticket"

@@ -519,6 +519,10 @@ SUBMIT = {"name": "submit_result", "arguments": {
     "status": "completed", "summary": "Corrected the greeting in hello.txt.", "files_changed": ["hello.txt"]}}
 
 
+# What is said of a job that did not complete after EDIT.
+KEPT = "the work so far is kept in the working tree: 1 file changed"
+
+
 def job_steps():
     """What a capable model does with the ticket: several turns, two calls in the first."""
     return [{"text": "I will look first. Grüße!", "tool_calls": [READ, {"name": "list_files", "arguments": {"path": "."}}]},
@@ -572,6 +576,12 @@ def hello(repo):
 def must_be_untouched(repo):
     equal(must(["git", "status", "--porcelain"], cwd=repo), "", "what changed in the repository")
     equal(must(["git", "rev-list", "--count", "HEAD"], cwd=repo).strip(), "1", "commits")
+
+
+def must_be_kept(finished, repo):
+    """The work of EDIT is there, and said to be."""
+    equal(hello(repo), "hello, world\n", "the work that was done before")
+    contains(finished.everything(), KEPT, "what is said of the work that was kept")
 
 
 def must_complain(finished, status, *parts):

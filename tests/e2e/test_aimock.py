@@ -62,8 +62,7 @@ def test_rate_limit_with_wait():
 def failed_after_edit(finished, repo, *parts):
     """Failed in a turn after the edit: the error is said, the work is kept and said to be."""
     harness.must_complain(finished, 1, *parts)
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-    contains(finished.everything(), "hello.txt", "what is said of the work that was kept")
+    harness.must_be_kept(finished, repo)
 
 
 def fails_for_ever(chaos, *parts, **settings):

@@ -9,6 +9,7 @@ from harness import check, contains, equal, lacks
 
 SHORT = {"JCA_OPENAI_COMPATIBLE_CONNECT_TIMEOUT": "5", "JCA_OPENAI_COMPATIBLE_FIRST_BYTE_TIMEOUT": "1",
          "JCA_OPENAI_COMPATIBLE_IDLE_TIMEOUT": "1", "JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "0"}
+ONCE = {"JCA_OPENAI_COMPATIBLE_MAX_RETRIES": "0"}
 
 
 def run_with_fault(fault, *options, step=None, **settings):
@@ -28,8 +29,10 @@ def fails(fault, *parts, **settings):
 
 
 def test_status_401():
-    """401: the credential was refused"""
-    fails({"kind": "status", "status": 401}, "401")
+    """401: the credential was refused, and is not printed though the answer repeats it"""
+    body = {"error": {"message": f"no such key: {harness.KEY}"}}
+    fails({"kind": "status", "status": 401, "body": body}, "HTTP 401: no such key: [redacted]",
+          "set api_key (JCA_OPENAI_COMPATIBLE_API_KEY)")
 
 
 def test_status_429():
@@ -69,7 +72,8 @@ def test_status_529():
 
 def test_html():
     """a page instead of an answer, with status 200"""
-    fails({"kind": "status", "status": 200, "body": "<html><body>Please log in</body></html>"})
+    fails({"kind": "status", "status": 200, "body": "<html><body>Please log in</body></html>"},
+          "a web page instead of an API answer", "set it to the address of the API")
 
 
 def test_error_inside():
@@ -82,21 +86,71 @@ def test_error_inside():
 
 def test_malformed():
     """bytes that are not JSON"""
-    fails({"kind": "malformed"})
+    fails({"kind": "malformed"}, "sent an event that is malformed JSON", "try again")
     harness.shutil.rmtree(harness.scratch() / "repository")
-    fails({"kind": "malformed"}, JCA_OPENAI_COMPATIBLE_STREAM="false")
+    fails({"kind": "malformed"}, "gave an answer that is malformed or cut JSON", "try again",
+          JCA_OPENAI_COMPATIBLE_STREAM="false")
+
+
+def event(text):
+    return b"data: " + text + b"\n\n"
+
+
+BYTES = (
+    (b"\0\1\2 this is no stream\n\n\n: \n", "holds no chat completion"),
+    (event(b"[]"), "holds no chat completion"),
+    (event(b"[" * 100000), "holds no chat completion"),
+    (event(b'{"choices":[{"delta":{"content":"a\0b"}}]}'), "malformed JSON"))
+
+
+def test_bytes():
+    """what is no stream of events, and events that are none of chat completions: said by name, after one request"""
+    for number, (data, part) in enumerate(BYTES):
+        repo = harness.repository(harness.FILES, f"repository-{number}")
+        with harness.Recorder(answer=lambda *_, data=data: (200, {"Content-Type": "text/event-stream"}, data)) as server:
+            finished = harness.run_job(server.url, repo, "--no-readiness", **ONCE)
+        harness.must_complain(finished, 1, part)
+        equal(len(server.requests), 1, f"requests, at {part}")
+        harness.must_be_untouched(repo)
+
+
+def test_text_that_is_not_utf8():
+    """a stream whose texts are not UTF-8: what is broken is replaced, in what is printed and in what is written"""
+    call = (rb'{"choices":[{"delta":{"content":"a' + b"\xff" + rb'b","tool_calls":[{"index":0,"id":"1","function":'
+            rb'{"name":"write_file","arguments":"{\"path\": \"new.txt\", \"content\": \"c' + b"\xc3" + rb'd\"}"}}]}}]}')
+    end = b'{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}'
+    repo = harness.repository(harness.FILES)
+    with harness.Recorder(answer=lambda *_: (200, {"Content-Type": "text/event-stream"}, event(call) + event(end))) as server:
+        finished = harness.run_job(server.url, repo, "--no-readiness", **ONCE, JCA_WORKER_MAX_TURNS="1")
+    harness.must_complain(finished, 1, "limit of turns")
+    contains(finished.out, "a\ufffdb\n", "what the model said")
+    equal((repo / "new.txt").read_text(encoding="utf-8"), "c\ufffdd", "the file")
 
 
 def test_cut():
     """a connection that is closed within the stream, also within a call"""
     for after in (0, 1, 3, 6):
         harness.shutil.rmtree(harness.scratch() / "repository", ignore_errors=True)
-        fails({"kind": "cut", "after_events": after})
+        fails({"kind": "cut", "after_events": after}, "cut the answer after", "try again")
 
 
 def test_hang_up():
     """a connection that is closed without an answer"""
-    fails({"kind": "hang-up"})
+    fails({"kind": "hang-up"}, "closed the connection without an answer", "try again")
+
+
+def test_failure_after_work():
+    """the same failures after an edit: the work is kept, and said to be"""
+    for fault, part in (({"kind": "status", "status": 500}, "HTTP 500"), ({"kind": "cut", "after_events": 3}, "cut the answer"),
+                        ({"kind": "malformed"}, "malformed JSON"), ({"kind": "stall", "after_events": 3}, "raise idle_timeout")):
+        harness.shutil.rmtree(harness.scratch() / "repository", ignore_errors=True)
+        repo = harness.repository(harness.FILES)
+        steps = harness.job_steps()
+        steps[3]["fault"] = fault
+        with harness.simulator(harness.job_script(steps)) as server:
+            finished = harness.run_job(server.url, repo, "--no-readiness", **ONCE, JCA_OPENAI_COMPATIBLE_IDLE_TIMEOUT="2")
+        harness.must_complain(finished, 1, part)
+        harness.must_be_kept(finished, repo)
 
 
 def test_stall():
@@ -118,8 +172,7 @@ def test_nobody_listens():
     with harness.simulator() as server:
         url = server.url
     finished = harness.run_job(url, repo, **SHORT)
-    harness.must_complain(finished, 4)
-    contains(finished.everything(), "reach", "the check that fails")
+    harness.must_complain(finished, 4, "is not ready: reach: TCP connection", "refused the connection", "start the server")
     harness.must_be_untouched(repo)
 
 
@@ -132,7 +185,7 @@ def test_redirect():
                               "headers": {"Location": elsewhere.url + "/v1/chat/completions"}}}
         with harness.simulator(harness.job_script(steps)) as server:
             finished = harness.run_job(server.url, repo, "--no-readiness", **SHORT)
-        harness.must_complain(finished, 1, "302")
+        harness.must_complain(finished, 1, "HTTP 302", f"a redirect to {elsewhere.url}/v1/chat/completions; it is not followed")
         equal(elsewhere.requests, [], "requests that followed the redirect")
     harness.must_be_untouched(repo)
 
@@ -145,7 +198,7 @@ def test_self_test_catches_talk():
          "tool_calls": [{"name": "read_file", "arguments": {"path": "code.txt"}}]}]}]}
     with harness.simulator(script) as server:
         finished = harness.run_job(server.url, repo, **SHORT)
-    harness.must_complain(finished, 4, "text")
+    harness.must_complain(finished, 4, "is not ready: tools: self-test stopped at step 1", "tool calls arrive as text")
     harness.must_be_untouched(repo)
 
 
@@ -173,63 +226,80 @@ def test_tickets():
     """malformed tickets and jobs: usage, with the place"""
     repo = harness.repository(harness.FILES)
     path = harness.scratch() / "input"
-    for option, text, part in (("--ticket", '{"title": "x", ', "line"), ("--ticket", '{"title": 7}', "title"),
-                               ("--ticket", "", ""), ("--ticket", "\xff\xfe", "utf-8"),
-                               ("--job", "{", "line"), ("--job", '{"schema": "other"}', "schema"),
-                               ("--job", '{"schema":"mergeloom.job.v1","ticket":{"title":"x"},"mode":"dance"}', "mode"),
-                               ("--job", '{"schema":"mergeloom.job.v1","a":1,"a":2}', "")):
+    for option, text, part in (
+            ("--ticket", '{"title": "x", ', "the ticket: line 1, column 16: an unexpected end"),
+            ("--ticket", '{"title": 7}', "the ticket: member title must be a string"),
+            ("--ticket", "", "the ticket: it is empty"), ("--ticket", "\xff\xfe", "the ticket: it is not UTF-8"),
+            ("--job", "{", "the job: line 1, column 2: an unexpected end"),
+            ("--job", "\xff\xfe", "the job: "),
+            ("--job", '{"schema": "other"}', 'the job: member schema is not "mergeloom.job.v1"'),
+            ("--job", '{"schema":"mergeloom.job.v1","ticket":{"title":"x"},"mode":"dance"}',
+             'the job: mode must be implement, investigate or review, not "dance"'),
+            ("--job", '{"schema":"mergeloom.job.v1","a":1,"a":2}', "the job: line 1, column 37: a duplicate member")):
         path.write_bytes(text.encode("latin-1"))
         complains_of(2, ["run", "--repo", repo, option, path], part)
-    complains_of(2, ["run", "--repo", repo, "--ticket", harness.scratch() / "absent"], "absent")
-    complains_of(2, ["run", "--repo", repo], "ticket")
-    complains_of(2, ["dance"], "dance")
-    complains_of(2, ["run", "--dance"], "dance")
+    complains_of(2, ["run", "--repo", repo, "--ticket", harness.scratch() / "absent"], "/absent: No such file or directory")
+    complains_of(2, ["run", "--repo", repo], "no ticket was given")
+    complains_of(2, ["dance"], 'unknown command "dance"')
+    complains_of(2, ["run", "--dance"], "unknown option --dance")
     harness.must_be_untouched(repo)
 
 
 def test_repository():
-    """a folder that is no repository, or is not there"""
+    """a repository that is not there, or is a file; a plain folder is one that a job can work in"""
     ticket = harness.scratch() / "ticket.txt"
     ticket.write_text(harness.TICKET, encoding="utf-8")
-    (harness.scratch() / "plain").mkdir()
-    for folder in ("plain", "absent"):
-        finished = harness.mergeloom("run", "--no-readiness", "--repo", harness.scratch() / folder, "--ticket", ticket,
-                                     environment=harness.provider_environment("http://127.0.0.1:9"))
-        check(finished.status in (1, 2), f"{folder}: {finished!r}")
-        contains(finished.err, "mergeloom: ", folder)
+    plain = harness.scratch() / "plain"
+    plain.mkdir()
+    arguments = ["run", "--no-readiness", "--ticket", ticket, "--repo"]
+    complains_of(2, [*arguments, harness.scratch() / "absent"], "/absent: No such file or directory", "check the path")
+    complains_of(1, [*arguments, ticket], "the repository is not a folder", "the absolute path of a checked-out git repository")
+    finished = complains_of(1, [*arguments, plain], "refused the connection",
+                            environment=harness.provider_environment("http://127.0.0.1:9", **ONCE))
+    contains(finished.out, "the folder is no git repository; the diff is against its content when the job began", "the note")
+    equal(list(plain.iterdir()), [], "what is left in the plain folder")
 
 
 def test_blocked():
     """directives that cannot be followed block the job"""
     repo = harness.repository(harness.FILES)
-    for block in ("provider=nobody-knows-it", "provider=", "provider=openai-compatible\nprovider=openai-compatible",
-                  "provider=openai-compatible\nmodel="):
-        finished = harness.run_job("http://127.0.0.1:9", repo, ticket=f"{harness.TICKET}\n[JCA]\n{block}\n[/JCA]\n")
-        harness.must_complain(finished, 3)
-    finished = harness.run_job("http://127.0.0.1:9", repo, ticket=f"{harness.TICKET}\n[JCA]\nprovider=openai-compatible\n")
-    harness.must_complain(finished, 3)
+    for block, part in (
+            ("provider=nobody-knows-it\n[/JCA]", "ticket line 6, column 10: no provider nobody-knows-it is loaded"),
+            ("provider=\n[/JCA]", "ticket line 6, column 1: provider has no value"),
+            ("provider=openai-compatible\nprovider=openai-compatible\n[/JCA]",
+             "ticket line 7, column 1: provider is given a second time"),
+            ("provider=openai-compatible\nmodel=\n[/JCA]", "ticket line 7, column 1: model has no value"),
+            ("provider=openai-compatible", "ticket line 5, column 1: this [JCA] has no closing [/JCA]")):
+        finished = harness.run_job("http://127.0.0.1:9", repo, ticket=f"{harness.TICKET}\n[JCA]\n{block}\n")
+        harness.must_complain(finished, 3, part)
     harness.must_be_untouched(repo)
 
 
 def test_configuration():
     """malformed configuration: the line is named"""
     config = harness.scratch() / "config.json"
-    config.write_text('{"worker": \n{,}}', encoding="utf-8")
     environment = harness.provider_environment("http://127.0.0.1:9", MERGELOOM_CONFIG=config)
-    complains_of(2, ["providers"], "line 2", environment=environment)
+    for text, part in (('{"worker": \n{,}}', "config.json: line 2, column 2: malformed JSON"), ("[]", "is not a JSON object"),
+                       (f'{{"providers": {{"openai-compatible": {{"api_key": "{harness.KEY}"', "an unexpected end"),
+                       ('"\xff"', "config.json: ")):
+        config.write_bytes(text.encode("latin-1"))
+        config.chmod(0o600)
+        complains_of(2, ["providers"], "the configuration file", part, environment=environment)
 
 
 def test_settings():
     """settings that are malformed or missing: not ready, the setting is named"""
     repo = harness.repository(harness.FILES)
     finished = harness.run_job("ftp://127.0.0.1", repo)
-    equal(finished.status, 4, f"{finished!r}")
-    contains(finished.everything(), "JCA_OPENAI_COMPATIBLE_BASE_URL", "the variable to change")
+    said = "base_url from JCA_OPENAI_COMPATIBLE_BASE_URL: it is no http or https URL"
+    remedy = "begin it with https:// or http:// in JCA_OPENAI_COMPATIBLE_BASE_URL"
+    equal([finished.status, finished.err],
+          [4, f"mergeloom: warning: settings: openai-compatible: {said}; {remedy}\n"
+              f"mergeloom: openai-compatible is not ready: settings: {said}\n  try: {remedy}\n"], "status and what is said")
     ticket = harness.scratch() / "ticket.txt"
     finished = harness.mergeloom("run", "--repo", repo, "--ticket", ticket,
                                  environment=harness.clean_environment(JCA_WORKER_PROVIDER="openai-compatible"))
-    equal(finished.status, 4, f"{finished!r}")
-    contains(finished.everything(), "JCA_OPENAI_COMPATIBLE_BASE_URL", "the variable to set")
+    harness.must_complain(finished, 4, "is not ready: settings: base_url has no value", "set JCA_OPENAI_COMPATIBLE_BASE_URL")
     harness.must_be_untouched(repo)
 
 

@@ -19,7 +19,9 @@ def test_job():
     equal(finished.status, 0, f"{finished!r}")
     equal(harness.must(["git", "diff", "--stat"], cwd=repo).splitlines()[-1].strip(),
           "1 file changed, 1 insertion(+), 1 deletion(-)", "the diff")
-    contains(finished.everything(), "Corrected the greeting", "the summary")
+    equal(harness.hello(repo), "hello, world\n", "the file")
+    contains(finished.out, "  summary    Corrected the greeting in hello.txt.\n  changed    hello.txt  modified, +1 -1\n",
+             "what is told of the result")
 
 
 def without_landlock(url, *arguments, **settings):
@@ -60,20 +62,29 @@ def test_plugin_from_the_build_tree():
     variables = {"PKG_CONFIG_PATH": harness.BUILD / "pkgconfig", "MERGELOOM_PLUGIN_PATH": folder}
     harness.must(["make", "-C", folder], environment=harness.clean_environment(**variables))
     finished = harness.mergeloom("plugins", environment=harness.clean_environment(**variables))
-    contains(finished.out, "minimal", f"{finished!r}")
-    lacks(finished.out, "refused", f"{finished!r}")
+    equal(finished.out, f"\u2713 minimal 1.0, ABI 1.0\n    offers   provider minimal\n"
+          f"    file     {folder}/mergeloom-minimal.so\n", "the list of plugins")
 
 
 def test_check():
     """check: every named check and the state, as text and as JSON"""
+    names = ["settings", "storage", "timeout", "commands", "sandbox", "credential", "reach", "model", "tools"]
     with harness.simulator() as server:
         environment = harness.provider_environment(server.url)
         finished = harness.mergeloom("check", environment=environment)
         equal(finished.status, 0, f"{finished!r}")
-        for name in ("settings", "credential", "reach", "model", "tools"):
-            contains(finished.out, name, "checks")
         document = json.loads(harness.mergeloom("check", "openai-compatible", "--json", environment=environment).out)
-    contains(json.dumps(document), "mergeloom.check.v1", "the report")
+    title, *lines = finished.out[finished.out.index("openai-compatible: "):].splitlines()[:len(names) + 1]
+    equal(title, "openai-compatible: ready, model sim-1", "the state")
+    equal([line.split()[:2] for line in lines], [["\u2713", name] for name in names], "the checks")
+    equal([line.split(":")[0] for line in finished.out.splitlines() if not line.startswith(" ")],
+          ["aws-bedrock", "azure-foundry", "claude-api", "claude-code-cli", "codex-api", "codex-cli", "openai-compatible",
+           "vertex-ai"], "the providers")
+    equal(document["schema"], "mergeloom.check.v1", "the report")
+    provider, = document["providers"]
+    equal([provider["id"], provider["state"], provider["model"]], ["openai-compatible", "ready", "sim-1"], "the provider")
+    equal([[item["name"], item["state"]] for item in provider["checks"]], [[name, "pass"] for name in names], "its checks")
+    check(all(item["reason"] and item["duration_ms"] >= 0 for item in provider["checks"]), f"reasons and times: {provider}")
 
 
 def test_prefix():
@@ -115,6 +126,7 @@ def cancelled(steps, ready):
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=harness.GUARD)
             equal(process.returncode, 5, f"exit status after SIGINT; output: {output}")
+            contains(output, "mergeloom: the call was cancelled\n", "what is said")
         wait_for(lambda: not harness.processes_with(str(repo)), "the end of every process of the job")
         equal(harness.processes_with(mark), [], "processes of the job")
     leftovers = [path.name for path in harness.scratch().iterdir()
@@ -130,8 +142,9 @@ def test_cancel_command():
             "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'], start_new_session=True); "
             "time.sleep(1000)")
     steps = [{"tool_calls": [{"name": "run_command", "arguments": {"argv": ["python3", "-c", code]}}]}]
-    repo, _ = cancelled(steps, lambda repo, server: (repo / "started").exists())
+    repo, output = cancelled(steps, lambda repo, server: (repo / "started").exists())
     check((repo / "started").exists(), "the work is kept")
+    contains(output, harness.KEPT, "what is said of it")
 
 
 def test_cancel_stream():
@@ -139,6 +152,40 @@ def test_cancel_stream():
     steps = [{"text": "A very long story. " * 2000, "deliver": {"delay_ms": 50}}]
     repo, _ = cancelled(steps, lambda repo, server: "step 0" in server.text())
     harness.must_be_untouched(repo)
+
+
+PRINT = {"name": "run_command", "arguments": {"argv": ["python3", "-c", "print('x' * 5000)"]}}
+SLEEP = {"name": "run_command", "arguments": {"argv": ["python3", "-c", "import time; time.sleep(1000)"]}}
+
+
+LIMITS = (
+    # of what, the call that is repeated after the edit, limits of the job, settings; exit status, state, code, what is said
+    ("turns", harness.READ, {}, {"JCA_WORKER_MAX_TURNS": "3"}, 1, "failed", "limit",
+     "the job's limit of turns is reached", "allow the job more turns"),
+    ("tokens", harness.READ, {}, {"JCA_WORKER_MAX_TOKENS": "3000"}, 1, "failed", "limit",
+     "the job's limit of tokens is reached", "allow the job more tokens"),
+    ("output", PRINT, {"output_bytes": 9000}, {}, 1, "failed", "limit",
+     "the commands of the job have written more than its limit", "raise limits.output_bytes"),
+    ("time", SLEEP, {}, {"JCA_WORKER_JOB_TIMEOUT_SECONDS": "3"}, 5, "cancelled", "timeout",
+     "the job's time limit passed", "allow the job more time"))
+
+
+def test_limits():
+    """a limit that is reached ends the job: exit status, one error with a remedy, the work kept and said to be"""
+    job = harness.scratch() / "job.json"
+    record = harness.scratch() / "result.json"
+    for name, call, limits, settings, status, state, code, *said in LIMITS:
+        repo = harness.repository(harness.FILES, name)
+        job.write_text(json.dumps({"schema": "mergeloom.job.v1", "limits": limits}), encoding="utf-8")
+        steps = [{"tool_calls": [harness.EDIT]}, *[{"tool_calls": [call], "usage": {"input": 1000, "output": 500}}] * 6]
+        with harness.simulator(harness.job_script(steps)) as server:
+            finished = harness.run_job(server.url, repo, "--no-readiness", "--job", job, "--output", record, **settings)
+        harness.must_complain(finished, status, *said)
+        harness.must_be_kept(finished, repo)
+        result = json.loads(record.read_text(encoding="utf-8"))
+        equal([result["turns"], result["state"], result["error"]["code"]], [2 if name == "time" else 3, state, code],
+              f"the result at the limit of {name}")
+        equal(harness.processes_with(str(repo)), [], f"processes after the limit of {name}")
 
 
 def test_validation():

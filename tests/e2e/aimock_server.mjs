@@ -2,8 +2,10 @@
 //
 // Serves a job and the tool-calling self-test with the mock server of @copilotkit/aimock:
 // node aimock_server.mjs NODE_MODULES PLAN. The plan is a JSON file: {"mark": text of the job's first message,
-// "steps": [response of each turn], "options": {options of a step's fixture, by turn}, "server": {server options}}.
-// Responses are aimock's own: {content, toolCalls, reasoning, usage}, {error, status, retryAfter}.
+// "steps": [response of each turn], "options": {options of a step's fixture, by turn}, "server": {server options}}, or
+// with "jobs": [{"mark", "steps"}] several at once.
+// Responses are aimock's own: {content, toolCalls, reasoning, usage}, {error, status, retryAfter}. Before it answers as it
+// is, a response answers once with each of "interrupted": [options that end or hold an answer], then of "first": [responses].
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -45,18 +47,28 @@ function selfTest(request) {
 
 const mock = new LLMock({ host: '127.0.0.1', port: 0, strict: true, logLevel: 'warn', ...plan.server });
 mock.addFixture({ match: { predicate: (request) => offers(request, 'exchange_code') }, response: selfTest });
-// A response with "first": [...] answers with these, one a request, before it answers as it is.
-const withTextArguments = ({ first, ...response }) => (response.toolCalls ? { ...response,
+const withTextArguments = (response) => (response.toolCalls ? { ...response,
   toolCalls: response.toolCalls.map((one) => ({
     ...one, arguments: typeof one.arguments === 'string' ? one.arguments : JSON.stringify(one.arguments) })) } : response);
-plan.steps.forEach((response, turn) => mock.addFixture({
-  match: {
-    predicate: (request) => !offers(request, 'exchange_code') && turnOf(request) === turn
-      && request.messages.some((message) => message.role === 'user' && textOf(message).includes(plan.mark)),
-  },
-  response: () => (response.first?.length ? response.first.shift() : withTextArguments(response)),
-  ...(plan.options?.[turn] ?? {}),
-}));
+for (const job of plan.jobs ?? [plan]) {
+  job.steps.forEach(({ interrupted = [], first = [], ...response }, turn) => {
+    const isAsked = (request) => !offers(request, 'exchange_code') && turnOf(request) === turn
+      && request.messages.some((message) => message.role === 'user' && textOf(message).includes(job.mark));
+    for (const options of interrupted) {
+      let spent = false;
+      mock.addFixture({
+        match: { predicate: (request) => !spent && isAsked(request) },
+        response: () => { spent = true; return { content: 'A longer text, which nobody reads to its end.' }; },
+        ...options,
+      });
+    }
+    mock.addFixture({
+      match: { predicate: isAsked },
+      response: () => first.shift() ?? withTextArguments(response),
+      ...(job.options?.[turn] ?? {}),
+    });
+  });
+}
 const url = await mock.start();
 console.log(`listening on ${url}`);
 process.on('SIGTERM', () => mock.stop().then(() => process.exit(0)));

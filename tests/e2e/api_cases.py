@@ -22,17 +22,34 @@ def completed(finished, repo, *secrets):
         lacks(finished.everything(), secret, "what is printed")
 
 
-def aimock_steps(prefix="call", reasoning="One word is wrong."):
-    """The job's turns in aimock's form; ids of calls begin with prefix."""
-    def calls(number, *tools):
-        return [{"id": f"{prefix}_{number}_{index}", **tool} for index, tool in enumerate(tools)]
-    mends = {"content": "Now I mend it.", "toolCalls": calls(1, harness.EDIT)}
-    return [{"content": "I will look first. Grüße!",
-             "toolCalls": calls(0, harness.READ, {"name": "list_files", "arguments": {"path": "."}})},
-            {"reasoning": reasoning, **mends} if reasoning else mends,
-            {"toolCalls": calls(2, harness.RUN)},
-            {"toolCalls": calls(3, harness.DIFF)},
-            {"content": "That is it.", "toolCalls": calls(4, harness.SUBMIT)}]
+def aimock_steps(prefix="call", reasoning=True):
+    """The demo's turns in aimock's form; ids of calls begin with prefix."""
+    steps = []
+    for number, step in enumerate(harness.demo_steps()):
+        turn = {"toolCalls": [{"id": f"{prefix}_{number}_{index}", **tool}
+                              for index, tool in enumerate(step["tool_calls"])]}
+        turn.update({"content": step["text"]} if "text" in step else {})
+        steps.append({**turn, "reasoning": step["reasoning"]} if reasoning and "reasoning" in step else turn)
+    return steps
+
+
+def at_aimock(run, provider, *options, steps=None, plan=None, through=None, name=None, **settings):
+    """The demo job by run, the test's own run_job, against aimock; the program, its repository and the requests. The answer
+    through(url) passes requests on."""
+    repo, (_, ticket, *job), title, _ = harness.demo(provider, name)
+    with harness.aimock(steps or aimock_steps(), title, **(plan or {})) as server:
+        if not through:
+            return run(server.url, repo, *job, *options, ticket=ticket, **settings), repo, []
+        with harness.Recorder(answer=through(server.url)) as front:
+            return run(front.url, repo, *job, *options, ticket=ticket, **settings), repo, front.requests
+
+
+def demo_completed(finished, repo):
+    """The demo did its work and nothing else, and no secret was printed."""
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    harness.must(harness.DEMO_TESTS, cwd=repo)
+    equal(harness.must(["git", "diff", "--name-only"], cwd=repo), "shelf/pages.py\n", "what changed")
+    lacks(finished.everything(), harness.KEY, "what is printed")
 
 
 def simulated(run, steps, *options, key=None, **settings):

@@ -274,7 +274,7 @@ def simulator(*scripts, options=()):
     return Server(arguments)
 
 
-def aimock(steps, mark, **more):
+def aimock(steps=None, mark=None, **more):
     """The mock server of the npm package @copilotkit/aimock: answers of a job by turn, and the self-test."""
     node, modules = node_modules()
     path = _scratch / f"plan-{time.monotonic_ns()}.json"
@@ -487,9 +487,11 @@ DEMO = SOURCE / "examples/demo"
 DEMO_TESTS = ["python3", "-B", "-m", "unittest", "discover", "-s", "tests"]
 
 
-def demo(provider):
-    """The demo for a provider: its repository, the paths of ticket and job, the ticket's title, and what mends it."""
-    repo = _scratch / f"shelf-{provider}"
+def demo(provider, name=None):
+    """The demo for a provider: its repository, the paths of ticket and job, the ticket's title, and what mends it. The name
+    tells several of one provider apart."""
+    name = name or provider
+    repo = _scratch / f"shelf-{name}"
     shutil.copytree(DEMO / "repository", repo)
     for place in [repo, *repo.rglob("*")]:
         place.chmod(place.stat().st_mode | 0o200)  # a source tree may be read-only
@@ -498,12 +500,19 @@ def demo(provider):
     must(["git", "commit", "-q", "-m", "First"], cwd=repo)
     ticket = json.loads((DEMO / "ticket.json").read_text(encoding="utf-8"))
     ticket["labels"] = []
+    ticket["title"] += f" ({name})"
     ticket["description"] = ticket["description"].replace("provider = openai-compatible", f"provider = {provider}")
-    path = _scratch / f"ticket-{provider}.json"
+    path = _scratch / f"ticket-{name}.json"
     path.write_text(json.dumps(ticket), encoding="utf-8")
     wrong = next(line for line in (repo / "shelf/pages.py").read_text(encoding="utf-8").splitlines() if "//" in line)
     edit = {"path": "shelf/pages.py", "old": wrong, "new": "    return -(-items // page_size)"}
     return repo, ["--ticket", path, "--job", DEMO / "job.json"], ticket["title"], edit
+
+
+def demo_steps():
+    """What the model does in the demo."""
+    script = json.loads((DEMO / "script.json").read_text(encoding="utf-8"))
+    return script["conversations"][0]["steps"]
 
 
 # ---- One job that every test can use ----

@@ -96,33 +96,14 @@ def lower(headers):
 
 # ---- aimock ----
 
-def with_aimock(*options, **more):
-    """aimock does not know cache points."""
-    repo = harness.repository(harness.FILES)
-    with harness.aimock(api_cases.aimock_steps("tooluse", reasoning=None), harness.MARK) as server:
-        finished = run_job(server.url, repo, *options, JCA_BEDROCK_MODEL_ID="us.anthropic.claude-x-v1:0",
-                           JCA_BEDROCK_PROMPT_CACHING="off", **more)
-    completed(finished, repo)
-
-
-def test_aimock():
-    """aimock: a whole job over ConverseStream, with the self-test before it"""
-    with_aimock()
-
-
 def test_aimock_whole():
-    """aimock: a whole job over Converse, not streamed"""
-    with_aimock("--no-self-test", JCA_BEDROCK_STREAM="false")
-
-
-def test_aimock_invoke():
-    """aimock: a whole job over InvokeModelWithResponseStream, with the self-test before it"""
-    with_aimock(JCA_BEDROCK_API="invoke")
-
-
-def test_aimock_invoke_whole():
-    """aimock: a whole job over InvokeModel, not streamed"""
-    with_aimock("--no-self-test", JCA_BEDROCK_API="invoke", JCA_BEDROCK_STREAM="false")
+    """aimock, which does not know cache points: the demo job over Converse and over InvokeModel, not streamed"""
+    for api in ("converse", "invoke"):
+        finished, repo, _ = api_cases.at_aimock(
+            run_job, "aws-bedrock", "--no-self-test", name=f"shelf-{api}", steps=api_cases.aimock_steps("tooluse", reasoning=False),
+            JCA_BEDROCK_MODEL_ID="us.anthropic.claude-x-v1:0", JCA_BEDROCK_PROMPT_CACHING="off", JCA_BEDROCK_API=api,
+            JCA_BEDROCK_STREAM="false")
+        api_cases.demo_completed(finished, repo)
 
 
 # ---- The simulator ----
@@ -169,26 +150,11 @@ def test_exception_frame_after_the_first_delta():
     equal(harness.hello(repo), "helo, world\n", "nothing of the turn was done")
 
 
-def test_cut():
-    """simulator: a stream that is cut is an error, never the end of the answer"""
-    finished, repo = simulated(with_fault(2, "cut", after_events=3), JCA_AWS_BEDROCK_MAX_RETRIES="1")
-    equal(finished.status, 1, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-
-
 def test_damaged_frame():
     """simulator: bytes that are no message are an error"""
     finished, repo = simulated(with_fault(2, "malformed", after_events=2), JCA_AWS_BEDROCK_MAX_RETRIES="0")
     equal(finished.status, 1, f"exit status of {finished!r}")
     contains(finished.everything(), "checksum", "what is said")
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-
-
-def test_stall():
-    """simulator: a stream that stalls ends with the idle time-out"""
-    finished, repo = simulated(with_fault(2, "stall", after_events=3), JCA_AWS_BEDROCK_MAX_RETRIES="0",
-                               JCA_AWS_BEDROCK_IDLE_TIMEOUT="1")
-    harness.must_complain(finished, 1, "idle")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
 
 

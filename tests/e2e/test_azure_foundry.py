@@ -56,28 +56,26 @@ def below_root(upstream):
     return answer
 
 
-def run_mock(route, *options, **more):
-    repo = new_repository(route)
-    with harness.aimock(api_cases.aimock_steps(reasoning=None), harness.MARK) as server:
-        with harness.Recorder(answer=below_root(server.url)) as proxy:
-            finished = run_job(proxy.url, repo, *options, JCA_AZURE_FOUNDRY_MODEL="gpt-4o", **ROUTES[route], **more)
-    return finished, repo, proxy
+def at_aimock(route, *options, **more):
+    return api_cases.at_aimock(run_job, "azure-foundry", *options, steps=api_cases.aimock_steps(reasoning=False),
+                               through=below_root, name=route.replace(" ", "-"), JCA_AZURE_FOUNDRY_MODEL="gpt-4o",
+                               **ROUTES[route], **more)
 
 
 def test_mock():
-    """aimock: a whole job on each route, streamed, with the self-test before it"""
+    """aimock: the demo job on each route, streamed, with the self-test before it"""
     for route, path in PATHS.items():
-        finished, repo, proxy = run_mock(route)
-        completed(finished, repo)
-        asked = {path for method, path, _, _ in proxy.requests if method == "POST"}
+        finished, repo, requests = at_aimock(route)
+        api_cases.demo_completed(finished, repo)
+        asked = {path for method, path, _, _ in requests if method == "POST"}
         equal(asked, {path.replace("sim-1", "gpt-4o")}, f"addresses of {route}")
 
 
 def test_mock_whole():
-    """aimock: a whole job on each route, not streamed"""
+    """aimock: the demo job on each route, not streamed"""
     for route in ("v1", "deployments", "deployments with the Responses API", "anthropic"):
-        finished, repo, _ = run_mock(route, "--no-readiness", JCA_AZURE_FOUNDRY_STREAM="false")
-        completed(finished, repo)
+        finished, repo, _ = at_aimock(route, "--no-readiness", JCA_AZURE_FOUNDRY_STREAM="false")
+        api_cases.demo_completed(finished, repo)
 
 
 # ---- The simulator ----
@@ -128,21 +126,6 @@ def test_failures_mended():
             ("deployments", with_fault(2, "status", status=429, headers={"retry-after-ms": "20"}, times=1)),
             ("anthropic", with_fault(2, "status", status=500, times=1)))):
         completed(*run_simulated(route, steps, "--no-readiness", name=f"mended-{number}"))
-
-
-def test_cut_and_stall():
-    """simulator: a cut stream is an error; one that stalls ends with the idle time-out"""
-    for route in ("v1", "anthropic"):
-        steps = with_fault(2, "cut", after_events=4)
-        steps[2]["text"] = "Some text that is cut in the middle of what it says."
-        finished, repo = run_simulated(route, steps, "--no-readiness", name=f"cut-{route}")
-        harness.must_complain(finished, 1)
-        equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-        steps = with_fault(2, "stall", after_events=4)
-        steps[2]["text"] = "Some text after which nothing more comes, for ever."
-        finished, _ = run_simulated(route, steps, "--no-readiness", name=f"stall-{route}",
-                                    JCA_AZURE_FOUNDRY_IDLE_TIMEOUT="1")
-        harness.must_complain(finished, 1, "idle")
 
 
 # ---- What the service says when it cannot answer ----

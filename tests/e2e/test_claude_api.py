@@ -51,22 +51,11 @@ def test_vendor_client():
     check("error" in got["cut"], f"a cut stream is an error to the client: {got['cut']}")
 
 
-def with_aimock(*options, **settings):
-    repo = harness.repository(harness.FILES)
-    with harness.aimock(aimock_steps("toolu"), harness.MARK) as server:
-        # One of the models that its list names, as the readiness check looks there.
-        finished = run_job(server.url, repo, *options, JCA_ANTHROPIC_MODEL="gpt-4o", **settings)
-    completed(finished, repo)
-
-
-def test_aimock():
-    """aimock: a whole job, streamed, with the self-test before it"""
-    with_aimock()
-
-
 def test_aimock_whole():
-    """aimock: a whole job, not streamed"""
-    with_aimock(JCA_ANTHROPIC_STREAM="false")
+    """aimock: the demo job, not streamed"""
+    finished, repo, _ = api_cases.at_aimock(run_job, "claude-api", steps=aimock_steps("toolu"), JCA_ANTHROPIC_MODEL="gpt-4o",
+                                            JCA_ANTHROPIC_STREAM="false")
+    api_cases.demo_completed(finished, repo)
 
 
 def test_job():
@@ -122,21 +111,6 @@ def test_refused_key():
     equal(finished.status, 4, f"exit status of {finished!r}")
     contains(finished.everything(), "JCA_ANTHROPIC_API_KEY", "the remedy")
     harness.must_be_untouched(repo)
-
-
-def test_cut():
-    """simulator: a stream that is cut is an error, never the end of the answer"""
-    finished, repo = simulated(with_fault(2, "cut", after_events=5), JCA_CLAUDE_API_MAX_RETRIES="1")
-    equal(finished.status, 1, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-
-
-def test_stall():
-    """simulator: a stream that stalls ends with the idle time-out"""
-    finished, repo = simulated(with_fault(2, "stall", after_events=5), JCA_CLAUDE_API_MAX_RETRIES="0",
-                               JCA_CLAUDE_API_IDLE_TIMEOUT="1")
-    harness.must_complain(finished, 1, "idle")
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
 
 
 def test_held():

@@ -6,7 +6,7 @@ import os
 
 import api_cases
 import harness
-from api_cases import aimock_steps, completed, with_fault
+from api_cases import completed, with_fault
 from harness import check, equal
 
 PATH = "/responses"
@@ -24,43 +24,20 @@ def run_job(url, repo, *options, **more):
 
 # ---- aimock ----
 
-def run_mock(plan_steps, *options, more=None, **plan):
-    repo = harness.repository(harness.FILES)
-    with harness.aimock(plan_steps, harness.MARK, **plan) as server:
-        finished = run_job(server.url, repo, *options, JCA_OPENAI_MODEL="gpt-4o", **(more or {}))
-    return finished, repo
-
-
-def test_mock_streamed():
-    """aimock: a whole job, streamed, with the self-test before it"""
-    completed(*run_mock(aimock_steps()))
+def at_aimock(*options, **more):
+    return api_cases.at_aimock(run_job, "codex-api", *options, JCA_OPENAI_MODEL="gpt-4o", **more)
 
 
 def test_mock_whole():
-    """aimock: a whole job, not streamed"""
-    completed(*run_mock(aimock_steps(), more={"JCA_OPENAI_STREAM": "false"}))
+    """aimock: the demo job, not streamed"""
+    finished, repo, _ = at_aimock(JCA_OPENAI_STREAM="false")
+    api_cases.demo_completed(finished, repo)
 
 
 def test_mock_small_chunks():
-    """aimock: a whole job with one character in each event"""
-    completed(*run_mock(aimock_steps(), server={"chunkSize": 1}))
-
-
-def test_mock_errors():
-    """aimock: a single 500 and a single 429 with a wait are tried again"""
-    plan = aimock_steps()
-    plan[1]["first"] = [{"error": {"message": "try again", "type": "server_error"}, "status": 500}]
-    plan[2]["first"] = [{"error": {"message": "slow down", "type": "rate_limit_error"}, "status": 429, "retryAfter": 1}]
-    completed(*run_mock(plan))
-
-
-def test_mock_truncated():
-    """aimock: a stream that is cut is an error, never the end of the answer"""
-    plan = aimock_steps()
-    plan[2] = {"content": "This is a longer text, which is cut in the middle of what it says, after a few pieces."}
-    finished, repo = run_mock(plan, options={"2": {"latency": 50, "truncateAfterChunks": 6}})
-    harness.must_complain(finished, 1)
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
+    """aimock: the demo job with one character in each event"""
+    finished, repo, _ = at_aimock("--no-readiness", plan={"server": {"chunkSize": 1}})
+    api_cases.demo_completed(finished, repo)
 
 
 # ---- The simulator ----
@@ -129,23 +106,6 @@ def test_quota():
     harness.must_complain(finished, 1, "quota")
     equal(len(proxy.bodies(PATH)), 3, "requests")
     equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-
-
-def test_cut():
-    """simulator: a cut in the middle of a stream is an error"""
-    steps = with_fault(2, "cut", after_events=4)
-    steps[2]["text"] = "Some text that is cut in the middle of what it says."
-    finished, repo = run_simulated(steps, "--no-readiness")
-    harness.must_complain(finished, 1)
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-
-
-def test_stall():
-    """simulator: a stream that stalls ends with the idle time-out"""
-    steps = with_fault(2, "stall", after_events=4)
-    steps[2]["text"] = "Some text after which nothing more comes, for ever."
-    finished, _ = run_simulated(steps, "--no-readiness", more={"JCA_CODEX_API_IDLE_TIMEOUT": "1"})
-    harness.must_complain(finished, 1, "idle")
 
 
 def test_held():

@@ -4,11 +4,14 @@
 private certificate authorities, proxies that ask for a login, models that are not there."""
 import concurrent.futures
 import hashlib
+import itertools
 import json
+import pathlib
 import re
 import socket
 import subprocess
 
+import api_cases
 import harness
 from harness import BUILD, KEY, check, contains, equal, lacks
 
@@ -158,37 +161,121 @@ def run_demo(provider, url, options, repo, model="sim-1", **more):
     return [json.loads(line) for line in finished.out.splitlines()]
 
 
-def demo_steps(edit):
-    tests = {"name": "run_command", "arguments": {"argv": harness.DEMO_TESTS}}
-    mend = {"name": "edit_file", "arguments": {"path": edit["path"], "old_text": edit["old"], "new_text": edit["new"]}}
-    submit = {"name": "submit_result", "arguments": {"status": "completed", "summary": "The last page is shown.",
-                                                     "files_changed": [edit["path"]]}}
-    read = {"name": "read_file", "arguments": {"path": edit["path"]}}
-    return [{"text": "I look.", "tool_calls": [tests, read]}, {"reasoning": "It is rounded down.", "tool_calls": [mend]},
-            {"tool_calls": [tests]}, {"tool_calls": [harness.DIFF]}, {"text": "Done.", "tool_calls": [submit]}]
+def demo_script(*jobs):
+    """For the simulator; a job is the title of its ticket and its steps."""
+    conversations = [{"name": title, "when": {"user": title}, "steps": steps} for title, steps in jobs]
+    return {"models": ["sim-1"], "key": KEY, "conversations": conversations}
 
 
-def demo_script(title, steps):
-    return {"models": ["sim-1"], "key": KEY, "conversations": [{"name": "job", "when": {"user": title}, "steps": steps}]}
+# What comes on the way of the demo, each once, and what the event of its retry says; a token that has expired is told by
+# the helper that is asked for another too.
+FAULTS = {"429": "answered HTTP 429", "500": "answered HTTP 500", "529": "answered HTTP 529",
+          "cut": "cut the answer|closed the connection", "stall": "sent nothing more|did not begin to answer",
+          "expired token": "answered HTTP 401|ExpiredTokenException"}
+# By the name of a row, its provider, its model and settings of its own.
+AT_SIMULATOR = {provider: (provider, "sim-1", {}) for provider in PROVIDERS}
+BEDROCK_AT_AIMOCK = {"JCA_BEDROCK_PROMPT_CACHING": "off", "JCA_AWS_BEDROCK_CONTROL_ENDPOINT_URL": None}
+AT_AIMOCK = {
+    **{provider: (provider, "gpt-4o", {}) for provider in PROVIDERS},
+    "vertex-ai": ("vertex-ai", "gemini-2.5-pro", {}),
+    "aws-bedrock": ("aws-bedrock", "us.anthropic.claude-x-v1:0", BEDROCK_AT_AIMOCK),
+    "aws-bedrock-invoke": ("aws-bedrock", "us.anthropic.claude-x-v1:0", {**BEDROCK_AT_AIMOCK, "JCA_BEDROCK_API": "invoke"}),
+}
 
 
-def test_demo():
-    """the demo with its self-test and validation, although 429, 500, 529, a cut and a silence come on the way"""
-    soon = {"Retry-After-Ms": "10"}
-    faults = [{"kind": "status", "status": 429, "headers": soon}, {"kind": "status", "status": 500, "headers": soon},
-              {"kind": "status", "status": 529, "headers": soon}, {"kind": "cut", "after_events": 0},
-              {"kind": "stall", "after_events": 0}]
+def all_faults_at_simulator(demos):
+    def steps(row):
+        faults = [{"kind": "status", "status": status, "headers": {"Retry-After-Ms": "10"}} for status in (429, 500, 529)]
+        faults += [{"kind": "cut", "after_events": 0}, {"kind": "stall", "after_events": 0}]
+        faults += [{"kind": "status", "status": 403, "headers": {"x-amzn-ErrorType": "ExpiredTokenException"}}
+                   if row == "aws-bedrock" else {"kind": "status", "status": 401}]
+        return [{**step, "fault": {**fault, "times": 1}} if fault else step
+                for step, fault in itertools.zip_longest(harness.demo_steps(), faults)]
+    return harness.simulator(demo_script(*((demo[2], steps(row)) for row, demo in demos.items())))
 
-    def run(provider):
-        repo, options, title, edit = harness.demo(provider)
-        steps = [{**step, "fault": {**fault, "times": 1}} for step, fault in zip(demo_steps(edit), faults)]
-        with harness.simulator(demo_script(title, steps)) as server:
-            events = run_demo(provider, server.url, options, repo, **{variable(provider, "idle_timeout"): "4"})
-        retries = [event for event in events if event.get("event") == "retry"]
-        check(len(retries) >= len(faults), f"retries: {retries}")  # more where the machine is slow
-        result = events[-1]
-        equal((result["summary"], result["validation"]["state"]), ("The last page is shown.", "pass"), "the result")
-    for_each(run)
+
+def all_faults_at_aimock(demos):
+    errors = [(429, "rate_limit_error"), (500, "server_error"), (529, "overloaded_error"), (401, "authentication_error")]
+
+    def steps(row):
+        found = api_cases.aimock_steps(reasoning="bedrock" not in row and "azure" not in row)
+        for step, (status, kind) in zip(found, errors):
+            step["first"] = [{"error": {"message": "not now", "type": kind}, "status": status, "retryAfter": 1}]
+        first_only = {"streamingProfile": {"ttft": 0, "tps": 1e-6}}
+        found[4]["interrupted"] = [{**first_only, "disconnectAfterMs": 200}]
+        found[5]["interrupted"] = [first_only]
+        if row == "vertex-ai":
+            # Gemini's first event is a piece of the answer, after which nothing is sent again: none comes. libcurl itself
+            # asks again where a connection that it has used before is closed.
+            found[4]["interrupted"] = [{"latency": 10**9, "disconnectAfterMs": 1}] * 2
+            found[5]["interrupted"] = [{"latency": 10**9}]
+        return found
+    return harness.aimock(jobs=[{"mark": demo[2], "steps": steps(row)} for row, demo in demos.items()])
+
+
+def stand_all_faults(rows, serve):
+    """The demo with its self-test and validation for each row at once; every cell of rows and FAULTS must have come."""
+    demos = {row: harness.demo(provider, row) for row, (provider, _, _) in rows.items()}
+
+    def run(row):
+        provider, model, more = rows[row]
+        repo, options, _, _ = demos[row]
+        helper = harness.scratch() / f"helper-{row}"
+        helper.write_text(f"#!/bin/sh\necho asked >>{helper}.log\necho {KEY}\n", encoding="utf-8")
+        helper.chmod(0o755)
+        times = {"idle_timeout": "4", "first_byte_timeout": "4", "max_retries": "4", "credential_command": str(helper)}
+        events = run_demo(provider, server.url, options, repo, model=model,
+                          **{variable(provider, name): value for name, value in times.items()}, **more)
+        said = [event["text"] for event in events if event.get("event") == "retry"]
+        equal([fault for fault, words in FAULTS.items() if not any(re.search(words, text) for text in said)], [],
+              f"faults that have not come, of {said}")
+        # By the check, by the job, and again in its middle.
+        equal(pathlib.Path(f"{helper}.log").read_text(encoding="utf-8"), "asked\n" * 3, "how often the helper was asked")
+        equal(events[-1]["validation"]["state"], "pass", f"the validation in {events[-1]}")
+        contains(events[-1]["summary"], "It rounds up now; all tests pass.", "the summary of the result")
+    with serve(demos) as server:
+        for_each(run, rows)
+
+
+def test_all_faults_at_simulator():
+    """simulator: the demo of every provider goes on after 429, 500, 529, a cut, a silence and a token that has expired"""
+    document = json.loads(harness.must([BUILD / "mergeloom", "providers", "--json"],
+                                       environment=harness.clean_environment()))
+    of_http = {provider["id"] for provider in document["providers"] if provider["shape"] == "model"}
+    for rows in (AT_SIMULATOR, AT_AIMOCK):
+        equal({provider for provider, _, _ in rows.values()}, of_http, "providers of the table")
+    stand_all_faults(AT_SIMULATOR, all_faults_at_simulator)
+
+
+def test_all_faults_at_aimock():
+    """aimock: the demo of every provider goes on after the same faults"""
+    stand_all_faults(AT_AIMOCK, all_faults_at_aimock)
+
+
+def test_breaks_after_the_first_piece():
+    """an answer that is cut, or falls silent, after its first piece: the job fails with the reason, its work is kept"""
+    kinds = {"cut": "cut", "stall": "idle_timeout"}
+    rows = {f"{provider}-{kind}": (provider, kind) for provider in PROVIDERS for kind in kinds}
+    demos = {row: harness.demo(provider, row) for row, (provider, _) in rows.items()}
+
+    def steps(kind):
+        found = harness.demo_steps()
+        edit = next(number for number, step in enumerate(found) if step["tool_calls"][0]["name"] == "edit_file")
+        found[edit + 1] = {"text": "This breaks off in the middle. " * 20, "fault": {"kind": kind, "after_events": 8}}
+        return found
+
+    def run(row):
+        provider, kind = rows[row]
+        repo, options, _, _ = demos[row]
+        environment = {**settings_of(provider, server.url), "JCA_WORKER_SCRATCH_PATH": harness.scratch(),
+                       "JCA_WORKER_ALLOWED_COMMANDS": "git,python3", variable(provider, "idle_timeout"): "2"}
+        finished = harness.mergeloom("run", "--repo", repo, *options, "--no-readiness",
+                                     environment=harness.clean_environment(**environment))
+        harness.must_complain(finished, 1, kinds[kind])
+        harness.must(harness.DEMO_TESTS, cwd=repo)
+        contains(finished.everything(), "shelf/pages.py", "what is said of the work that was kept")
+    with harness.simulator(demo_script(*((demos[row][2], steps(kind)) for row, (_, kind) in rows.items()))) as server:
+        for_each(run, rows)
 
 
 def test_key_that_expires_in_the_middle_of_a_job():
@@ -201,7 +288,7 @@ def test_key_that_expires_in_the_middle_of_a_job():
     other = {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}
 
     def run(provider):
-        repo, options, title, edit = harness.demo(provider)
+        repo, options, title, _ = harness.demo(provider)
         helper = harness.scratch() / f"helper-{provider}"
         helper.write_text(f"#!/bin/sh\necho asked >>{helper}.log\nif [ -e {helper}.over ]; then echo {KEY}-2; "
                           f"else echo {KEY}-1; fi\n", encoding="utf-8")
@@ -219,10 +306,11 @@ def test_key_that_expires_in_the_middle_of_a_job():
             plain = {name: value.replace(f"{KEY}-{keys[-1]}", KEY) for name, value in headers.items()
                      if name.lower() != "host"}
             return harness.request(server.url + path, method, body or None, plain)
-        with harness.simulator(demo_script(title, demo_steps(edit))) as server, harness.Recorder(answer=serve) as front:
+        with harness.simulator(demo_script((title, harness.demo_steps()))) as server, \
+                harness.Recorder(answer=serve) as front:
             run_demo(provider, front.url, [*options, "--no-readiness"], repo,
                      **{variable(provider, "credential_command"): str(helper)})
-        equal(keys, [1] * 4 + [2] * 2, "keys of the requests")
+        equal(keys, [1] * 4 + [2] * (len(harness.demo_steps()) - 3), "keys of the requests")
         equal((harness.scratch() / f"helper-{provider}.log").read_text(), "asked\n" * 2, "how often the helper was asked")
     for_each(run)
 
@@ -300,7 +388,7 @@ def test_prompt_cache_in_a_long_loop_of_tools():
         loop = [{"reasoning": f"Part {turn}.", "text": "On I go.", "tool_calls": [
             {"name": "read_file", "arguments": {"path": edit["path"], "start_line": turn + call + 1}}
             for call in range(turn * 7 % 12 + 1)]} for turn in range(30)]
-        script = demo_script(title, loop + demo_steps(edit)[1:])
+        script = demo_script((title, loop + harness.demo_steps()[3:]))
         script["models"] = [models[provider]]
         with harness.simulator(script) as server, harness.Recorder(server.url) as recorder:
             run_demo(provider, recorder.url, [*options, "--no-readiness"], repo, model=models[provider])

@@ -22,10 +22,11 @@ def environment_of(url, **settings):
         **PROJECT, **TOKEN, **settings})
 
 
-def run_job(url, repo, *options, **settings):
-    path = harness.scratch() / "ticket.txt"
-    path.write_text(harness.TICKET, encoding="utf-8")
-    return harness.mergeloom("run", "--repo", repo, "--ticket", path, *options,
+def run_job(url, repo, *options, ticket=None, **settings):
+    if not ticket:
+        ticket = harness.scratch() / "ticket.txt"
+        ticket.write_text(harness.TICKET, encoding="utf-8")
+    return harness.mergeloom("run", "--repo", repo, "--ticket", ticket, *options,
                              environment=environment_of(url, **settings))
 
 
@@ -83,21 +84,11 @@ def test_vendor_client_of_claude():
 
 # ---- Jobs ----
 
-def with_aimock(*options, **settings):
-    repo = harness.repository(harness.FILES)
-    with harness.aimock(aimock_steps("fc"), harness.MARK) as server:
-        finished = run_job(server.url, repo, *options, JCA_VERTEX_MODEL="gemini-2.5-pro", **settings)
-    completed(finished, repo)
-
-
-def test_aimock():
-    """aimock: a whole job, streamed, with the self-test before it; ids of calls are echoed"""
-    with_aimock()
-
-
 def test_aimock_whole():
-    """aimock: a whole job, not streamed"""
-    with_aimock(JCA_VERTEX_STREAM="false", JCA_VERTEX_TOOL_SCHEMA="openapi")
+    """aimock: the demo job, not streamed, with schemas in Google's own words"""
+    finished, repo, _ = api_cases.at_aimock(run_job, "vertex-ai", steps=aimock_steps("fc"), JCA_VERTEX_MODEL="gemini-2.5-pro",
+                                            JCA_VERTEX_STREAM="false", JCA_VERTEX_TOOL_SCHEMA="openapi")
+    api_cases.demo_completed(finished, repo)
 
 
 def test_job():
@@ -142,21 +133,6 @@ def test_retried():
         steps[number]["fault"] = {"kind": "status", "status": status, "times": 1, "headers": {"Retry-After-Ms": "10"}}
     finished, repo = simulated(steps)
     completed(finished, repo)
-
-
-def test_cut():
-    """simulator: a stream that is cut is an error, never the end of the answer"""
-    finished, repo = simulated(with_fault(2, "cut", after_events=1), JCA_VERTEX_AI_MAX_RETRIES="1")
-    equal(finished.status, 1, f"exit status of {finished!r}")
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
-
-
-def test_stall():
-    """simulator: a stream that stalls ends with the idle time-out"""
-    finished, repo = simulated(with_fault(2, "stall", after_events=1), JCA_VERTEX_AI_MAX_RETRIES="0",
-                               JCA_VERTEX_AI_IDLE_TIMEOUT="1")
-    harness.must_complain(finished, 1, "idle")
-    equal(harness.hello(repo), "hello, world\n", "the work that was done before")
 
 
 def service_account(token_url):

@@ -111,6 +111,30 @@ run_tsan() {
   return $status
 }
 
+# The unit tests that can run under valgrind: those of the sandbox and of jobs need system calls that it has not
+# (openat2, seccomp's), and test_secret reads protected memory on purpose.
+memcheck_tests() {
+  (cd "$root" && ls tests/unit/{base,credential,daemon,net,plugin,provider,resolver,secret,settings,wire}/test_*.c) |
+    sed 's|\.c$||' | grep -v '/test_secret$'
+}
+
+# What sanitizers do not see: uses of memory that nobody wrote.
+build_and_run_valgrind() {
+  # shellcheck disable=SC2046
+  make -C "$build" -j"$jobs" $(memcheck_tests) || return 1
+  # shellcheck disable=SC2046
+  bounded make -C "$build" -k -j"$test_jobs" check TESTS="$(memcheck_tests | tr '\n' ' ')" \
+    LOG_COMPILER="$build/libtool --mode=execute valgrind -q --error-exitcode=99"
+}
+
+run_valgrind() {
+  local status=0
+  find "$build/tests" -name '*.trs' -delete 2>/dev/null
+  step valgrind build_and_run_valgrind || status=1
+  count_results "$build"
+  return $status
+}
+
 fuzz_one() {
   local seconds=$1 target=$2 name
   name=${target#fuzz/fuzz_}
@@ -163,6 +187,10 @@ test_asan() {
 test_tsan() {
   run_tsan
   finish tsan
+}
+test_valgrind() {
+  run_valgrind
+  finish valgrind
 }
 test_fuzz() {
   run_fuzz "$1"

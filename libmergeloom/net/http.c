@@ -21,6 +21,9 @@
 
 #define IDLE_SLOT_LIMIT 16
 #define CURL_BUFFER_SIZE 32768L
+/* What of a body is copied and sent at a time: late turns of a conversation send much. */
+#define LEAST_UPLOAD_BUFFER 16384u
+#define MOST_UPLOAD_BUFFER 262144u
 
 /* ---- The client ---- */
 
@@ -367,13 +370,16 @@ static int32_t set_method(mloom_http_exchange *ex) {
   if (strcmp(method, "HEAD") == 0) {
     return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
   }
+  uint64_t upload = ex->body_size < LEAST_UPLOAD_BUFFER  ? LEAST_UPLOAD_BUFFER
+                    : ex->body_size > MOST_UPLOAD_BUFFER ? MOST_UPLOAD_BUFFER
+                                                         : ex->body_size;
   curl_easy_setopt(easy, CURLOPT_POST, 1L);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ex->body_size);
   curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
   curl_easy_setopt(easy, CURLOPT_READDATA, ex);
   curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
   curl_easy_setopt(easy, CURLOPT_SEEKDATA, ex);
-  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, CURL_BUFFER_SIZE);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)upload);
   return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
 }
 

@@ -1,97 +1,261 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""CPU and memory of one trivial job against the simulator, and of the vendors' programs where they are installed."""
+"""One trivial job (read, edit, submit) before one scripted model server, with all the processes that take part in it:
+mergeloom run with a provider of its own, the bare programs codex and claude, and mergeloom run through them. They take
+turns, so that each round is measured in the same state of the machine."""
+import collections
+import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 BUILD = pathlib.Path(os.environ["top_builddir"])
-RUNS = 9
+SOURCE = pathlib.Path(os.environ["top_srcdir"])
+ROUNDS = 7
+GUARD = 120
+KEY = "test-key-not-a-secret"
+TEXT = "Correct the greeting"
+RESULT = {"status": "completed", "summary": "Corrected the word.", "files_changed": ["hello.txt"], "notes": ""}
+PATCH = """apply_patch <<'PATCH'
+*** Begin Patch
+*** Update File: hello.txt
+@@
+-helo, world
++hello, world
+*** End Patch
+PATCH
+"""
 
-STEPS = [
-    {"tool_calls": [{"name": "read_file", "arguments": {"path": "hello.txt"}}]},
-    {"tool_calls": [{"name": "edit_file", "arguments": {
-        "path": "hello.txt", "old_text": "helo", "new_text": "hello"}}]},
-    {"tool_calls": [{"name": "submit_result", "arguments": {
-        "status": "completed", "summary": "Corrected the word.", "files_changed": ["hello.txt"]}}]},
-]
+# What one process took while it ran one program: CPU in ms; peak memory in MB, and the part of it that is shared with others.
+Process = collections.namedtuple("Process", "id parent cpu memory shared command")
+# One run of a program with all its processes.
+Run = collections.namedtuple("Run", "seconds processes")
 
 
-def run(arguments, environment, cwd):
-    """CPU of the first thread, CPU of everything with all children, peak memory of the largest process; all of one finished program."""
-    process = subprocess.Popen(arguments, env=environment, cwd=cwd, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = process.stdout.read()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    own = int(pathlib.Path(f"/proc/{process.pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e6
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, own, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss / 1024, output
+def call(name, **arguments):
+    return {"tool_calls": [{"name": name, "arguments": arguments}]}
 
 
-def repository(folder):
-    path = pathlib.Path(tempfile.mkdtemp(dir=folder))
+def script(repository):
+    """The same job for each: with mergeloom's tools, with codex's shell, with claude's tools for files."""
+    def conversation(model, *steps, **when):
+        return {"name": model, "when": {"user": TEXT, "model": model, **when}, "steps": list(steps)}
+    file = str(repository / "hello.txt")
+    claude = (call("Read", file_path=file), call("Edit", file_path=file, old_string="helo", new_string="hello"))
+    end = {"text": json.dumps(RESULT)}
+    return {"models": ["sim-1", "sim-codex", "sim-claude"], "conversations": [
+        conversation("sim-1", call("read_file", path="hello.txt"),
+                     call("edit_file", path="hello.txt", old_text="helo", new_text="hello"),
+                     call("submit_result", **{name: RESULT[name] for name in ("status", "summary", "files_changed")})),
+        conversation("sim-codex", call("exec_command", cmd="cat hello.txt"), call("exec_command", cmd=PATCH), end),
+        conversation("sim-claude", *claude, call("StructuredOutput", **RESULT), tool="StructuredOutput"),
+        conversation("sim-claude", *claude, end)]}
+
+
+def installed():
+    lock = (SOURCE / "tests/e2e/clis/package-lock.json").read_bytes()
+    cache = os.environ.get("MERGELOOM_CLIS_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mergeloom")
+    return pathlib.Path(cache, f"clis-{hashlib.sha256(lock).hexdigest()[:16]}", "node_modules")
+
+
+def programs(url, folder):
+    """What it is called here, the real program, words and variables of the bare one, settings of mergeloom."""
+    modules = installed()
+    codex = modules / "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"
+    claude = modules / "@anthropic-ai/claude-code-linux-x64/claude"
+    provider = (f'model_providers.bench={{name="bench",base_url="{url}/v1",wire_api="responses",env_key="CODEX_API_KEY"}}')
+    yield ("codex exec", codex,
+           ["exec", "--json", "--skip-git-repo-check", "--ignore-user-config", "-m", "sim-codex", "-s", "workspace-write", "-c",
+            provider, "-c", 'model_provider="bench"', "-c", "features.plugins=false", "-c", "analytics.enabled=false", TEXT],
+           {"CODEX_API_KEY": KEY, "CODEX_HOME": str(folder / "login-codex")},
+           {"JCA_WORKER_PROVIDER": "codex-cli", "JCA_CODEX_CLI_PROGRAM": str(codex), "JCA_CODEX_CLI_BASE_URL": f"{url}/v1",
+            "JCA_CODEX_CLI_API_KEY": KEY, "JCA_CODEX_CLI_MODEL": "sim-codex", "CODEX_HOME": str(folder / "login-codex")})
+    yield ("claude -p", claude,
+           ["-p", "--output-format", "stream-json", "--verbose", "--model", "sim-claude", "--permission-mode", "acceptEdits", TEXT],
+           {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url, "CLAUDE_CONFIG_DIR": str(folder / "login-claude"),
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"},
+           {"JCA_WORKER_PROVIDER": "claude-code-cli", "JCA_CLAUDE_CODE_CLI_PROGRAM": str(claude),
+            "JCA_CLAUDE_CODE_CLI_BASE_URL": url, "JCA_CLAUDE_CODE_CLI_API_KEY": KEY,
+            "JCA_CLAUDE_CODE_CLI_MODEL": "sim-claude", "CLAUDE_CONFIG_DIR": str(folder / "login-claude")})
+
+
+# ---- Runs ----
+
+def make_repository(path):
+    """Anew in the same place. The one before is kept: a file system that has just deleted much is slow to make files."""
+    if path.exists():
+        path.rename(tempfile.mkdtemp(dir=path.parent))
+    path.mkdir()
     (path / "hello.txt").write_text("helo, world\n", encoding="utf-8")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "First"]):
         subprocess.run(["git", "-c", "user.name=Bench", "-c", "user.email=bench@example.com", *command], cwd=path,
                        check=True)
-    return path
 
+
+def read_process(line):
+    number, parent, cpu, peak, shared, command = line.split("\t", 5)
+    return Process(int(number), int(parent), int(cpu) / 1000, int(peak) / 1024, int(shared) / 1024, command)
+
+
+class Bench:
+    """A folder with a repository that each run finds new, and the model server."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.repository = folder / "repository"
+        for name in ("login-codex", "login-claude", "tmp"):
+            (folder / name).mkdir()
+        self.ticket = folder / "ticket.txt"
+        self.ticket.write_text(f"{TEXT}\n\nhello.txt has a wrong word.\n", encoding="utf-8")
+        path = folder / "script.json"
+        path.write_text(json.dumps(script(self.repository)), encoding="utf-8")
+        self.simulator = subprocess.Popen([BUILD / "mergeloom-sim", "--script", path], stdout=subprocess.PIPE, text=True)
+        self.url = self.simulator.stdout.readline().split()[-1]
+
+    def end(self):
+        self.simulator.terminate()
+        self.simulator.wait()
+
+    def run(self, words, **variables):
+        """A program in the new repository, with every process that it starts."""
+        make_repository(self.repository)
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.folder), "TMPDIR": str(self.folder / "tmp"),
+                       "LANG": "C.UTF-8", **variables}
+        report = self.folder / "processes"
+        began = time.monotonic()
+        done = subprocess.run([str(word) for word in (BUILD / "bench/process_tree", report, *words)], env=environment,
+                              cwd=self.repository, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False, timeout=GUARD)
+        seconds = time.monotonic() - began
+        output = done.stdout.decode(errors="replace")[-3000:]
+        if done.returncode != 0:
+            sys.exit(f"bench_job: {words[0]} ended with {done.returncode}:\n{output}")
+        if (self.repository / "hello.txt").read_text(encoding="utf-8") != "hello, world\n":
+            sys.exit(f"bench_job: {words[0]} has not done the job:\n{output}")
+        lines = report.read_text(encoding="utf-8", errors="replace").splitlines()
+        return Run(seconds, [one for one in map(read_process, lines) if one.command])  # without process_tree's own
+
+    def run_mergeloom(self, *more, **settings):
+        program = BUILD / ".libs/mergeloom"
+        return self.run([program if program.exists() else BUILD / "mergeloom", "run", "--repo", self.repository, "--ticket",
+                         self.ticket, *more],
+                        MERGELOOM_PLUGIN_PATH=os.environ["MERGELOOM_PLUGIN_PATH"], JCA_WORKER_AUDIT_PATH=str(self.folder),
+                        MERGELOOM_SUPERVISE=os.environ["MERGELOOM_SUPERVISE"], LD_LIBRARY_PATH=str(BUILD / ".libs"), **settings)
+
+
+# ---- Whose a process is ----
+
+def part(process, program, run):
+    """The part of the host's own cost that a process is, or None for the program with all that it runs."""
+    if "mergeloom-supervise --judge" in process.command or re.search(r"/judge( |$)", process.command):
+        return "judge of commands"
+    if "mergeloom-supervise --confine" in process.command or "/usr/bin/env -i" in process.command:
+        return "sandbox of commands"
+    parents = {one.id: one.parent for one in run.processes}
+    of_program = {one.id for one in run.processes if one.command.startswith(str(program))}
+    at = process.parent if process.id in of_program else process.id
+    while at in parents and at not in of_program:
+        at = parents[at]
+    if process.command.startswith(str(program)) or at in of_program:
+        return None
+    name = pathlib.Path(process.command.split(" ")[0]).name
+    return "mergeloom" if name.startswith("mergeloom") and name != "mergeloom-supervise" else name
+
+
+def own_parts(run, program):
+    parts = {}
+    for process in run.processes:
+        name = part(process, program, run)
+        if name:
+            parts.setdefault(name, []).append(process)
+    return parts
+
+
+# ---- Telling ----
 
 def report(what, value, unit, target=""):
     print(what, f"{value:.1f}", unit, target, sep="\t", flush=True)
 
 
-def vendor(name):
-    if not shutil.which(name):
-        print(f"{name}: not installed, nothing to show beside")
+def middle(runs, measure):
+    return statistics.median(measure(run) for run in runs)
+
+
+def all_cpu(run):
+    return sum(process.cpu for process in run.processes)
+
+
+def largest(run):
+    return max(process.memory for process in run.processes)
+
+
+def tell(name, runs, cpu_target="", memory_target=""):
+    report(f"{name}: CPU of all its processes, median of {len(runs)}", middle(runs, all_cpu), "ms", cpu_target)
+    report("  peak memory of the largest of them", middle(runs, largest), "MB", memory_target)
+    report("  time", middle(runs, lambda run: run.seconds * 1000), "ms")
+
+
+def tell_own(name, runs, program):
+    """What mergeloom and all that it starts take beside the program."""
+    parts = [own_parts(run, program) for run in runs]
+    names = sorted({one for run in parts for one in run})
+
+    def cpu(run, wanted):
+        return sum(process.cpu for one in wanted for process in run.get(one, []))
+
+    def memory(run, wanted):
+        return sum(max((process.memory - process.shared for process in run.get(one, [])), default=0) for one in wanted)
+    report(f"{name}: CPU of all but the program, median of {len(runs)}",
+           statistics.median(cpu(run, names) for run in parts), "ms", "20")
+    for one in names:
+        count = statistics.median(len({process.id for process in run.get(one, [])}) for run in parts)
+        report(f"  {one} ({count:.0f} processes)", statistics.median(cpu(run, [one]) for run in parts), "ms")
+    report("  peak memory of all but the program", statistics.median(memory(run, names) for run in parts), "MB", "10")
+    for one in names:
+        report(f"  {one}", statistics.median(memory(run, [one]) for run in parts), "MB")
+    tell("  with the program", runs)
 
 
 def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="mergeloom-bench-"))
-    script = folder / "script.json"
-    script.write_text(json.dumps({"models": ["sim-1"], "conversations": [{
-        "name": "trivial", "when": {"user": "Correct the greeting"}, "steps": STEPS}]}), encoding="utf-8")
-    ticket = folder / "ticket.txt"
-    ticket.write_text("Correct the greeting\n\nhello.txt has a wrong word.\n", encoding="utf-8")
-    simulator = subprocess.Popen([BUILD / "mergeloom-sim", "--script", script], stdout=subprocess.PIPE, text=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mergeloom-bench-", dir=os.environ.get("TMPDIR", "/tmp")))
+    bench = Bench(folder)
+    plain = {"JCA_OPENAI_COMPATIBLE_BASE_URL": bench.url + "/v1", "JCA_OPENAI_COMPATIBLE_MODEL": "sim-1",
+             "JCA_WORKER_PROVIDER": "openai-compatible"}
+    runs = {"mergeloom run": lambda: bench.run_mergeloom("--no-readiness", **plain),
+            "mergeloom run, with the readiness gate and its self-test": lambda: bench.run_mergeloom(**plain)}
+    through = {}
+    for name, program, words, variables, settings in programs(bench.url, folder):
+        if program.exists():
+            runs[name] = lambda words=(program, *words), variables=variables: bench.run(words, **variables)
+            through[f"mergeloom run through {name.split()[0]}"] = program
+            runs[f"mergeloom run through {name.split()[0]}"] = lambda settings=settings: bench.run_mergeloom(
+                "--no-readiness", JCA_WORKER_ALLOWED_COMMANDS="git,cat", **settings)
+        else:
+            print(f"{name}: not installed; ./dev setup installs it")
+    taken = {name: [] for name in runs}
     try:
-        url = simulator.stdout.readline().split()[-1]
-        environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder),
-            "MERGELOOM_PLUGIN_PATH": os.environ["MERGELOOM_PLUGIN_PATH"],
-            "MERGELOOM_SUPERVISE": os.environ["MERGELOOM_SUPERVISE"],
-            "JCA_OPENAI_COMPATIBLE_BASE_URL": url + "/v1", "JCA_OPENAI_COMPATIBLE_MODEL": "sim-1",
-            "JCA_WORKER_PROVIDER": "openai-compatible", "JCA_WORKER_AUDIT_PATH": str(folder),
-        }
-        program = BUILD / ".libs/mergeloom"
-        program = program if program.exists() else BUILD / "mergeloom"
-        environment["LD_LIBRARY_PATH"] = str(BUILD / ".libs")
-        results = {}
-        for name, more in (("without the readiness gate", ["--no-readiness"]), ("with the readiness gate and its self-test", [])):
-            results[name] = []
-            for _ in range(RUNS):
-                result = run([program, "run", "--repo", repository(folder), "--ticket", ticket, *more], environment, folder)
-                if result[0] != 0:
-                    sys.exit(f"bench_job: mergeloom run ended with {result[0]}:\n{result[4].decode(errors='replace')}")
-                results[name].append(result[1:4])
-        for name, samples in results.items():
-            own, whole, memory = (statistics.median(column) for column in zip(*samples))
-            gated = name.startswith("with the")
-            report(f"mergeloom run, {name}: CPU" + (" of its first thread" if gated else ""), own, "ms")
-            report("  with the processes it starts (git, helper): CPU", whole, "ms", "" if gated else "60")
-            report("  peak memory", memory, "MB", "15")
+        for number in range(ROUNDS + 1):
+            for name, run in runs.items():
+                sample = run()
+                if number > 0:  # the first of each fills caches
+                    taken[name].append(sample)
     finally:
-        simulator.terminate()
-        simulator.wait()
+        bench.end()
         shutil.rmtree(folder, ignore_errors=True)
-    vendor("codex")
-    vendor("claude")
+    for name, found in taken.items():
+        if name not in through:
+            tell(name, found, *(("60", "15") if name == "mergeloom run" else ()))
+    for name, program in through.items():
+        tell_own(name, taken[name], program)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -23,9 +23,13 @@ bench_bench_stream_CPPFLAGS = $(plugin_cppflags) -I$(srcdir)/tests/unit/wire
 bench_bench_stream_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
 bench_bench_stream_LDADD = plugins/libwire.la libmergeloom/libcore.la $(CURL_LIBS)
 
-EXTRA_LTLIBRARIES += bench/mergeloom-bench.la
-bench_mergeloom_bench_la_SOURCES = bench/bench_plugin.c
-bench_mergeloom_bench_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+# Counts what libcurl sends by a send() of its own.
+EXTRA_PROGRAMS += bench/bench_loop
+bench_bench_loop_SOURCES = bench/bench_loop.c
+bench_bench_loop_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+bench_bench_loop_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+bench_bench_loop_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+bench_bench_loop_LDADD = libmergeloom.la $(CURL_LIBS)
 
 EXTRA_PROGRAMS += bench/bench_resolve
 bench_bench_resolve_SOURCES = bench/bench_resolve.c
@@ -37,7 +41,11 @@ bench_bench_turns_SOURCES = bench/bench_turns.c plugins/openai-compatible/openai
 bench_bench_turns_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 bench_bench_turns_LDADD = plugins/libwire.la libmergeloom/libportable.la
 
+EXTRA_PROGRAMS += bench/process_tree
+bench_process_tree_SOURCES = bench/process_tree.c
+bench_process_tree_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+
 .PHONY: bench-programs
-bench-programs: $(EXTRA_PROGRAMS) $(EXTRA_LTLIBRARIES)
+bench-programs: $(EXTRA_PROGRAMS)
 CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += bench/run.sh bench/bench_daemon.py bench/bench_job.py bench/bench_programs.py bench/bench_sigv4_peers.py
+EXTRA_DIST += bench/run.sh bench/bench_daemon.py bench/bench_job.py bench/bench_sigv4_peers.py

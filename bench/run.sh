@@ -1,39 +1,52 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the measurements of a build folder and prints one table. Exit status 1 only when one of them broke.
+# Runs the measurements of a build folder and prints one table. Exit status 1 when one of them broke or missed its target.
 set -uo pipefail
 source_folder=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${1:-.}" && pwd) || exit 1
 export top_builddir=$build top_srcdir=$source_folder
 export MERGELOOM_PLUGIN_PATH=$build MERGELOOM_SUPERVISE=$build/mergeloom-supervise
-broken=0
+verdicts=$(mktemp) || exit 1
+trap 'rm -f "$verdicts"' EXIT
 
-# Reads the lines of a bench program and sets them in columns, with a verdict where there is a target.
+# Reads the lines of a bench program and sets them in columns, with a verdict where there is a target. Verdicts and what
+# could not be measured are kept for the end; a line that is set in belongs to the one before that is not.
 table() {
-  awk -F'\t' '
-    NF < 4 { print "  " $0; next }
-    $4 == "" { printf "  %-62s %10s %-10s\n", $1, $2, $3; next }
-    { printf "  %-62s %10s %-10s at most %-6s %s\n", $1, $2, $3, $4, ($2 + 0 <= $4 + 0 ? "ok" : "MISSED") }'
+  awk -F'\t' -v verdicts="$verdicts" -v part="$1" '
+    NF < 4 { print "  " $0; print "unmeasured\t" part ": " $0 >>verdicts; next }
+    { about = $1; if (sub(/^ +/, "", about)) about = head ", " about; else head = about }
+    $4 == "" { printf "  %-78s %10s %-10s\n", $1, $2, $3; next }
+    {
+      verdict = $2 + 0 <= $4 + 0 ? "ok" : "MISSED"
+      printf "  %-78s %10s %-10s at most %-6s %s\n", $1, $2, $3, $4, verdict
+      print verdict "\t" part ": " about ": " $2 " " $3 ", at most " $4 >>verdicts
+    }'
 }
 
 measure() {
   local name=$1
   shift
   echo "$name"
-  if ! "$@" | table; then
+  if ! "$@" | table "$name"; then
     echo "  broken: $*"
-    broken=1
+    printf 'broken\t%s: %s\n' "$name" "$*" >>"$verdicts"
   fi
 }
 
+# tell VERDICT HEADING
+tell() {
+  grep -q "^$1	" "$verdicts" || return 1
+  echo "$2"
+  sed -n "s/^$1	/  /p" "$verdicts"
+}
+
 measure "one trivial job (read, edit, submit)" python3 -B "$source_folder/bench/bench_job.py"
-measure "one job through the real programs" python3 -B "$source_folder/bench/bench_programs.py"
 measure "mergeloomd" python3 -B "$source_folder/bench/bench_daemon.py"
 for program in "$build"/bench/bench_*; do
   [ -f "$program" ] && [ -x "$program" ] || continue
   case $(basename "$program") in
-    bench_load) measure "loading plugins" "$program" "$build/bench/.libs/mergeloom-bench.so" ;;
+    bench_load) measure "loading plugins" "$program" "$build" ;;
     bench_sigv4)
       measure bench_sigv4 "$program"
       measure "the same by others" python3 -B "$source_folder/bench/bench_sigv4_peers.py"
@@ -41,8 +54,12 @@ for program in "$build"/bench/bench_*; do
     *) measure "$(basename "$program")" "$program" ;;
   esac
 done
-if [ $broken = 1 ]; then
+tell unmeasured "not measured:"
+status=0
+tell broken "broken:" && status=1
+tell MISSED "targets missed:" && status=1
+if [ $status = 1 ]; then
   echo "bench: FAILED"
   exit 1
 fi
-echo "bench: done"
+echo "bench: done, all $(grep -c '^ok' "$verdicts") targets held"

@@ -7,6 +7,7 @@ EXTRA_DIST += \
   docs/errors.md \
   docs/jobs.md \
   docs/json.md \
+  docs/measurements.md \
   docs/ownership.md \
   docs/plugin-guide.md \
   docs/providers/aws-bedrock.md \

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a late turn costs in a whole job: mloom_job_run, through the public API alone, against the simulator. Each turn
+ * is an exchange over HTTP, one call of read_file and its result, with events and the audit record. The CPU is that of
+ * the whole process from one turn's beginning to the next one's. The body grows with each turn; what libcurl alone
+ * takes for its bytes, beyond those of an empty request, is measured in the same process and taken off.
+ */
+#include <curl/curl.h>
+#include <mergeloom/mergeloom.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define JOBS 5
+#define TURNS 305
+#define LINES 40
+#define AROUND 11 /* turns 5 to 15, and the last ones */
+#define POSTS 41
+
+typedef struct turn_cost {
+  double cpu_us;
+  double bytes; /* sent */
+} turn_cost;
+
+static double sent_bytes; /* of the whole process; one thread sends */
+
+static double cpu_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+/* In the place of libc's, for libcurl. */
+__attribute__((visibility("default"))) ssize_t send(int fd, const void *data, size_t size, int flags) {
+  ssize_t sent = syscall(SYS_sendto, fd, data, size, flags, NULL, 0);
+  sent_bytes += sent > 0 ? (double)sent : 0;
+  return sent;
+}
+
+__attribute__((format(printf, 1, 2), noreturn)) static void give_up(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fputs("bench_loop: ", stderr);
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+  va_end(arguments);
+  exit(1);
+}
+
+/* ---- Files and the simulator ---- */
+
+static char folder[] = "/tmp/mergeloom-bench-XXXXXX";
+
+static void write_file(const char *name, const char *text) {
+  char path[256];
+  snprintf(path, sizeof(path), "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0) {
+    give_up("cannot write %s", path);
+  }
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place) {
+  (void)status;
+  (void)kind;
+  (void)place;
+  return remove(path);
+}
+
+static void remove_folder(void) {
+  nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Its address goes to url. */
+static pid_t start_simulator(char *url, size_t url_size) {
+  char program[512];
+  char script[256];
+  char line[128] = "";
+  int ends[2];
+  snprintf(program, sizeof(program), "%s/mergeloom-sim", getenv("top_builddir") == NULL ? "." : getenv("top_builddir"));
+  snprintf(script, sizeof(script), "%s/script.json", folder);
+  if (pipe(ends) != 0) {
+    give_up("pipe: %s", strerror(errno));
+  }
+  pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+    dup2(ends[1], STDOUT_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    execl(program, program, "--script", script, (char *)NULL);
+    _exit(127);
+  }
+  close(ends[1]);
+  FILE *output = fdopen(ends[0], "r");
+  const char *address = output != NULL && fgets(line, sizeof(line), output) != NULL ? strstr(line, "http://") : NULL;
+  if (pid < 0 || address == NULL) {
+    give_up("%s does not start", program);
+  }
+  snprintf(url, url_size, "%.*s", (int)strcspn(address, "\n"), address);
+  fclose(output);
+  return pid;
+}
+
+static void write_files(void) {
+  char script[1024];
+  char data[LINES * 64] = "";
+  snprintf(
+      script, sizeof(script),
+      "{\"models\": [\"sim-1\"], \"conversations\": [{\"name\": \"long\", \"when\": {\"user\": \"Read it often\"}, "
+      "\"steps\": [{\"when\": {\"turn\": [0, %d]}, \"text\": \"I read it again.\", \"tool_calls\": [{\"name\": "
+      "\"read_file\", \"arguments\": {\"path\": \"data.txt\"}}]}, {\"when\": {\"turn\": %d}, \"tool_calls\": "
+      "[{\"name\": \"submit_result\", \"arguments\": {\"status\": \"completed\", \"summary\": \"Read it.\", "
+      "\"files_changed\": []}}]}]}]}",
+      TURNS - 1, TURNS);
+  for (int i = 0; i < LINES; i++) {
+    snprintf(data + strlen(data), sizeof(data) - strlen(data), "line %d says what a line of a program would\n", i);
+  }
+  write_file("script.json", script);
+  char path[256];
+  snprintf(path, sizeof(path), "%s/repository", folder);
+  if (mkdir(path, 0700) != 0) {
+    give_up("cannot make %s", path);
+  }
+  write_file("repository/data.txt", data);
+}
+
+/* ---- Measuring ---- */
+
+typedef struct measured_job {
+  turn_cost turns[TURNS + 2];
+  turn_cost before; /* sums at the beginning of the turn */
+} measured_job;
+
+static void on_event(const mloom_job_event *event, void *userdata) {
+  measured_job *job = userdata;
+  if (event->kind != MLOOM_JOB_EVENT_TURN_BEGIN) {
+    return;
+  }
+  turn_cost now = {cpu_us(), sent_bytes};
+  if (event->turn >= 2 && event->turn <= TURNS + 1) {
+    job->turns[event->turn - 1] = (turn_cost){now.cpu_us - job->before.cpu_us, now.bytes - job->before.bytes};
+  }
+  job->before = now;
+}
+
+static void run_job(measured_job *measured, const char *url) {
+  char job[512];
+  char address[256];
+  char audit[256];
+  snprintf(job, sizeof(job),
+           "{\"schema\": \"mergeloom.job.v1\", \"ticket\": {\"title\": \"Read it often\"}, \"repository\": {\"path\": "
+           "\"%s/repository\"}}",
+           folder);
+  snprintf(address, sizeof(address), "JCA_OPENAI_COMPATIBLE_BASE_URL=%s/v1", url);
+  snprintf(audit, sizeof(audit), "JCA_WORKER_AUDIT_PATH=%s", folder);
+  const char *const environment[] = {"PATH=/usr/bin:/bin",
+                                     "JCA_WORKER_PROVIDER=openai-compatible",
+                                     "JCA_OPENAI_COMPATIBLE_MODEL=sim-1",
+                                     "JCA_WORKER_MAX_TURNS=1000",
+                                     address,
+                                     audit,
+                                     NULL};
+  mloom_context_options options = {.size = sizeof(options), .environment = environment};
+  mloom_job_options job_options = {
+      .size = sizeof(job_options), .flags = MLOOM_JOB_WITHOUT_READINESS, .event = on_event, .userdata = measured};
+  const char *const plugins[] = {getenv("MERGELOOM_PLUGIN_PATH"), NULL};
+  options.plugin_paths = plugins;
+  options.supervise_path = getenv("MERGELOOM_SUPERVISE");
+  mloom_error error = MLOOM_ERROR_INIT;
+  mloom_context *context = NULL;
+  mloom_result *result = NULL;
+  if (mloom_context_new(&context, &options, &error) != MLOOM_OK ||
+      mloom_job_run(&result, context, job, strlen(job), &job_options, &error) != MLOOM_OK ||
+      mloom_result_state(result, &error) != MLOOM_JOB_COMPLETED) {
+    give_up("%s", error.message);
+  }
+  mloom_result_free(result);
+  mloom_context_free(context);
+  if (measured->turns[TURNS].bytes < LINES * 40.0 * TURNS) {
+    give_up("turn %d sent only %.0f bytes", TURNS, measured->turns[TURNS].bytes);
+  }
+}
+
+static double smaller(double a, double b) {
+  return a < b ? a : b;
+}
+
+/* The best of AROUND turns from first on in all jobs: a turn takes no less than it must, whatever else runs here. */
+static turn_cost best(const measured_job *jobs, int first) {
+  turn_cost found = jobs[0].turns[first];
+  for (int i = 1; i < JOBS * AROUND; i++) {
+    const turn_cost *turn = &jobs[i / AROUND].turns[first + i % AROUND];
+    found.cpu_us = smaller(found.cpu_us, turn->cpu_us);
+    found.bytes = smaller(found.bytes, turn->bytes);
+  }
+  return found;
+}
+
+static size_t drop(char *data, size_t size, size_t count, void *userdata) {
+  (void)data;
+  (void)userdata;
+  return size * count;
+}
+
+/* What libcurl alone takes to send so many bytes and get a short answer. */
+static double post_us(CURL *easy, const char *url, size_t size) {
+  double best_us = 1e9;
+  char *body = malloc(size);
+  if (body == NULL) {
+    give_up("out of memory");
+  }
+  memset(body, 'x', size);
+  curl_easy_setopt(easy, CURLOPT_URL, url);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)size);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop);
+  for (int i = 0; i < POSTS; i++) {
+    double before = cpu_us();
+    CURLcode code = curl_easy_perform(easy);
+    best_us = smaller(best_us, cpu_us() - before);
+    if (code != CURLE_OK) {
+      give_up("libcurl: %s", curl_easy_strerror(code));
+    }
+  }
+  free(body);
+  return best_us;
+}
+
+/* Takes the sending off, and tells both. */
+static double tell(CURL *easy, const char *url, int number, const turn_cost *turn) {
+  double empty_us = post_us(easy, url, 2);
+  double sending_us = post_us(easy, url, (size_t)turn->bytes) - empty_us;
+  printf("turn %d of a whole job, best of %d\t%.0f\tus CPU\t\n", number, JOBS * AROUND, turn->cpu_us);
+  printf("  of that libcurl alone for its %.0f KB, best of %d\t%.0f\tus CPU\t\n", turn->bytes / 1e3, POSTS, sending_us);
+  return turn->cpu_us - (sending_us > 0 ? sending_us : 0);
+}
+
+int main(void) {
+  static measured_job jobs[JOBS];
+  char url[160];
+  if (mkdtemp(folder) == NULL || atexit(remove_folder) != 0) {
+    give_up("mkdtemp: %s", strerror(errno));
+  }
+  write_files();
+  pid_t simulator = start_simulator(url, sizeof(url));
+  for (int i = 0; i < JOBS; i++) {
+    run_job(&jobs[i], url);
+  }
+  turn_cost early = best(jobs, 10 - AROUND / 2);
+  turn_cost late = best(jobs, TURNS - AROUND + 1);
+  CURL *easy = curl_easy_init();
+  double early_us = tell(easy, url, 10, &early);
+  double late_us = tell(easy, url, 300, &late);
+  printf("turn 300 against turn 10, beyond sending\t%.2f\tx\t1.5\n", late_us / early_us);
+  curl_easy_cleanup(easy);
+  kill(simulator, SIGTERM);
+  waitpid(simulator, NULL, 0);
+  return 0;
+}

@@ -272,7 +272,7 @@ int32_t mloom_loader_list(mloom_plugin_file **out, size_t *out_count, const char
   }
   mloom_plugin_file *files = NULL;
   size_t count = 0;
-  int32_t code = mloom_file_check_trusted(real, DOMAIN, error);
+  int32_t code = mloom_file_check_trusted(folder, DOMAIN, error); /* the links that lead there, too */
   if (code == MLOOM_OK) {
     code = read_folder(&files, &count, real, error);
   }

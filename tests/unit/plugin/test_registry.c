@@ -262,6 +262,28 @@ static void test_link_to_a_file_that_others_may_change(void) {
   fixture_end(&self);
 }
 
+/* Whoever may change the link decides which folder it is. */
+static void test_link_to_a_folder(void) {
+  fixture self;
+  fixture other;
+  char link[PATH_MAX];
+  fixture_begin(&self);
+  fixture_begin(&other);
+  fixture_add(&other, "good", "good");
+  fixture_path(&self, link, "current");
+  CU_ASSERT_EQUAL(symlink(other.folder, link), 0);
+  const char *paths[] = {link, NULL};
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, &self.host, NULL, &error), MLOOM_OK, &error);
+  CU_ASSERT_PTR_NOT_NULL(mloom_registry_find_provider(self.registry, "mock"));
+  mloom_registry_free(self.registry);
+  CU_ASSERT_EQUAL(chmod(self.folder, 0777), 0);
+  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, &self.host, NULL, &error), MLOOM_OK, &error);
+  CU_ASSERT_PTR_NULL(mloom_registry_find_provider(self.registry, "mock"));
+  fixture_end(&other);
+  fixture_end(&self);
+}
+
 static void test_folders(void) {
   fixture self;
   fixture_begin(&self);
@@ -350,6 +372,7 @@ static const unit_test tests[] = {
     {"missing dependency", test_missing_dependency},
     {"writable by others", test_writable_by_others},
     {"a link to a file that others may change", test_link_to_a_file_that_others_may_change},
+    {"a link to a folder", test_link_to_a_folder},
     {"folders", test_folders},
     {"build tree", test_build_tree},
     {"threads", test_threads},

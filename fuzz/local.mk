@@ -216,3 +216,17 @@ fuzz_fuzz_shell_line_SOURCES = fuzz/fuzz_shell_line.c
 fuzz_fuzz_shell_line_CFLAGS = $(fuzz_cflags)
 fuzz_fuzz_shell_line_LDADD = $(fuzz_libs)
 endif
+
+if FUZZERS
+noinst_PROGRAMS += fuzz/fuzz_key_file
+fuzz_fuzz_key_file_SOURCES = fuzz/fuzz_key_file.c
+fuzz_fuzz_key_file_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_key_file_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_key_file_LDADD = plugins/libwire.la $(fuzz_libs)
+
+noinst_PROGRAMS += fuzz/fuzz_bedrock_key
+fuzz_fuzz_bedrock_key_SOURCES = fuzz/fuzz_bedrock_key.c plugins/aws-bedrock/bearer_key.c
+fuzz_fuzz_bedrock_key_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
+fuzz_fuzz_bedrock_key_CFLAGS = $(fuzz_cflags)
+fuzz_fuzz_bedrock_key_LDADD = plugins/libwire.la $(fuzz_libs)
+endif

@@ -11,6 +11,7 @@
 #include <openssl/x509.h>
 
 #include "base/error.h"
+#include "secret/derivation.h"
 #include "secret/identity.h"
 #include "secret/secret.h"
 
@@ -174,7 +175,10 @@ static int32_t sign_rsa(mloom_crypto_engine *engine, int padding, const mloom_se
   if (source == NULL || context == NULL) {
     return mloom_error_memory(error);
   }
-  MLOOM_AUTO(EVP_PKEY_free_auto) EVP_PKEY *key = PEM_read_bio_PrivateKey(source, NULL, no_pass_phrase, NULL);
+  /* Of an encrypted key even the empty pass phrase would be hashed, as often as the key says. */
+  int is_encrypted = mloom_derivation_pem_rounds(pem.data, pem.size) > 0;
+  MLOOM_AUTO(EVP_PKEY_free_auto)
+  EVP_PKEY *key = is_encrypted ? NULL : PEM_read_bio_PrivateKey(source, NULL, no_pass_phrase, NULL);
   if (key == NULL || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
     return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_CREDENTIAL,
                            "give an RSA private key in PEM that is not encrypted", "the private key cannot be read");

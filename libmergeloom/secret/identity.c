@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "secret/derivation.h"
 
 #define CERTIFICATES_LIMIT 32
 
@@ -51,6 +52,13 @@ static int32_t refuse_password(mloom_error *error, const mloom_secret *password)
                           : refuse(error, "correct the password", "the private key does not open with the password");
 }
 
+static int32_t check_rounds(uint64_t rounds, mloom_error *error) {
+  return rounds <= MLOOM_DERIVATION_LIMIT
+             ? MLOOM_OK
+             : refuse(error, "make the file anew with fewer rounds: openssl pkcs12 -export -iter 600000",
+                      "the file wants its password hashed more often than a key file needs");
+}
+
 static int32_t write_key(BIO *out, EVP_PKEY *key, mloom_error *error) {
   return PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) == 1 ? MLOOM_OK : mloom_error_memory(error);
 }
@@ -63,6 +71,10 @@ static int32_t copy_pem(BIO *out, const char *data, size_t size, const mloom_sec
   if (keys == NULL || certificates == NULL) {
     return mloom_error_memory(error);
   }
+  int32_t code = check_rounds(mloom_derivation_pem_rounds(data, size), error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
   union {
     const char *text;
     void *userdata;
@@ -73,7 +85,7 @@ static int32_t copy_pem(BIO *out, const char *data, size_t size, const mloom_sec
                ? refuse_password(error, password)
                : refuse(error, "put a private key into the file", "the file holds no private key");
   }
-  int32_t code = write_key(out, key, error);
+  code = write_key(out, key, error);
   int count = 0;
   for (; code == MLOOM_OK && count < CERTIFICATES_LIMIT; count++) {
     MLOOM_AUTO(X509_free_auto) X509 *certificate = PEM_read_bio_X509(certificates, NULL, give_password, NULL);
@@ -95,12 +107,20 @@ static int32_t copy_store(BIO *out, PKCS12 *store, const mloom_secret *password,
   MLOOM_AUTO(X509_free_auto) X509 *certificate = NULL;
   MLOOM_AUTO(free_stack) STACK_OF(X509) *others = NULL;
   const char *text = password_text(password);
+  int32_t code = check_rounds(mloom_derivation_mac_rounds(store), error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
   /* No password and an empty one are not the same in this format, and both are in use. */
   if (text == NULL && PKCS12_verify_mac(store, NULL, 0) != 1) {
     text = "";
   }
   if (PKCS12_verify_mac(store, text, -1) != 1 && PKCS12_mac_present(store)) {
     return refuse_password(error, password);
+  }
+  code = check_rounds(mloom_derivation_store_rounds(store, text), error);
+  if (code != MLOOM_OK) {
+    return code;
   }
   if (PKCS12_parse(store, text, &key, &certificate, &others) != 1) {
     return refuse(error, "make the file anew, with a cipher of today: openssl pkcs12 -export",
@@ -110,7 +130,7 @@ static int32_t copy_store(BIO *out, PKCS12 *store, const mloom_secret *password,
     return refuse(error, "export the certificate together with its private key",
                   "the PKCS #12 file holds no private key with a certificate");
   }
-  int32_t code = write_key(out, key, error);
+  code = write_key(out, key, error);
   if (code == MLOOM_OK && PEM_write_bio_X509(out, certificate) != 1) {
     code = mloom_error_memory(error);
   }

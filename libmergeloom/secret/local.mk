@@ -1,6 +1,8 @@
 libmergeloom_libcore_la_SOURCES += \
   libmergeloom/secret/crypto.c \
   libmergeloom/secret/crypto.h \
+  libmergeloom/secret/derivation.c \
+  libmergeloom/secret/derivation.h \
   libmergeloom/secret/forms.c \
   libmergeloom/secret/forms.h \
   libmergeloom/secret/identity.c \

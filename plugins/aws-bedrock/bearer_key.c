@@ -40,11 +40,9 @@ static mloom_bytes region_of(mloom_bytes credential) {
     }
     at += 3;
   }
-  size_t size = 0;
-  while (at + size < end && at[size] != '%') {
-    size++;
-  }
-  return (mloom_bytes){at, size};
+  /* What is no region's name is not shown either. */
+  size_t size = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-");
+  return (mloom_bytes){at, at + size < end && at[size] == '%' ? size : 0};
 }
 
 /* Days since 1970-01-01 of a date of the Gregorian calendar. */

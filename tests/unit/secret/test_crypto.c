@@ -293,6 +293,113 @@ static void test_identity(void) {
   }
 }
 
+/* Writes a copy of a file with the nth occurrence of some bytes changed. */
+static void write_changed(const char *from, const char *to, const char *bytes, const char *others, size_t size,
+                          int nth) {
+  char path[256];
+  mloom_error error = MLOOM_ERROR_INIT;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer file = MLOOM_BUFFER_INIT;
+  path_of(from, path);
+  UNIT_ASSERT_CODE(mloom_file_read(&file, path, 1 << 20, MLOOM_DOMAIN_SECRET, &error), MLOOM_OK, &error);
+  char *at = file.data;
+  for (; at != NULL && nth > 0; nth--) {
+    at = at == file.data ? at : at + 1;
+    at = memmem(at, file.size - (size_t)(at - file.data), bytes, size);
+  }
+  CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+  memcpy(at, others, size);
+  path_of(to, path);
+  UNIT_ASSERT_CODE(mloom_file_replace(path, file.data, file.size, 0600, MLOOM_DOMAIN_SECRET, &error), MLOOM_OK, &error);
+}
+
+/* Key files whose password would be hashed for hours are refused before anything is hashed: what they say is made by
+ * writing other numbers into files of openssl. */
+static void test_hostile_rounds(void) {
+#define EXPORT "openssl pkcs12 -export -inkey key.pem -in one.crt -iter 100000 -passout pass:test-word "
+#define LOCK "openssl pkcs8 -topk8 -in key.pem -outform DER -passout pass:test-word "
+#define AS_PEM(name)                                                                                              \
+  "{ echo '-----BEGIN ENCRYPTED PRIVATE KEY-----'; openssl base64 -e -in " name ".der; echo '-----END ENCRYPTED " \
+  "PRIVATE KEY-----'; } >" name ".pem"
+  static const char *const makers[] = {"openssl req -x509 -key key.pem -subj /CN=test -days 2 -out one.crt",
+                                       EXPORT "-out usual.pfx",
+                                       EXPORT "-nomac -keypbe AES-256-CBC -certpbe AES-256-CBC -out unchecked.pfx",
+                                       LOCK "-iter 100000 -out usual.der",
+                                       LOCK "-v1 PBE-SHA1-3DES -iter 100000 -out usual-old.der",
+                                       LOCK "-scrypt -out usual-mixed.der"};
+  /* 100,000 and 8,388,607; a block size of 8 in 1 lane, and 127 of each. */
+  static const char rounds[] = "\x02\x03\x01\x86\xa0", more_rounds[] = "\x02\x03\x7f\xff\xff";
+  static const char mixes[] = "\x02\x01\x08\x02\x01\x01", more_mixes[] = "\x02\x01\x7f\x02\x01\x7f";
+  static const struct {
+    const char *from, *to, *bytes, *others;
+    int nth;
+  } changes[] = {{"unchecked.pfx", "certificate.pfx", rounds, more_rounds, 1},
+                 {"unchecked.pfx", "key.pfx", rounds, more_rounds, 2},
+                 {"usual.pfx", "check.pfx", rounds, more_rounds, 3},
+                 {"usual.der", "slow.der", rounds, more_rounds, 1},
+                 {"usual-old.der", "old.der", rounds, more_rounds, 1},
+                 {"usual-mixed.der", "mixed.der", mixes, more_mixes, 1}};
+  static const char *const finishers[] = {
+      AS_PEM("slow"), AS_PEM("old"), AS_PEM("mixed"),
+      /* Behind one that cannot be read. */
+      "{ echo '-----BEGIN PRIVATE KEY-----'; echo '?'; echo '-----END PRIVATE KEY-----'; cat slow.pem; } >behind.pem"};
+  static const char *const names[] = {"certificate.pfx", "key.pfx",   "check.pfx", "slow.pem",
+                                      "old.pem",         "mixed.pem", "behind.pem"};
+  char line[512];
+  for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
+    CU_ASSERT_EQUAL(run(makers[i], line, sizeof(line)), 0);
+  }
+  for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+    write_changed(changes[i].from, changes[i].to, changes[i].bytes, changes[i].others, strlen(changes[i].bytes),
+                  changes[i].nth);
+  }
+  for (size_t i = 0; i < sizeof(finishers) / sizeof(finishers[0]); i++) {
+    CU_ASSERT_EQUAL(run(finishers[i], line, sizeof(line)), 0);
+  }
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *identity = NULL;
+    mloom_error error = MLOOM_ERROR_INIT;
+    UNIT_ASSERT_CODE(identity_of(&identity, names[i], "test-word", &error), MLOOM_E_INVALID, &error);
+    if (strstr(error.message, "hashed more often") == NULL) {
+      fprintf(stderr, "%s: %s\n", names[i], error.message);
+      CU_FAIL("the number is not looked at");
+    }
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.remedy, "fewer rounds"));
+  }
+  MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *usual = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(identity_of(&usual, "usual.pfx", "test-word", &error), MLOOM_OK, &error);
+}
+
+/* Every beginning of a key file is refused with a reason, up to where it is whole. */
+static void test_cut_identity(void) {
+  static const char *const commands[] = {
+      "openssl req -x509 -key key.pem -subj /CN=test -days 2 -out one.crt", "cat key.pem one.crt >plain.pem",
+      "openssl pkcs12 -export -inkey key.pem -in one.crt -passout pass:test-word -out locked.pfx"};
+  static const char *const names[] = {"plain.pem", "locked.pfx"};
+  char line[512];
+  for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+    CU_ASSERT_EQUAL(run(commands[i], line, sizeof(line)), 0);
+  }
+  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
+  MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *password = NULL;
+  CU_ASSERT_EQUAL_FATAL(mloom_crypto_engine_new(&engine, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL_FATAL(mloom_secret_new(&password, "test-word", 9, NULL), MLOOM_OK);
+  const mloom_crypto *crypto = mloom_crypto_engine_table(engine);
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *file = read_secret(names[i]);
+    mloom_bytes bytes = mloom_secret_bytes(file);
+    for (size_t size = 0; size + 1 < bytes.size; size++) { /* the line break at the end may be missing */
+      MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *identity = NULL;
+      mloom_error error = MLOOM_ERROR_INIT;
+      /* A copy of exactly that size shows every read behind its end. */
+      MLOOM_AUTO(mloom_auto_free) char *cut = malloc(size == 0 ? 1 : size);
+      memcpy(cut, bytes.data, size);
+      int32_t code = crypto->read_identity(crypto->ctx, cut, size, password, &identity, &error);
+      CU_ASSERT(code == MLOOM_E_INVALID && error.message[0] != '\0' && error.remedy[0] != '\0');
+    }
+  }
+}
+
 static const unit_test tests[] = {
     {"SHA-256 of pieces", test_sha256},
     {"HMAC-SHA-256 under short and long keys", test_hmac_sha256},
@@ -300,6 +407,8 @@ static const unit_test tests[] = {
     {"an EC key, an encrypted key and no key are refused", test_unusable_key_is_refused},
     {"certificate digests equal those of openssl", test_certificate},
     {"keys with certificates, in PEM and PKCS #12", test_identity},
+    {"a key file that would keep a processor busy for hours is refused before that", test_hostile_rounds},
+    {"a key file that ends early is refused, wherever it ends", test_cut_identity},
 };
 
 int main(void) {

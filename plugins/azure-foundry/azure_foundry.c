@@ -295,19 +295,14 @@ static const mloom_authorization *choose_authorization(mloom_service *service, c
   return self->auth == AUTH_IDENTITY ? &self->tokens[atomic_load(&self->attempt)] : route->authorization;
 }
 
-/* Whoever may write a card is not to decide where the tokens of the deployment's identity go. */
-static int is_trusted(const instance *self) {
-  const mloom_provider_settings *settings = &self->service.settings;
-  mloom_setting setting = {.size = (uint32_t)sizeof(setting)};
-  return mloom_provider_settings_boolean(settings, "trust_endpoint", 0) &&
-         settings->host->setting_get(settings->host->ctx, settings->settings, "trust_endpoint", &setting) == MLOOM_OK &&
-         setting.locked;
-}
-
-/* Tokens of Entra are worth more than one resource: they go to Azure, to this machine, or where somebody says so. */
+/* Tokens of Entra are worth more than one resource: they go to Azure, or to this machine and where the deployment says
+ * so. An identity of which a card or a gateway gives the secret is its own. */
 static int32_t check_host(const instance *self, mloom_error *error) {
+  const mloom_provider_settings *settings = &self->service.settings;
   const char *url = self->service.base_url;
-  if (self->auth != AUTH_IDENTITY || mloom_http_is_loopback(url)) {
+  const char *secret = strcmp(self->auth_method, "client_secret") == 0 ? "client_secret" : NULL;
+  if (self->auth != AUTH_IDENTITY ||
+      (mloom_http_is_loopback(url) && mloom_provider_settings_may_send(settings, secret, "endpoint"))) {
     return MLOOM_OK;
   }
   if (mloom_endpoint_is_unencrypted(url)) {
@@ -315,13 +310,15 @@ static int32_t check_host(const instance *self, mloom_error *error) {
                            "set endpoint (" ENVIRONMENT_PREFIX "ENDPOINT) to an https address",
                            "azure-foundry does not send the tokens of an identity unencrypted to %.200s", url);
   }
-  if (mloom_azure_endpoint_is_service(&self->endpoint) || is_trusted(self)) {
+  if (mloom_azure_endpoint_is_service(&self->endpoint) ||
+      mloom_provider_settings_trusts(settings, secret, "endpoint")) {
     return MLOOM_OK;
   }
-  return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_SETTINGS,
-                         "use the resource's own address, or set " ENVIRONMENT_PREFIX
-                         "TRUST_ENDPOINT to true in the deployment if this host may have the tokens of the identity",
-                         "azure-foundry is not to send the tokens of an identity to %.200s", url);
+  return mloom_error_set(
+      error, MLOOM_E_DENIED, MLOOM_DOMAIN_SETTINGS,
+      "use the resource's own address; if this host may have the tokens of the identity, set " ENVIRONMENT_PREFIX
+      "ENDPOINT to it and " ENVIRONMENT_PREFIX "TRUST_ENDPOINT to true in the deployment",
+      "azure-foundry is not to send the tokens of an identity to %.200s", url);
 }
 
 static int32_t configure(mloom_service *service, mloom_error *error) {

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "credential-aws/aws.h"
+#include "wire/provider_settings.h"
 
 /* Of keys that were given out, so many are remembered: more than there are ever in use at once. */
 #define ISSUED_LIMIT 64u
@@ -224,6 +225,11 @@ static const char *profile_setting(const mloom_host *host, const mloom_settings 
 static int32_t fetch_keys(aws_source *self, mloom_call *call, const mloom_credential_args *args, int explicit_profile,
                           mloom_credential *out, mloom_error *error) {
   const mloom_host *host = self->host;
+  const mloom_provider_settings settings = {host, args->settings};
+  int32_t code = mloom_provider_settings_check_proxy(&settings, "the identity of this machine", error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
   const char *named = profile_setting(host, args->settings);
   const char *slash = args->audience == NULL ? NULL : strchr(args->audience, '/');
   MLOOM_AUTO(mloom_aws_files_free) mloom_aws_files files;
@@ -236,7 +242,7 @@ static int32_t fetch_keys(aws_source *self, mloom_call *call, const mloom_creden
                            .explicit_profile = explicit_profile,
                            .region = slash != NULL && mloom_aws_is_region(slash + 1) ? slash + 1 : NULL};
   mloom_aws_keys keys = MLOOM_AWS_KEYS_INIT;
-  int32_t code = mloom_aws_files_read(&files, host, error);
+  code = mloom_aws_files_read(&files, host, error);
   code = code == MLOOM_OK ? mloom_aws_from_chain(&keys, &fetch, error) : code;
   return code == MLOOM_OK ? issue(self, &keys, out, error) : code;
 }

@@ -209,7 +209,11 @@ int32_t mloom_azure_certificate_fetch(const mloom_azure_fetch *fetch, mloom_cred
   if (path.text == NULL) {
     return not_set("client_certificate_path", "AZURE_CLIENT_CERTIFICATE_PATH", error);
   }
-  int32_t code = read_identity(&identity, fetch, path.text, &reason);
+  int32_t code = mloom_azure_check_authority(fetch, "what the client certificate signs", error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  code = read_identity(&identity, fetch, path.text, &reason);
   if (code == MLOOM_OK) {
     code = prove_by_certificate(fetch, identity, path.text, &clock_offset_ms, out, &reason);
     if (code == MLOOM_E_UNAUTHENTICATED && clock_offset_ms != 0) {
@@ -281,7 +285,8 @@ int32_t mloom_azure_workload_probe(mloom_azure_source *source, const mloom_setti
 int32_t mloom_azure_workload_fetch(const mloom_azure_fetch *fetch, mloom_credential *out, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(exchange_free) exchange self = {.url = MLOOM_BUFFER_INIT, .form = MLOOM_BUFFER_INIT};
-  int32_t code = begin(&self, fetch, error);
+  int32_t code = mloom_azure_check_authority(fetch, "the federated token", error);
+  code = code != MLOOM_OK ? code : begin(&self, fetch, error);
   code = code != MLOOM_OK ? code : find_token_file(&path, fetch->source, fetch->settings, error);
   if (code != MLOOM_OK) {
     return code;

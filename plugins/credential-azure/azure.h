@@ -15,6 +15,7 @@ typedef struct mloom_azure_source {
   const mloom_host *host;
   const char *root;               /* before paths that the platform fixes: "" */
   atomic_int_least64_t resume_ms; /* monotonic: the service asked not to be asked before */
+  atomic_int has_answered;        /* the instance metadata service is there */
 } mloom_azure_source;
 
 /* One fetch. */
@@ -53,6 +54,9 @@ int32_t mloom_azure_find_application(const mloom_azure_source *source, const mlo
 /* Appends AUTHORITY/TENANT/oauth2/v2.0/token. */
 int32_t mloom_azure_token_url(mloom_buffer *out, const mloom_azure_source *source, const mloom_settings *settings,
                               const char *tenant, mloom_error *error);
+/* What this machine's files prove is not for an authority of another's choice, a card's or a gateway's: it goes to
+ * those of Azure's clouds, or to the one that the deployment names. what is the proof. MLOOM_E_DENIED. */
+int32_t mloom_azure_check_authority(const mloom_azure_fetch *fetch, const char *what, mloom_error *error);
 /* Appends the scope, which ends with /.default, or the resource, which does not. MLOOM_E_NOT_CONFIGURED,
  * MLOOM_E_INVALID. */
 int32_t mloom_azure_append_scope(mloom_buffer *out, const char *audience, mloom_error *error);

@@ -20,6 +20,7 @@ static int32_t source_open(const mloom_open_args *args, void **out_instance, mlo
   self->host = args->host;
   self->root = "";
   atomic_init(&self->resume_ms, 0);
+  atomic_init(&self->has_answered, 0);
   *out_instance = self;
   return MLOOM_OK;
 }

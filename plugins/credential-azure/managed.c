@@ -14,10 +14,12 @@
 #include "base/json_reader.h"
 #include "base/text.h"
 #include "wire/fetch.h"
+#include "wire/provider_settings.h"
 #include "wire/token_answer.h"
 
 /* The service is on the machine or beside it: one that does not accept a connection soon is not there. */
 #define CONNECT_TIMEOUT_MS 1000u
+#define PROBE_TIMEOUT_MS 1000u
 #define ANSWER_TIMEOUT_MS 20000u
 #define RETRIES 3u
 #define FIRST_PAUSE_MS 1000
@@ -125,6 +127,26 @@ static int32_t perform(const managed_request *self, mloom_fetch_answer *answer, 
   const mloom_fetch_options options = {.timeout_ms = ANSWER_TIMEOUT_MS, .attempts = 1};
   mloom_fetch_answer_free(answer);
   return mloom_fetch(answer, self->fetch->source->host, self->fetch->call, &request, &options, error);
+}
+
+/* Outside of Azure nobody answers at this address, or somebody who never says a word. Only one that answers soon is
+ * asked for a token, for which it may take its time. What it says does not matter: without its header it refuses
+ * everything. */
+static int32_t find_service(const managed_request *self, mloom_error *error) {
+  static const mloom_fetch_options brief = {.timeout_ms = PROBE_TIMEOUT_MS, .attempts = 2, .pause_ms = 200};
+  const mloom_http_request request = {.size = (uint32_t)sizeof(request),
+                                      .flags = MLOOM_HTTP_DIRECT,
+                                      .method = "GET",
+                                      .url = self->url,
+                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS};
+  mloom_azure_source *source = self->fetch->source;
+  if (self->platform->kind != AZURE_PLATFORM_IMDS || atomic_load(&source->has_answered)) {
+    return MLOOM_OK;
+  }
+  MLOOM_AUTO(mloom_fetch_answer_free) mloom_fetch_answer answer = {.body = MLOOM_BUFFER_INIT};
+  int32_t code = mloom_fetch(&answer, source->host, self->fetch->call, &request, &brief, error);
+  atomic_store(&source->has_answered, code == MLOOM_OK);
+  return code;
 }
 
 /* How long to wait before the next attempt; -1: there is none. */
@@ -274,7 +296,8 @@ static int32_t ask(managed_request *self, const identity *who, mloom_credential 
   const mloom_host *host = self->fetch->source->host;
   MLOOM_AUTO(mloom_fetch_answer_free) mloom_fetch_answer answer = {.body = MLOOM_BUFFER_INIT};
   int64_t asked_wall_ms = host->clock_wall_ms(host->ctx);
-  int32_t code = perform_patiently(self, &answer, error);
+  int32_t code = find_service(self, error);
+  code = code == MLOOM_OK ? perform_patiently(self, &answer, error) : code;
   if (code == MLOOM_E_UNAVAILABLE && answer.status == 0) {
     return no_identity_here(self->platform, error);
   }
@@ -297,7 +320,9 @@ int32_t mloom_azure_managed_fetch(const mloom_azure_fetch *fetch, mloom_credenti
   mloom_azure_platform platform = {.url = MLOOM_BUFFER_INIT};
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer url = MLOOM_BUFFER_INIT;
   identity who = {NULL, NULL, NULL};
-  int32_t code = mloom_azure_check_resume(fetch, error);
+  const mloom_provider_settings settings = {fetch->source->host, fetch->settings};
+  int32_t code = mloom_provider_settings_check_proxy(&settings, "the token of the managed identity", error);
+  code = code != MLOOM_OK ? code : mloom_azure_check_resume(fetch, error);
   code = code != MLOOM_OK ? code : mloom_azure_find_platform(fetch->source, &platform, error);
   code = code != MLOOM_OK ? code : find_identity(fetch, &platform, &who, error);
   code = code != MLOOM_OK ? code : write_url(&url, fetch, &platform, &who, error);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "wire/fetch.h"
+#include "wire/provider_settings.h"
 
 #define DEFAULT_AUTHORITY "https://login.microsoftonline.com"
 #define DEFAULT_SCOPE "/.default"
@@ -84,6 +85,34 @@ int32_t mloom_azure_token_url(mloom_buffer *out, const mloom_azure_source *sourc
     return code;
   }
   return mloom_buffer_append(out, url.data, url.size) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
+}
+
+static int is_azures(const char *authority) {
+  static const char *const clouds[] = {"login.microsoftonline.com", "login.microsoftonline.us",
+                                       "login.chinacloudapi.cn", "login.partner.microsoftonline.cn"};
+  const char *host = strncasecmp(authority, "https://", 8) == 0 ? authority + 8 : authority;
+  for (size_t i = 0; i < sizeof(clouds) / sizeof(clouds[0]); i++) {
+    size_t size = strlen(clouds[i]);
+    if (strncasecmp(host, clouds[i], size) == 0 && host[size + strspn(host + size, "/")] == '\0') {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+int32_t mloom_azure_check_authority(const mloom_azure_fetch *fetch, const char *what, mloom_error *error) {
+  const mloom_provider_settings settings = {fetch->source->host, fetch->settings};
+  mloom_azure_value authority =
+      mloom_azure_get(fetch->source, fetch->settings, "authority_host", "AZURE_AUTHORITY_HOST");
+  if (authority.text != NULL && !is_azures(authority.text) &&
+      mloom_provider_settings_is_foreign(&settings, "authority_host")) {
+    char remedy[256];
+    snprintf(remedy, sizeof(remedy), "remove authority_host from %.80s, or set AZURE_AUTHORITY_HOST in the deployment",
+             authority.origin);
+    return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_CREDENTIAL, remedy,
+                           "%s is not sent to the authority_host that %.80s gives", what, authority.origin);
+  }
+  return mloom_provider_settings_check_proxy(&settings, what, error);
 }
 
 int32_t mloom_azure_find_application(const mloom_azure_source *source, const mloom_settings *settings,

@@ -16,7 +16,9 @@
 #include "base/text.h"
 #include "google.h"
 #include "metadata.h"
+#include "wire/endpoint.h"
 #include "wire/google_adc.h"
+#include "wire/provider_settings.h"
 #include "wire/setting_secret.h"
 
 #define LARGEST_DOCUMENT ((size_t)64 * 1024)
@@ -105,11 +107,46 @@ int32_t mloom_google_fetch(const mloom_google_job *job, const mloom_google_key_f
   }
 }
 
+static int lends(const mloom_google_key_file *file) {
+  return file->type == MLOOM_GOOGLE_EXTERNAL_ACCOUNT ||
+         (file->type == MLOOM_GOOGLE_IMPERSONATED && lends(file->source)); /* nested twice at most */
+}
+
+static int is_googles(const char *url) {
+  return url == NULL || (mloom_endpoint_host_is_in(url, "googleapis.com") && !mloom_endpoint_is_unencrypted(url));
+}
+
+/* A document may lend the identity of this machine: a token in its files, or what a service beside it gives. Of one
+ * that stands on a card or comes from a gateway, neither that token nor what it is changed for leaves for another place
+ * than Google. */
+static int32_t check_loan(const mloom_google_job *job, const mloom_google_key_file *file, mloom_error *error) {
+  static const char *const addresses[] = {"base_url", "endpoint_url"};
+  const mloom_provider_settings settings = {job->host, job->settings};
+  int stays = 1;
+  for (const mloom_google_key_file *at = file; at != NULL; at = at->source) {
+    stays = stays && is_googles(at->token_url) && is_googles(at->impersonation_url);
+  }
+  for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+    stays = stays && (!mloom_provider_settings_is_foreign(&settings, addresses[i]) ||
+                      is_googles(mloom_provider_settings_text(&settings, addresses[i], NULL)));
+  }
+  if (!job->is_on_card || !lends(file)) {
+    return MLOOM_OK;
+  }
+  return stays
+             ? mloom_provider_settings_check_proxy(&settings, "the identity of this machine", error)
+             : mloom_error_set(error, MLOOM_E_DENIED, MLOOM_GOOGLE_DOMAIN,
+                               "give the document in the deployment's own settings, or use Google's own addresses",
+                               "the document in service_account_json lends the identity of this machine, which is sent "
+                               "to Google only");
+}
+
 static int32_t fetch_document(mloom_google_source *self, const mloom_google_job *job, mloom_bytes text,
                               const char *origin, mloom_credential *out, mloom_error *error) {
   MLOOM_AUTO(mloom_google_key_file_auto_free) mloom_google_key_file *file = NULL;
   mloom_google_token token = {.expires_wall_ms = -1};
   int32_t code = mloom_google_key_file_read(&file, self->host, text, origin, error);
+  code = code == MLOOM_OK ? check_loan(job, file, error) : code;
   code = code == MLOOM_OK ? mloom_google_fetch(job, file, &token, error) : code;
   if (code == MLOOM_OK) {
     keep_quota_project(self, job->settings, file->quota_project_id);
@@ -149,7 +186,9 @@ static int32_t document_probe(void *instance, const mloom_credential_args *args,
 static int32_t document_fetch(void *instance, mloom_call *call, const mloom_credential_args *args,
                               mloom_credential *out, mloom_error *error) {
   mloom_google_source *self = instance;
+  const mloom_provider_settings settings = {self->host, args->settings};
   mloom_google_job job = job_of(self, call, args);
+  job.is_on_card = mloom_provider_settings_is_foreign(&settings, "service_account_json");
   mloom_setting setting;
   mloom_bytes text = {NULL, 0};
   const mloom_secret *document = NULL;
@@ -277,7 +316,12 @@ static int32_t adc_fetch(void *instance, mloom_call *call, const mloom_credentia
   mloom_google_job job = job_of(self, call, args);
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   char origin[96];
-  int32_t code = mloom_google_adc_path(&path, origin, self->host, args->settings);
+  const mloom_provider_settings settings = {self->host, args->settings};
+  int32_t code = mloom_provider_settings_check_proxy(&settings, "the identity of this machine", error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  code = mloom_google_adc_path(&path, origin, self->host, args->settings);
   if (code == MLOOM_OK) {
     return adc_fetch_file(self, &job, path.data, origin, out, error);
   }

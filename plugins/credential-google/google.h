@@ -16,6 +16,7 @@ typedef struct mloom_google_job {
   mloom_call *call;
   const mloom_settings *settings;
   const char *scope; /* scopes with blanks between them */
+  int is_on_card;    /* the document was not given by the deployment, but on a card or by a gateway */
 } mloom_google_job;
 
 typedef struct mloom_google_token {

@@ -58,7 +58,9 @@ FIELD(base_url, "BASE_URL", .flags = MLOOM_FIELD_ADVANCED, .title = "Base URL", 
       .help = "Address in place of the location's own: a private endpoint or a gateway, the part before /v1");
 FIELD(trust_endpoint, "TRUST_ENDPOINT", .flags = MLOOM_FIELD_ADVANCED, .title = "Trust a foreign host",
       .kind = MLOOM_FIELD_BOOLEAN, .default_value = "false",
-      .help = "Send Google's access tokens to a host outside of googleapis.com");
+      .help =
+          "Send Google's access tokens to a host outside of googleapis.com; counts in the deployment's own settings "
+          "only");
 FIELD(api_version, "API_VERSION", .flags = MLOOM_FIELD_ADVANCED, .title = "API version", .kind = MLOOM_FIELD_CHOICE,
       .choices = version_choices, .default_value = "v1", .shown_when_field = "endpoint_mode",
       .shown_when_value = "structured", .help = "v1beta1 has what is not released yet");

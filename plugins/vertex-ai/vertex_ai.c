@@ -28,15 +28,20 @@ static int is_raw(const vertex_instance *self) {
   return strcmp(setting(self, "endpoint_mode", "structured"), "raw-endpoint") == 0;
 }
 
-/* Tokens of Google are worth more than one service: they go to Google, to this machine, or where somebody says so. */
+/* Tokens of Google are worth more than one service: they go to Google, or to this machine and where the deployment says
+ * so. An identity that a card or a gateway gives is its own. */
 static int32_t check_host(const vertex_instance *self, const char *url, mloom_error *error) {
-  if (mloom_http_is_loopback(url) || mloom_provider_settings_boolean(&self->service.settings, "trust_endpoint", 0) ||
+  const mloom_provider_settings *settings = &self->service.settings;
+  const char *address = is_raw(self) ? "endpoint_url" : "base_url";
+  const char *secret = strcmp(self->auth_method, "adc") == 0 ? NULL : self->auth_method; /* they are called the same */
+  if ((mloom_http_is_loopback(url) && mloom_provider_settings_may_send(settings, secret, address)) ||
+      mloom_provider_settings_trusts(settings, secret, address) ||
       (mloom_endpoint_host_is_in(url, "googleapis.com") && !mloom_endpoint_is_unencrypted(url))) {
     return MLOOM_OK;
   }
   return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_SETTINGS,
-                         "use an https address of googleapis.com, or set trust_endpoint (" VERTEX_PREFIX
-                         "TRUST_ENDPOINT) to true if this host may have the access tokens of your project",
+                         "use an https address of googleapis.com; if this host may have the access tokens of your "
+                         "project, set its address and " VERTEX_PREFIX "TRUST_ENDPOINT to true in the deployment",
                          "vertex-ai is not to send Google's access tokens to %.200s", url);
 }
 
@@ -198,6 +203,7 @@ static int32_t configure(mloom_service *service, mloom_error *error) {
                                                             : 0;
   self->place.location = setting(self, "location", "global");
   self->place.publisher = setting(self, "publisher", "google");
+  self->auth_method = auth_method_of(self);
   int32_t status = is_raw(self) ? set_raw_place(self, error) : set_structured_place(self, error);
   status = status == MLOOM_OK ? check_host(self, self->service.base_url, error) : status;
   if (status != MLOOM_OK) {
@@ -206,7 +212,6 @@ static int32_t configure(mloom_service *service, mloom_error *error) {
   set_names(self);
   service->names.google = &self->names;
   self->claude_dialect = vertex_claude_dialect();
-  self->auth_method = auth_method_of(self);
   set_options(self);
   set_authorization(self);
   return vertex_prepare_probes(self, error);

@@ -33,5 +33,19 @@ int mloom_provider_settings_optional_boolean(const mloom_provider_settings *sett
 uint64_t mloom_provider_settings_number(const mloom_provider_settings *settings, const char *name, uint64_t fallback);
 /* Has the setting a value? For secrets too. */
 int mloom_provider_settings_has(const mloom_provider_settings *settings, const char *name);
+/* The layer that gives the value, MLOOM_ORIGIN_...; MLOOM_ORIGIN_UNSET for none and for the default of the schema. */
+uint32_t mloom_provider_settings_origin(const mloom_provider_settings *settings, const char *name);
+/* Whoever may write a card, or the settings of a gateway, is not to decide where secrets of the deployment's own go:
+ * what its files hold and what this machine is given. Did one of them give the value? */
+int mloom_provider_settings_is_foreign(const mloom_provider_settings *settings, const char *name);
+/* May a token go to the address that a setting holds? secret is the setting that gives the identity, NULL for one of
+ * the deployment's own: no weaker layer than its own may have given the address. */
+int mloom_provider_settings_may_send(const mloom_provider_settings *settings, const char *secret, const char *address);
+/* The same for a host that nobody knows, which trust_endpoint has to allow, though not on a card. */
+int mloom_provider_settings_trusts(const mloom_provider_settings *settings, const char *secret, const char *address);
+/* MLOOM_E_DENIED when they chose a proxy and the authority whose certificates are believed on the way through it. what
+ * is the secret. */
+int32_t mloom_provider_settings_check_proxy(const mloom_provider_settings *settings, const char *what,
+                                            mloom_error *error);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * credential_fetch SOURCE AUDIENCE [--ca FILE] [--proxy URL] [--field NAME=VALUE] [--secret NAME=VALUE]
- *                  [--seconds N] [--times N] [--authorize URL]
+ *                  [--written NAME=VALUE] [--written-secret NAME=VALUE] [--seconds N] [--times N] [--authorize URL]
  *
  * Asks one credential source, loaded as a plugin, for a credential of a provider that has these fields, in this
- * program's environment. Prints one line of JSON for each time it asked; a new line on stdin comes before each but the
- * first.
+ * program's environment. What is written stands on the provider's card, the rest in its file. Prints one line of JSON
+ * for each time it asked; a new line on stdin comes before each but the first.
  */
 #include "config.h"
 
@@ -39,6 +39,7 @@ typedef struct options {
   const mloom_field *list[FIELD_LIMIT];
   size_t count;
   mloom_json *section;
+  mloom_json *written;
 } options;
 
 typedef struct asker {
@@ -54,7 +55,12 @@ typedef struct asker {
   void *instance;
 } asker;
 
-static int add_field(options *self, uint32_t kind, char *assignment) {
+/* Every provider has these. */
+static int is_shared(const char *name) {
+  return strcmp(name, "proxy") == 0 || strcmp(name, "ca_file") == 0;
+}
+
+static int add_field(options *self, mloom_json *section, uint32_t kind, char *assignment) {
   char *value = strchr(assignment, '=');
   if (value == NULL || self->count == FIELD_LIMIT) {
     return 0;
@@ -67,9 +73,9 @@ static int add_field(options *self, uint32_t kind, char *assignment) {
                                             .kind = kind,
                                             .flags = kind == MLOOM_FIELD_SECRET ? MLOOM_FIELD_MULTILINE : 0};
   self->list[self->count] = &self->fields[self->count];
-  self->count++;
+  self->count += is_shared(assignment) ? 0 : 1;
   /* Without a value it is a field that nobody set. */
-  return value[0] == '\0' || mloom_json_set_string(self->section, assignment, value) == MLOOM_OK;
+  return value[0] == '\0' || mloom_json_set_string(section, assignment, value) == MLOOM_OK;
 }
 
 static int read_options(options *self, int argc, char **argv) {
@@ -89,9 +95,13 @@ static int read_options(options *self, int argc, char **argv) {
     } else if (strcmp(argv[i], "--authorize") == 0) {
       self->authorize = argv[i + 1];
     } else if (strcmp(argv[i], "--field") == 0) {
-      good = add_field(self, MLOOM_FIELD_STRING, argv[i + 1]);
+      good = add_field(self, self->section, MLOOM_FIELD_STRING, argv[i + 1]);
     } else if (strcmp(argv[i], "--secret") == 0) {
-      good = add_field(self, MLOOM_FIELD_SECRET, argv[i + 1]);
+      good = add_field(self, self->section, MLOOM_FIELD_SECRET, argv[i + 1]);
+    } else if (strcmp(argv[i], "--written") == 0) {
+      good = add_field(self, self->written, MLOOM_FIELD_STRING, argv[i + 1]);
+    } else if (strcmp(argv[i], "--written-secret") == 0) {
+      good = add_field(self, self->written, MLOOM_FIELD_SECRET, argv[i + 1]);
     } else if (strcmp(argv[i], "--seconds") == 0) {
       good = mloom_text_parse_int64(mloom_text_bytes(argv[i + 1]), &self->seconds) == MLOOM_OK;
     } else if (strcmp(argv[i], "--times") == 0) {
@@ -110,15 +120,23 @@ static int32_t get_setting(const mloom_settings *settings, const char *name, mlo
   return mloom_settings_get(settings, name, out);
 }
 
-static int32_t build_settings(asker *self, const options *given, mloom_error *error) {
-  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *config = mloom_json_new_object();
+/* {"providers": {"test": section}}, which the caller owns. */
+static mloom_json *document_of(mloom_json *section) {
+  mloom_json *document = mloom_json_new_object();
   mloom_json *providers = mloom_json_new_object();
-  mloom_json_set(providers, "test", mloom_json_ref(given->section));
-  mloom_json_set(config, "providers", providers);
+  mloom_json_set(providers, "test", mloom_json_ref(section));
+  mloom_json_set(document, "providers", providers);
+  return document;
+}
+
+static int32_t build_settings(asker *self, const options *given, mloom_error *error) {
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *config = document_of(given->section);
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *stored = document_of(given->written);
   const mloom_settings_sources sources = {.environment = (const char *const *)environ,
                                           .secrets_path = "/nonexistent",
                                           .config = config,
                                           .config_path = "the test",
+                                          .stored = stored,
                                           .redactor = self->redactor};
   return mloom_settings_new(&self->settings, "test", given->list, given->count, 1, &sources, error);
 }
@@ -236,7 +254,7 @@ static void ask(const asker *self, const options *given) {
 
 int main(int argc, char **argv) {
   mloom_error error = MLOOM_ERROR_INIT;
-  options given = {.section = mloom_json_new_object()};
+  options given = {.section = mloom_json_new_object(), .written = mloom_json_new_object()};
   asker self = {.log = {.level = MLOOM_LOG_ERROR}};
   int status = 2;
   if (!read_options(&given, argc, argv)) {
@@ -251,5 +269,6 @@ int main(int argc, char **argv) {
   }
   release(&self);
   mloom_json_unref(given.section);
+  mloom_json_unref(given.written);
   return status;
 }

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import pathlib
+import socket
 import subprocess
 import sys
 import time
@@ -410,6 +411,16 @@ def test_metadata_goes_past_the_proxy():
         got = ours("azure-managed-identity", "--proxy", proxy.url, AZURE_POD_IDENTITY_AUTHORITY_HOST=fake.url)
         equal(got.get("secret"), TOKEN, f"{got}")
         equal(proxy.requests, [], "what the proxy saw")
+
+
+def test_silent_metadata_service():
+    """a server in the place of IMDS that accepts connections and says nothing does not stall a laptop"""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # Without bounds it would take twenty seconds, and end with the time of the call.
+        got = ours("azure-managed-identity", "--seconds", "15",
+                   AZURE_POD_IDENTITY_AUTHORITY_HOST=f"http://127.0.0.1:{silent.getsockname()[1]}")
+    equal(got["code"], "unavailable", f"{got}")
+    contains(got["message"], "there is no managed identity here", "the reason")
 
 
 def test_refusals():

@@ -18,6 +18,7 @@ from daemon_server import api, daemon, environment, field, provider, settled, si
 from harness import check, contains, equal, lacks
 
 KEY = harness.KEY
+TOKEN = "test-token-not-a-secret"
 
 
 class Browser:
@@ -187,6 +188,44 @@ def test_key_and_address():
             equal(elsewhere.requests, [], "what the server of the card was asked")
             equal(Browser(server).submit("/providers/codex-api/settings", **{"codex-api.base_url": ""})[0], 303, "the emptied field")
             check(field(server, "codex-api", "base_url")["origin"] == "default", "it is removed")
+
+
+def test_identity_and_address():
+    """tokens of the deployment's identity are sent to no address that a card has, even one that the card trusts"""
+    def answer(_method, path, _headers, _body):
+        granted = {"access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer"}
+        return 200, {"Content-Type": "application/json"}, json.dumps(granted if "token" in path else {}).encode()
+    folder = harness.scratch()
+    (folder / "federated").write_text("header.payload.signature", encoding="utf-8")
+    with harness.Recorder(answer=answer) as issuer, harness.Recorder(answer=answer) as elsewhere:
+        (folder / "google.json").write_text(json.dumps({
+            "type": "authorized_user", "client_id": "c", "client_secret": KEY, "refresh_token": "test-refresh-token",
+            "token_uri": issuer.url + "/token"}), encoding="utf-8")
+        identities = {
+            "azure-foundry": ("endpoint", "JCA_AZURE_FOUNDRY_ENDPOINT", "model", {
+                "JCA_AZURE_FOUNDRY_AUTH_METHOD": "workload_identity", "AZURE_AUTHORITY_HOST": issuer.url,
+                "AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client",
+                "AZURE_FEDERATED_TOKEN_FILE": folder / "federated"}),
+            "vertex-ai": ("base_url", "JCA_VERTEX_BASE_URL", "project_id", {
+                "GOOGLE_APPLICATION_CREDENTIALS": folder / "google.json"})}
+        every = {name: value for _, _, _, more in identities.values() for name, value in more.items()}
+        with daemon(**every) as server:
+            for name, (address, _, other, _) in identities.items():
+                for url in (elsewhere.url, "https://elsewhere.invalid"):
+                    equal(api(server, f"/providers/{name}/settings", "PATCH", {"fields": {
+                        address: url, "trust_endpoint": "true", other: "p"}})[0], 204, f"the card of {name}")
+                    found = wait_for(lambda name=name, url=url: (lambda found: found if url in json.dumps(found[
+                        "checks"]) else None)(settled(server, name)), f"the new address of {name} is looked at")
+                    equal(found["state"], "not ready", f"{found}")
+                    contains(json.dumps(found["checks"]), "is not to send", f"the reason of {name}")
+                    contains(json.dumps(found["checks"]), "in the deployment", f"the remedy of {name}")
+        equal(elsewhere.requests, [], "what the server of the cards was asked")
+        with daemon(**every, **{variable: elsewhere.url for _, variable, _, _ in identities.values()}) as server:
+            for name in identities:
+                settled(server, name)
+        tokens = [headers.get("Authorization") for _, _, headers, _ in elsewhere.requests]
+        check(tokens and set(tokens) == {"Bearer " + TOKEN}, f"what the server of the deployment was asked with: {tokens}")
+        check(len({path.split("/")[1] for _, path, _, _ in elsewhere.requests}) > 1, "it was asked by both")
 
 
 def test_provisioned():

@@ -167,9 +167,9 @@ def ours(*options, source="google-adc", fake=None, scope=SCOPE, **environment):
     return lines[-1]
 
 
-def refused(code, *parts, **more):
+def refused(code, *parts, options=(), **more):
     """What ours says of a failure: the code, and parts of the message and the remedy."""
-    got = ours(**more)
+    got = ours(*options, **more)
     equal(got["code"], code, f"the outcome {got}")
     for part in parts:
         contains((got["message"] + " | " + got["remedy"]).lower(), part.lower(), "what is said")
@@ -676,6 +676,36 @@ def test_hostile_document():
             got = ours("--field", f"token_hosts={hosts}", fake=fake, GOOGLE_APPLICATION_CREDENTIALS=saved(
                 external({"file": subject_file()}, token_url="https://tokens.private.example/token")))
             equal(got["code"], "ok", f"a host that the operator names: {got}")
+
+
+def test_machine_of_a_card_writer():
+    """what files and services of this machine give goes to Google, or where the deployment says: never where a card says"""
+    loan, url = external({"file": subject_file()}), "https://tokens.private.example/token"
+    evil = ("--written", "token_hosts=tokens.private.example", "--written", "base_url=http://127.0.0.1:1")
+    with google() as fake:
+        card = lambda document: ("--written-secret", "service_account_json=" + json.dumps(document))
+        for document in (external({"file": subject_file()}, token_url=url), impersonated(
+                external({"file": subject_file()}, token_url=url)), external({"file": subject_file()},
+                                                                             token_url=fake.url + "/token")):
+            refused("denied", "lends the identity of this machine", "deployment's own settings", fake=fake,
+                    source="google-service-account", options=card(document) + evil[:2])
+        refused("denied", "lends the identity of this machine", fake=fake, source="google-service-account",
+                options=card(loan) + evil[2:])
+        way = ("--written", f"proxy={fake.proxy}", "--written", f"ca_file={keys() / 'tls.crt'}")
+        for document in (loan, user(), service_account()):
+            refused("denied", "the identity of this machine is not sent through the proxy", "settings store", fake=fake,
+                    options=way, GOOGLE_APPLICATION_CREDENTIALS=saved(document))
+        refused("denied", "not sent through the proxy", fake=fake, source="google-service-account", options=card(loan) + way)
+        refused("denied", "not sent through the proxy", options=way, GCE_METADATA_HOST=NOWHERE)
+        equal(fake.requests, [], "requests")
+        # A loan to Google, a key of the card's own, and what the deployment itself chose.
+        for source, given, environment in (
+                ("google-service-account", card(loan), {}),
+                ("google-service-account", card(service_account(token_uri=url)) + evil, {}),
+                ("google-adc", evil, {"GOOGLE_APPLICATION_CREDENTIALS": saved(external({"file": subject_file()}, token_url=url))}),
+                ("google-adc", way[:2], {"GOOGLE_APPLICATION_CREDENTIALS": saved(loan)})):
+            got = ours(*given, source=source, fake=fake, **environment)
+            equal(got["code"], "ok", f"{got}")
 
 
 def test_malformed_documents():

@@ -22,9 +22,11 @@
 
 static char folder[] = "/tmp/mergeloom-azure-XXXXXX";
 
+#define SILENT (-1)
+
 /* One answer of the service; the last is given again and again. */
 typedef struct reply {
-  int32_t status; /* 0: nobody accepts a connection */
+  int32_t status; /* 0: nobody accepts a connection; SILENT: somebody does, and says nothing */
   const char *headers[4];
   const char *body;
 } reply;
@@ -37,10 +39,12 @@ typedef struct fixture {
   mloom_azure_source *instance;
   const char *const *variables; /* "NAME", "value", ..., NULL */
   const char *const *fields;    /* the same, of the provider */
+  const char *const *written;   /* names of those that a card has */
   const reply *replies;
   int64_t monotonic_ms;
   int64_t connect_timeout_ms;
   size_t requests;
+  size_t probes;      /* whether IMDS is there */
   mloom_buffer log;   /* "URL headers;" each */
   mloom_buffer waits; /* "1000 " each */
   mloom_credential credential;
@@ -72,7 +76,14 @@ static int32_t get_setting(void *ctx, const mloom_settings *settings, const char
     return MLOOM_E_NOT_FOUND;
   }
   out->value = value[0] == '\0' ? NULL : value;
+  out->origin = MLOOM_ORIGIN_ENVIRONMENT;
   out->origin_name = "a field";
+  for (const char *const *at = current->written; at != NULL && *at != NULL; at++) {
+    if (strcmp(*at, name) == 0) {
+      out->origin = MLOOM_ORIGIN_STORE;
+      out->origin_name = "the settings store";
+    }
+  }
   return MLOOM_OK;
 }
 
@@ -105,6 +116,15 @@ static int32_t http(void *ctx, mloom_call *call, const mloom_http_request *reque
   (void)ctx;
   (void)call;
   const reply *answer = current->replies;
+  if (answer->status == SILENT) {
+    current->monotonic_ms += (int64_t)request->total_timeout_ms;
+    current->requests++;
+    return mloom_error_set(error, MLOOM_E_TIMEOUT, MLOOM_DOMAIN_NETWORK, NULL, "did not begin to answer");
+  }
+  if (request->header_count == 0 && answer->status != 0) {
+    current->probes++;
+    return sink->status(400, sink->userdata);
+  }
   current->requests++;
   current->connect_timeout_ms = (int64_t)request->connect_timeout_ms;
   mloom_buffer_append_format(&current->log, "%s %s", request->method, request->url);
@@ -527,6 +547,88 @@ static void test_laptop_is_not_kept_waiting(void) {
   }
 }
 
+/* It accepts connections, as networks that swallow everything do, and a hotel's. */
+static void test_silent_metadata_stalls_nobody(void) {
+  static const reply silent[] = {{SILENT, {NULL}, NULL}, {0, {NULL}, NULL}};
+  static const reply patient[] = {{500, {NULL}, "{}"}, {200, {NULL}, good}, {0, {NULL}, NULL}};
+  fixture self;
+  begin(&self, "azure-managed-identity");
+  self.replies = silent;
+  int64_t began_ms = self.monotonic_ms;
+  UNIT_ASSERT_CODE(fetch(&self), MLOOM_E_UNAVAILABLE, &self.error);
+  CU_ASSERT_PTR_NOT_NULL(strstr(self.error.message, "no managed identity here"));
+  CU_ASSERT(self.requests <= 2);
+  CU_ASSERT(self.monotonic_ms - began_ms <= 3000);
+  /* One that once has answered may take its time, and is not looked for again. */
+  self.replies = patient;
+  UNIT_ASSERT_CODE(fetch(&self), MLOOM_OK, &self.error);
+  UNIT_ASSERT_CODE(fetch(&self), MLOOM_OK, &self.error);
+  CU_ASSERT_EQUAL(self.probes, 1);
+  end(&self);
+}
+
+/* What the deployment's files prove is sent to Azure, or where the deployment says; a card's secret where the card
+ * says. */
+static void test_proofs_and_written_authorities(void) {
+#define EVIL "authority_host", "https://elsewhere.example"
+#define GOVERNMENT "authority_host", "https://login.microsoftonline.us/"
+#define PROXY_WITH_CA "proxy", "http://proxy.example:3128", "ca_file", "/etc/ca.pem"
+  static const struct {
+    const char *source;
+    const char *fields[8];
+    const char *written[4];
+    const char *refused; /* a part of the message; NULL: it is sent */
+  } cases[] = {
+      {"azure-workload-identity", {EVIL}, {"authority_host"}, "the federated token is not sent to the authority_host"},
+      {"azure-workload-identity", {EVIL, "federated_token_file", ""}, {"authority_host"}, "the federated token"},
+      {"azure-client-certificate", {EVIL}, {"authority_host"}, "what the client certificate signs"},
+      {"azure-workload-identity",
+       {PROXY_WITH_CA},
+       {"proxy", "ca_file"},
+       "through the proxy that the settings store gives"},
+      {"azure-client-certificate", {PROXY_WITH_CA}, {"proxy", "ca_file"}, "through the proxy"},
+      {"azure-managed-identity", {PROXY_WITH_CA}, {"proxy", "ca_file"}, "the token of the managed identity"},
+      {"azure-workload-identity", {EVIL}, {NULL}, NULL},
+      {"azure-workload-identity", {GOVERNMENT}, {"authority_host"}, NULL},
+      {"azure-workload-identity", {PROXY_WITH_CA}, {"proxy"}, NULL},
+      {"azure-managed-identity", {PROXY_WITH_CA}, {"ca_file"}, NULL},
+      {"azure-managed-identity", {EVIL}, {"authority_host"}, NULL}, /* it asks nobody there */
+      {"azure-client-secret",
+       {EVIL},
+       {"authority_host"},
+       NULL}, /* a secret of the deployment: the settings refuse it */
+  };
+  char path[256];
+  snprintf(path, sizeof(path), "%s/federated", folder);
+  const char *const mounted[] = {"AZURE_TENANT_ID",
+                                 "tenant",
+                                 "AZURE_CLIENT_ID",
+                                 "client",
+                                 "AZURE_CLIENT_SECRET",
+                                 "test-key-not-a-secret",
+                                 "AZURE_FEDERATED_TOKEN_FILE",
+                                 path,
+                                 "AZURE_CLIENT_CERTIFICATE_PATH",
+                                 "/nonexistent",
+                                 NULL};
+  write_below("/federated", "a.b.c");
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    fixture self;
+    begin(&self, cases[i].source);
+    self.variables = mounted;
+    self.fields = cases[i].fields;
+    self.written = cases[i].written;
+    self.replies = good_only;
+    UNIT_ASSERT_CODE(fetch(&self), cases[i].refused == NULL ? MLOOM_OK : MLOOM_E_DENIED, &self.error);
+    CU_ASSERT_EQUAL(self.requests, cases[i].refused == NULL);
+    if (cases[i].refused != NULL) {
+      CU_ASSERT_PTR_NOT_NULL(strstr(self.error.message, cases[i].refused));
+      CU_ASSERT_PTR_NOT_NULL(strstr(self.error.remedy, "from the settings store"));
+    }
+    end(&self);
+  }
+}
+
 static void test_unknown_identity(void) {
   static const reply script[] = {
       {400, {NULL}, "{\"error\":\"invalid_request\",\"error_description\":\"Identity not found\"}"}, {0, {NULL}, NULL}};
@@ -702,6 +804,8 @@ static const unit_test tests[] = {
      test_mounted_token_is_found_without_the_variable},
     {"a metadata service that is not ready yet", test_metadata_that_is_not_ready},
     {"a laptop is not kept waiting for a metadata service", test_laptop_is_not_kept_waiting},
+    {"a metadata service that says nothing stalls nobody", test_silent_metadata_stalls_nobody},
+    {"what files prove is not sent to an authority that a card names", test_proofs_and_written_authorities},
     {"a managed identity that is not there", test_unknown_identity},
     {"a token that the platform kept ends when it says", test_kept_token_ends_when_it_says},
     {"the secret of the platform goes to near addresses only", test_secret_of_the_platform_stays_near},

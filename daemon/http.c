@@ -57,7 +57,8 @@ struct http_server {
   pthread_t timer;
   int timer_runs;
   int stopping;
-  uint64_t wakes; /* counts http_server_wake, so that none between looking and parking is lost */
+  _Atomic int quiet; /* no new connections */
+  uint64_t wakes;    /* counts http_server_wake, so that none between looking and parking is lost */
   http_request *parked;
   int64_t timer_until_ms; /* when the timer looks again by itself */
   int64_t trim_ms;        /* when to give memory back after what has happened; INT64_MAX: nothing has */
@@ -454,6 +455,13 @@ static void set_clock(http_server *server, struct MHD_Connection *connection, in
   pthread_mutex_unlock(&server->lock);
 }
 
+static enum MHD_Result on_accept(void *userdata, const struct sockaddr *address, socklen_t size) {
+  const http_server *server = userdata;
+  (void)address;
+  (void)size;
+  return server->quiet ? MHD_NO : MHD_YES;
+}
+
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what) {
   http_server *server = userdata;
@@ -578,10 +586,10 @@ int32_t http_server_new(http_server **out, const http_options *options, mloom_er
   *out = server; /* the first request may come before this function returns */
   unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO;
   server->daemon = MHD_start_daemon(
-      flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_LISTEN_SOCKET, fd,
-      MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-      MHD_OPTION_URI_LOG_CALLBACK, on_start, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-      MHD_OPTION_CONNECTION_LIMIT, options->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+      flags, 0, on_accept, server, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+      MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_end, server, MHD_OPTION_NOTIFY_CONNECTION,
+      on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_start, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, options->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
       options->connections_of_one_address, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds,
       MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_END);
   if (server->daemon == NULL) {
@@ -598,11 +606,9 @@ uint16_t http_server_port(const http_server *server) {
   return server->port;
 }
 
+/* MHD_quiesce_daemon and a thread that is awake can both take the socket from an epoll set, and then MHD aborts. */
 void http_server_quiesce(http_server *server) {
-  MHD_socket fd = MHD_quiesce_daemon(server->daemon);
-  if (fd != MHD_INVALID_SOCKET) {
-    close(fd);
-  }
+  server->quiet = 1;
 }
 
 void http_server_stop(http_server *server) {

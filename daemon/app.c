@@ -4,7 +4,9 @@
  */
 #include "app.h"
 
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "runner.h"
@@ -39,6 +41,7 @@ static const route routes[] = {
     {"POST", "/providers/*/login", GUARD_PERSON, form_login_start},
     {"POST", "/providers/*/login/input", GUARD_PERSON, form_login_input},
     {"POST", "/providers/*/login/cancel", GUARD_PERSON, form_login_cancel},
+    {"POST", "/plugins/release", GUARD_PERSON, form_plugin_release},
     {"POST", "/runs", GUARD_PERSON, form_job_submit},
     {"POST", "/runs/*/cancel", GUARD_PERSON, form_job_cancel},
     {"GET", "/api/v1/openapi.json", GUARD_PERSON, api_description},
@@ -51,6 +54,7 @@ static const route routes[] = {
     {"POST", "/api/v1/providers/*/logins", GUARD_PERSON, api_login_start},
     {"POST", "/api/v1/providers/*/logins/input", GUARD_PERSON, api_login_input},
     {"POST", "/api/v1/providers/*/logins/cancel", GUARD_PERSON, api_login_cancel},
+    {"POST", "/api/v1/plugins/release", GUARD_PERSON, api_plugin_release},
     {"POST", "/api/v1/resolve", GUARD_PERSON, api_resolve},
     {"GET", "/api/v1/jobs", GUARD_PERSON, api_jobs},
     {"POST", "/api/v1/jobs", GUARD_PERSON, api_job_submit},
@@ -197,6 +201,15 @@ void app_wake(application *app) {
     runner_wake(app->runner);
   }
   pthread_mutex_unlock(&app->lock);
+}
+
+int32_t app_release_plugin(application *app, const char *path, mloom_error *error) {
+  int32_t code = quarantine_release(app->programs.quarantine, path, "tried again: somebody asked for it", error);
+  if (code == MLOOM_OK) {
+    /* As the service manager has the daemon read its settings again: this takes as long as the plugin wants. */
+    kill(getpid(), SIGHUP);
+  }
+  return code;
 }
 
 gateway_client *app_gateway(application *app) {

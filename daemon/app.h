@@ -51,6 +51,8 @@ typedef struct app_call {
 
 /* Something has changed: streams, waiting requests and the runner look again. Thread-safe. */
 void app_wake(application *app);
+/* Has a plugin that was left alone tried again, soon. MLOOM_E_NOT_FOUND: it has not crashed. */
+int32_t app_release_plugin(application *app, const char *path, mloom_error *error);
 /* NULL unless this is an executor that has begun. Thread-safe. */
 gateway_client *app_gateway(application *app);
 
@@ -89,6 +91,7 @@ void form_provider_check(app_call *call);
 void form_provider_self_test(app_call *call);
 void form_provider_enable(app_call *call);
 void form_provider_disable(app_call *call);
+void form_plugin_release(app_call *call);
 void form_login_start(app_call *call);
 void form_login_input(app_call *call);
 void form_login_cancel(app_call *call);
@@ -102,6 +105,7 @@ void api_provider(app_call *call);
 void api_provider_settings(app_call *call);
 void api_provider_check(app_call *call);
 void api_provider_models(app_call *call);
+void api_plugin_release(app_call *call);
 void api_login(app_call *call);
 void api_login_start(app_call *call);
 void api_login_input(app_call *call);

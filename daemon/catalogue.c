@@ -69,6 +69,7 @@ void catalogue_free(catalogue *self) {
     mloom_json_unref(self->states[i].checks);
     mloom_json_unref(self->states[i].models);
     mloom_json_unref(self->states[i].progress);
+    free(self->states[i].plugin);
   }
   mloom_buffer_free(&self->described);
   mloom_json_unref(self->worker);
@@ -109,7 +110,6 @@ void catalogue_drop_request(mloom_json *request) {
 int32_t catalogue_new_request(catalogue *self, const char *command, mloom_json **out, mloom_error *error) {
   mloom_json *request = mloom_json_new_object();
   mloom_json_set_string(request, "command", command);
-  mloom_json_set_integer(request, "memory_mib", self->options.programs->memory_mib);
   *out = NULL;
   if (self->options.store != NULL) {
     mloom_json *stored = NULL;
@@ -183,8 +183,26 @@ provider_state *catalogue_find_state(catalogue *self, const char *id) {
   return NULL;
 }
 
+int64_t catalogue_crashes(const catalogue *self, const provider_state *state) {
+  return quarantine_crashes(self->options.programs->quarantine, state->plugin == NULL ? state->id : state->plugin);
+}
+
+static void take_plugin(provider_state *state, const mloom_json *provider, const mloom_json *plugins) {
+  const char *name = mloom_json_member_string(provider, "plugin", "");
+  const char *path = "";
+  for (size_t i = 0; i < mloom_json_count(plugins); i++) {
+    const mloom_json *plugin = mloom_json_at(plugins, i);
+    int is_it = mloom_json_member_string(plugin, "failure", NULL) == NULL &&
+                strcmp(mloom_json_member_string(plugin, "name", ""), name) == 0;
+    path = is_it ? mloom_json_member_string(plugin, "path", "") : path;
+  }
+  free(state->plugin);
+  state->plugin = path[0] == '\0' ? NULL : strdup(path);
+}
+
 /* With the lock held: a state for every provider that is described. */
-static void add_states(catalogue *self, const mloom_json *list) {
+static void add_states(catalogue *self, const mloom_json *document) {
+  const mloom_json *list = mloom_json_member(document, "providers");
   for (size_t i = 0; i < self->count; i++) {
     self->states[i].enabled = 0; /* it may have gone */
   }
@@ -200,6 +218,7 @@ static void add_states(catalogue *self, const mloom_json *list) {
     }
     if (state != NULL) {
       state->enabled = mloom_json_member_boolean(provider, "enabled", 1);
+      take_plugin(state, provider, mloom_json_member(document, "plugins"));
     }
   }
 }
@@ -219,7 +238,7 @@ static int32_t take_over(catalogue *self, description *found, mloom_error *error
   self->described = text;
   self->worker = worker;
   text = old;
-  add_states(self, mloom_json_member(found->providers, "providers"));
+  add_states(self, found->providers);
   pthread_mutex_unlock(&self->lock);
   mloom_json_unref(old_worker);
   return MLOOM_OK;
@@ -363,15 +382,18 @@ static void note_failure(catalogue *self, const char *id, const mloom_error *why
   mloom_json_unref(check);
 }
 
-void catalogue_note_crash(catalogue *self, const char *provider, const char *what) {
+/* The caller frees; NULL: not known. */
+static char *plugin_of(catalogue *self, const char *provider) {
   pthread_mutex_lock(&self->lock);
-  provider_state *state = catalogue_find_state(self, provider);
-  int crashes = state == NULL ? 0 : ++state->crashes;
+  const provider_state *state = catalogue_find_state(self, provider);
+  char *plugin = state == NULL || state->plugin == NULL ? NULL : strdup(state->plugin);
   pthread_mutex_unlock(&self->lock);
-  mloom_log_write(self->options.log, MLOOM_LOG_ERROR, "plugin", "%s: %s (crash %d)", provider, what, crashes);
-  if (self->options.store != NULL) {
-    (void)store_add_audit(self->options.store, "plugin", provider, what, NULL);
-  }
+  return plugin;
+}
+
+void catalogue_note_crash(catalogue *self, const char *provider, const char *what) {
+  MLOOM_AUTO(mloom_auto_free) char *plugin = plugin_of(self, provider);
+  (void)quarantine_note(self->options.programs->quarantine, plugin == NULL ? provider : plugin, provider, what, 0);
 }
 
 /* The cancel of a new check; NULL when there is no memory. */
@@ -440,11 +462,12 @@ static void note_self_test(const check_task *task) {
 
 /* Only who is asked for by name is checked in quarantine; it has not crashed now. */
 static void release(const check_task *task) {
-  pthread_mutex_lock(&task->owner->lock);
-  if (task->state->crashes >= QUARANTINE_CRASHES) {
-    task->state->crashes = 0;
+  quarantine *known = task->owner->options.programs->quarantine;
+  MLOOM_AUTO(mloom_auto_free) char *plugin = plugin_of(task->owner, task->id);
+  const char *name = plugin == NULL ? task->id : plugin;
+  if (quarantine_crashes(known, name) >= QUARANTINE_CRASHES) {
+    (void)quarantine_release(known, name, "used again: a check went well", NULL);
   }
-  pthread_mutex_unlock(&task->owner->lock);
 }
 
 static void *run_task(void *userdata) {
@@ -520,7 +543,7 @@ int32_t catalogue_check(catalogue *self, const char *provider, int self_test, ml
   pthread_mutex_lock(&self->lock);
   for (size_t i = 0; code == MLOOM_OK && i < self->count; i++) {
     provider_state *state = &self->states[i];
-    if (provider != NULL ? strcmp(state->id, provider) != 0 : state->crashes >= QUARANTINE_CRASHES) {
+    if (provider != NULL ? strcmp(state->id, provider) != 0 : catalogue_crashes(self, state) >= QUARANTINE_CRASHES) {
       continue;
     }
     found = 1;
@@ -548,7 +571,8 @@ void catalogue_recheck(catalogue *self) {
   pthread_mutex_lock(&self->lock);
   for (size_t i = 0; i < self->count; i++) {
     provider_state *state = &self->states[i];
-    if (!state->checking && state->crashes < QUARANTINE_CRASHES && state->enabled && is_unreached(state)) {
+    if (!state->checking && state->enabled && is_unreached(state) &&
+        catalogue_crashes(self, state) < QUARANTINE_CRASHES) {
       (void)start_check(self, state, 0, NULL);
     }
   }

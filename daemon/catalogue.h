@@ -64,7 +64,8 @@ mloom_json *catalogue_read_models(catalogue *catalogue, const char *provider);
 int64_t catalogue_worker_integer(catalogue *catalogue, const char *field, int64_t otherwise);
 /* ",a,b," of the providers that can take a job. The caller frees. */
 char *catalogue_ready_list(catalogue *catalogue);
-/* Of each provider that cannot, why not and what to do: {"claude-api": "check credential: ...; ..."}. */
+/* Of each provider that cannot, why not and what to do: {"claude-api": "check credential: ...; ..."}. "" has the
+ * plugins that are not loaded because they crash. */
 mloom_json *catalogue_obstacles(catalogue *catalogue);
 /* Notes a crash of a child that ran for provider. */
 void catalogue_note_crash(catalogue *catalogue, const char *provider, const char *what);

@@ -10,7 +10,6 @@
 #include "catalogue.h"
 
 #define PROVIDER_LIMIT 64
-#define QUARANTINE_CRASHES 3
 
 /* What the checks of one provider found. The rest of what is known of it stands in the description. */
 typedef struct provider_state {
@@ -28,7 +27,7 @@ typedef struct provider_state {
   mloom_cancel *cancel;   /* of the check that runs */
   pthread_t thread;       /* of the last check */
   int has_thread;
-  int crashes;
+  char *plugin; /* the path of its file, or the provider's id: whom the quarantine knows it by */
   int enabled;
   int64_t changed; /* counts, so that a document is made anew only when needed */
 } provider_state;
@@ -46,6 +45,8 @@ struct catalogue {
   size_t count;
 };
 
+/* How often the plugin of a provider has crashed. With the lock held. */
+int64_t catalogue_crashes(const catalogue *catalogue, const provider_state *state);
 /* With the lock held; NULL: no such provider. */
 provider_state *catalogue_find_state(catalogue *catalogue, const char *id);
 /* A tree that shares nothing with json: json-c counts references without atomics. */

@@ -20,8 +20,9 @@ static void add_state(catalogue *self, mloom_json *provider) {
   mloom_json_set_boolean(provider, "self_testing", state->checking && state->self_tests);
   mloom_json_set(provider, "progress",
                  state->progress != NULL ? catalogue_copy_tree(state->progress) : mloom_json_new_array());
-  mloom_json_set_integer(provider, "crashes", state->crashes);
-  mloom_json_set_boolean(provider, "quarantined", state->crashes >= QUARANTINE_CRASHES);
+  int64_t crashes = catalogue_crashes(self, state);
+  mloom_json_set_integer(provider, "crashes", crashes);
+  mloom_json_set_boolean(provider, "quarantined", crashes >= QUARANTINE_CRASHES);
   mloom_json_set(provider, "checks",
                  state->checks != NULL ? catalogue_copy_tree(state->checks) : mloom_json_new_array());
 }
@@ -35,6 +36,7 @@ mloom_json *catalogue_read(catalogue *self) {
     for (size_t i = 0; i < mloom_json_count(list); i++) {
       add_state(self, mloom_json_at(list, i));
     }
+    quarantine_describe(self->options.programs->quarantine, mloom_json_member(document, "plugins"));
   }
   pthread_mutex_unlock(&self->lock);
   return document;
@@ -87,9 +89,9 @@ int64_t catalogue_worker_integer(catalogue *self, const char *field, int64_t oth
   return value;
 }
 
-static int is_ready(const provider_state *state) {
-  return state->crashes < QUARANTINE_CRASHES && state->enabled &&
-         (strcmp(state->state, "ready") == 0 || strcmp(state->state, "authenticated") == 0);
+static int is_ready(const catalogue *self, const provider_state *state) {
+  return state->enabled && (strcmp(state->state, "ready") == 0 || strcmp(state->state, "authenticated") == 0) &&
+         catalogue_crashes(self, state) < QUARANTINE_CRASHES;
 }
 
 char *catalogue_ready_list(catalogue *self) {
@@ -98,7 +100,7 @@ char *catalogue_ready_list(catalogue *self) {
   mloom_buffer_append_char(&list, ',');
   for (size_t i = 0; i < self->count; i++) {
     const provider_state *state = &self->states[i];
-    if (is_ready(state)) {
+    if (is_ready(self, state)) {
       mloom_buffer_append_format(&list, "%s,", state->id);
     }
   }
@@ -106,13 +108,15 @@ char *catalogue_ready_list(catalogue *self) {
   return mloom_buffer_take(&list);
 }
 
-static int32_t add_obstacle(const provider_state *state, mloom_buffer *out) {
+static int32_t add_obstacle(const catalogue *self, const provider_state *state, mloom_buffer *out) {
+  int64_t crashes = catalogue_crashes(self, state);
   if (!state->enabled) {
     return mloom_buffer_append_string(out, "it is disabled");
   }
-  if (state->crashes >= QUARANTINE_CRASHES) {
+  if (crashes >= QUARANTINE_CRASHES) {
     return mloom_buffer_append_format(
-        out, "its plugin crashed %d times and is left alone; update or remove it, then check it", state->crashes);
+        out, "its plugin %s crashed %lld times and is left alone; update or remove it, then check it",
+        state->plugin == NULL ? "" : state->plugin, (long long)crashes);
   }
   for (size_t i = 0; i < mloom_json_count(state->checks); i++) {
     const mloom_json *check = mloom_json_at(state->checks, i);
@@ -131,10 +135,14 @@ mloom_json *catalogue_obstacles(catalogue *self) {
   pthread_mutex_lock(&self->lock);
   for (size_t i = 0; i < self->count; i++) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
-    if (!is_ready(&self->states[i]) && add_obstacle(&self->states[i], &text) == MLOOM_OK) {
+    if (!is_ready(self, &self->states[i]) && add_obstacle(self, &self->states[i], &text) == MLOOM_OK) {
       mloom_json_set_string(obstacles, self->states[i].id, mloom_buffer_string(&text));
     }
   }
   pthread_mutex_unlock(&self->lock);
+  MLOOM_AUTO(mloom_auto_free) char *left_alone = quarantine_summary(self->options.programs->quarantine);
+  if (left_alone != NULL && left_alone[0] != '\0') {
+    mloom_json_set_string(obstacles, "", left_alone);
+  }
   return obstacles;
 }

@@ -61,8 +61,9 @@ static mloom_secret *find_fingerprint_key(const deployment *where) {
   return key;
 }
 
-int32_t check_config_print(const deployment *where, const child_programs *programs, mloom_error *error) {
+int32_t check_config_print(const deployment *where, const child_programs *given, mloom_error *error) {
   child_outcome outcome = {0};
+  child_programs programs = *given;
   MLOOM_AUTO(mloom_secret_unref_auto) mloom_secret *key = find_fingerprint_key(where);
   deployment_print(where, key);
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *request = mloom_json_new_object();
@@ -71,5 +72,10 @@ int32_t check_config_print(const deployment *where, const child_programs *progra
   if (key != NULL) {
     mloom_json_set_string(request, "fingerprint_key", mloom_secret_bytes(key).data);
   }
-  return child_process_run(programs, request, NULL, TIMEOUT_MS, print_fact, NULL, &outcome, error);
+  /* A plugin that crashes is told in the log, and keeps nothing of the others from being shown. */
+  int32_t code = quarantine_new(&programs.quarantine, NULL, where->name, programs.log, error);
+  code = code != MLOOM_OK ? code
+                          : child_process_run(&programs, request, NULL, TIMEOUT_MS, print_fact, NULL, &outcome, error);
+  quarantine_free(programs.quarantine);
+  return code;
 }

@@ -21,7 +21,9 @@ typedef struct reading {
   child_fact_fn fn;
   void *userdata;
   int done;
+  mloom_buffer plugin;   /* whose code was entered last; empty: it was left */
   int64_t overgrown_mib; /* it ended itself for that */
+  int64_t stuck_ms;      /* or for that */
   mloom_error failure;   /* that the child told */
   mloom_buffer stderr_tail;
 } reading;
@@ -31,6 +33,7 @@ static void reading_free(reading *state) {
     mloom_secret_wipe(state->line.data, state->line.capacity);
   }
   mloom_buffer_free(&state->line);
+  mloom_buffer_free(&state->plugin);
   mloom_buffer_free(&state->stderr_tail);
 }
 
@@ -53,6 +56,11 @@ static void take_line(reading *state, const char *line, size_t size) {
     state->done = 1;
   } else if (strcmp(type, "overgrown") == 0) {
     state->overgrown_mib = mloom_json_member_integer(fact, "mib", 1);
+  } else if (strcmp(type, "stuck") == 0) {
+    state->stuck_ms = mloom_json_member_integer(fact, "ms", 1);
+  } else if (strcmp(type, "plugin") == 0) {
+    mloom_buffer_clear(&state->plugin);
+    mloom_buffer_append_string(&state->plugin, mloom_json_member_string(fact, "path", ""));
   } else if (strcmp(type, "error") == 0) {
     mloom_error_set(&state->failure, code_of(mloom_json_member_string(fact, "code", "")), MLOOM_DOMAIN_SYSTEM,
                     mloom_json_member_string(fact, "remedy", ""), "%s", mloom_json_member_string(fact, "message", ""));
@@ -97,7 +105,7 @@ static int32_t judge(reading *state, const mloom_process_report *report, child_o
                      const child_programs *programs, const mloom_json *request, mloom_error *error) {
   outcome->exit_code = report->exit_code;
   outcome->signal = report->ended == MLOOM_PROCESS_SIGNALLED ? report->signal : 0;
-  if (state->done && report->ended == MLOOM_PROCESS_EXITED) {
+  if (state->done && report->ended == MLOOM_PROCESS_EXITED && state->plugin.size == 0) {
     return MLOOM_OK;
   }
   if (state->failure.code != MLOOM_OK) {
@@ -115,6 +123,11 @@ static int32_t judge(reading *state, const mloom_process_report *report, child_o
                            "update or remove the plugin of this provider, or raise JCA_WORKER_MEMORY_MIB",
                            "the worker process took more than %lld MiB of memory and ended itself",
                            (long long)state->overgrown_mib);
+  }
+  if (state->stuck_ms > 0) {
+    return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PLUGIN, "update or remove the plugin",
+                           "the worker process was still busy with it after %lld s and ended itself",
+                           (long long)(state->stuck_ms + 999) / 1000);
   }
   if (outcome->signal != 0) {
     return mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_PLUGIN,
@@ -146,11 +159,10 @@ static int32_t fill_pipe(int fd, const mloom_buffer *text, mloom_error *error) {
 }
 
 /* ends: NULL, or the pipe that a request that is talked to goes through. timer: NULL, or that of a lease. */
-static int32_t run(const child_programs *programs, const mloom_json *request, const int *ends, const int *timer,
-                   mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
-                   mloom_error *error) {
+static int32_t run_once(const child_programs *programs, const mloom_json *request, const int *ends, const int *timer,
+                        mloom_cancel *cancel, int64_t timeout_ms, reading *state, child_outcome *outcome,
+                        mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
-  MLOOM_AUTO(reading_free) reading state = {.fn = fn, .userdata = userdata, .failure = MLOOM_ERROR_INIT};
   *outcome = (child_outcome){0};
   /* Room for it at once: a buffer that grows leaves copies of what it held. */
   if (mloom_buffer_reserve(&text, REQUEST_SIZE) != MLOOM_OK || mloom_json_serialize(&text, request, 0) != MLOOM_OK ||
@@ -173,7 +185,7 @@ static int32_t run(const child_programs *programs, const mloom_json *request, co
                              .lease_fd = timer,
                              .limits = {.grace_ms = CHILD_GRACE_MS}};
   mloom_process_sink sink = {
-      .size = sizeof sink, .output = take_output, .error_output = take_stderr, .userdata = &state};
+      .size = sizeof sink, .output = take_output, .error_output = take_stderr, .userdata = state};
   mloom_process_report report = {0};
   code = code != MLOOM_OK ? code : mloom_process_run(&call, &plan, &sink, &report, error);
   mloom_secret_wipe(text.data, text.size);
@@ -183,23 +195,62 @@ static int32_t run(const child_programs *programs, const mloom_json *request, co
         error, code, MLOOM_DOMAIN_PLUGIN, "allow more time, or update or remove the plugin of this provider",
         "the worker process was still busy after %lld s and was ended", (long long)(timeout_ms + 999) / 1000);
   }
-  return code != MLOOM_OK ? code : judge(&state, &report, outcome, programs, request, error);
+  return code != MLOOM_OK ? code : judge(state, &report, outcome, programs, request, error);
 }
 
-int32_t child_process_run(const child_programs *programs, const mloom_json *request, mloom_cancel *cancel,
-                          int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
-                          mloom_error *error) {
+/* Notes a plugin that ended the worker while it was loaded or shut down. 1 when the request shall be made again:
+ * nothing of it was done, and who did it is left out sooner or later. */
+static int note_plugin(const child_programs *programs, const reading *state, child_outcome *outcome, int32_t *code,
+                       mloom_error *error) {
+  if (!outcome->crashed || state->plugin.size == 0) {
+    return 0;
+  }
+  mloom_error why = *error;
+  const char *path = mloom_buffer_string(&state->plugin);
+  const char *when = state->done || state->failure.code != MLOOM_OK ? "shut down" : "loaded";
+  mloom_error_set(error, why.code, why.domain, why.remedy, "%s while %s was %s", why.message, path, when);
+  if (programs->quarantine == NULL) {
+    return 0;
+  }
+  outcome->crashed = 0;
+  int64_t crashes = quarantine_note(programs->quarantine, path, path, error->message, 1);
+  if (state->done) {
+    *code = MLOOM_OK;
+  }
+  return strcmp(when, "loaded") == 0 && crashes <= QUARANTINE_CRASHES;
+}
+
+static int32_t run(const child_programs *programs, mloom_json *request, const int *ends, const int *timer,
+                   mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
+                   mloom_error *error) {
+  int32_t code = MLOOM_OK;
+  int again = 1;
+  mloom_json_set_integer(request, "memory_mib", programs->memory_mib);
+  mloom_json_set_integer(request, "enter_ms", programs->enter_ms);
+  while (again) {
+    MLOOM_AUTO(reading_free) reading state = {.fn = fn, .userdata = userdata, .failure = MLOOM_ERROR_INIT};
+    if (programs->quarantine != NULL) {
+      mloom_json_set(request, "left_out", quarantine_left_out(programs->quarantine));
+    }
+    code = run_once(programs, request, ends, timer, cancel, timeout_ms, &state, outcome, error);
+    again = note_plugin(programs, &state, outcome, &code, error);
+  }
+  return code;
+}
+
+int32_t child_process_run(const child_programs *programs, mloom_json *request, mloom_cancel *cancel, int64_t timeout_ms,
+                          child_fact_fn fn, void *userdata, child_outcome *outcome, mloom_error *error) {
   return run(programs, request, NULL, NULL, cancel, timeout_ms, fn, userdata, outcome, error);
 }
 
-int32_t child_process_lease(const child_programs *programs, const mloom_json *request, const int *timer,
-                            mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata,
-                            child_outcome *outcome, mloom_error *error) {
+int32_t child_process_lease(const child_programs *programs, mloom_json *request, const int *timer, mloom_cancel *cancel,
+                            int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
+                            mloom_error *error) {
   return run(programs, request, NULL, timer, cancel, timeout_ms, fn, userdata, outcome, error);
 }
 
-int32_t child_process_talk(const child_programs *programs, const mloom_json *request, const int ends[2],
-                           mloom_cancel *cancel, int64_t timeout_ms, child_fact_fn fn, void *userdata,
-                           child_outcome *outcome, mloom_error *error) {
+int32_t child_process_talk(const child_programs *programs, mloom_json *request, const int ends[2], mloom_cancel *cancel,
+                           int64_t timeout_ms, child_fact_fn fn, void *userdata, child_outcome *outcome,
+                           mloom_error *error) {
   return run(programs, request, ends, NULL, cancel, timeout_ms, fn, userdata, outcome, error);
 }

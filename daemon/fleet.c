@@ -82,25 +82,29 @@ void fleet_note(fleet *self, const char *name, const char *ready) {
   pthread_mutex_unlock(&self->lock);
 }
 
-void fleet_note_obstacles(fleet *self, const char *name, const mloom_json *obstacles) {
+int fleet_note_obstacles(fleet *self, const char *name, const mloom_json *obstacles) {
+  int news = 0;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_json *copy = NULL;
   /* A tree of its own: references are counted without atomics. */
   if (obstacles == NULL || mloom_json_serialize(&text, obstacles, 0) != MLOOM_OK || text.size > OBSTACLES_LIMIT ||
       mloom_json_parse(&copy, text.data, text.size, "the obstacles", NULL) != MLOOM_OK) {
-    return;
+    return 0;
   }
   pthread_mutex_lock(&self->lock);
   for (size_t i = 0; i < self->count; i++) {
     member *known = &self->members[i];
     if (strcmp(known->name, name) == 0) {
       mloom_json *old = known->obstacles;
+      const char *left_alone = mloom_json_member_string(copy, "", "");
+      news = left_alone[0] != '\0' && strcmp(left_alone, mloom_json_member_string(old, "", "")) != 0;
       known->obstacles = copy;
       copy = old;
     }
   }
   pthread_mutex_unlock(&self->lock);
   mloom_json_unref(copy);
+  return news;
 }
 
 void fleet_each(fleet *self, void (*fn)(const fleet_member *member, void *userdata), void *userdata) {

@@ -46,6 +46,8 @@ mergeloomd_SOURCES = \
   daemon/child_process.h \
   daemon/last_words.c \
   daemon/last_words.h \
+  daemon/digest.c \
+  daemon/digest.h \
   daemon/deadlines.c \
   daemon/deadlines.h \
   daemon/deployment.c \
@@ -89,6 +91,8 @@ mergeloomd_SOURCES = \
   daemon/pending.h \
   daemon/pages/settings_form.c \
   daemon/pages/settings_form.h \
+  daemon/quarantine.c \
+  daemon/quarantine.h \
   daemon/runner.c \
   daemon/running.c \
   daemon/running.h \
@@ -109,7 +113,7 @@ mergeloomd_CFLAGS = $(AM_CFLAGS) -pthread
 mergeloomd_LDADD = libmergeloom/libcore.la $(MICROHTTPD_LIBS) $(SQLITE_LIBS) $(POSTGRESQL_LIBS)
 
 mergeloom_worker_SOURCES = daemon/child/child.h daemon/child/commands.c daemon/child/facts.c daemon/child/main.c \
-  daemon/child/memory.c
+  daemon/child/watch.c
 mergeloom_worker_CPPFLAGS = $(daemon_cppflags)
 mergeloom_worker_CFLAGS = $(AM_CFLAGS) -pthread
 mergeloom_worker_LDADD = libmergeloom/libcore.la

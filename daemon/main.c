@@ -30,6 +30,7 @@
 #define FIRST_SOCKET 3
 #define FILES_WANTED 4096
 #define DATABASE_WAIT_SECONDS 30
+#define ENTER_SECONDS 10
 
 extern char **environ;
 
@@ -198,6 +199,7 @@ static int32_t start_runner(application *self, mloom_error *error) {
 }
 
 static int32_t start(application *self, mloom_error *error) {
+  int32_t code = quarantine_new(&self->programs.quarantine, self->store, self->deployment.name, &self->log, error);
   const catalogue_options catalogue_settings = {
       .programs = &self->programs,
       .store = self->store,
@@ -207,7 +209,7 @@ static int32_t start(application *self, mloom_error *error) {
       .use_stored_worker = self->deployment.runtime_mode == DEPLOYMENT_MODE_UI,
       .changed = wake,
       .userdata = self};
-  int32_t code = catalogue_new(&self->catalogue, &catalogue_settings, error);
+  code = code != MLOOM_OK ? code : catalogue_new(&self->catalogue, &catalogue_settings, error);
   const logins_options login_settings = {.programs = &self->programs,
                                          .catalogue = self->catalogue,
                                          .store = self->store,
@@ -266,6 +268,7 @@ static void stop(application *self) {
   catalogue_free(self->catalogue);
   http_server_free(self->server);
   exports_free(self->exports);
+  quarantine_free(self->programs.quarantine);
   fleet_free(self->fleet);
   job_metrics_free(self->job_metrics);
   guard_free(self->guard);
@@ -375,6 +378,8 @@ static int run(int argc, char **argv) {
   self.log.filter = redact;
   self.log.filter_userdata = self.deployment.redactor;
   self.programs.memory_mib = mloom_settings_integer(self.deployment.settings, "worker_memory_mib", 4096);
+  int64_t check_seconds = mloom_settings_integer(self.deployment.settings, "check_seconds", 300);
+  self.programs.enter_ms = (check_seconds < ENTER_SECONDS ? check_seconds : ENTER_SECONDS) * 1000;
   if (self.deployment.settings != NULL && strcmp(word, "--check-config") == 0) {
     mloom_error why = MLOOM_ERROR_INIT;
     if (check_config_print(&self.deployment, &self.programs, &why) != MLOOM_OK) {

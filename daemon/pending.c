@@ -46,7 +46,12 @@ static void add_executor(const fleet_member *member, void *userdata) {
     mloom_buffer_append_format(&self->others, "not heard of since %s", seen);
   } else {
     const char *otherwise = member->obstacles == NULL ? "it is not ready" : "its plugin is not loaded";
-    mloom_buffer_append_string(&self->others, mloom_json_member_string(member->obstacles, self->provider, otherwise));
+    const char *obstacle = mloom_json_member_string(member->obstacles, self->provider, NULL);
+    const char *left_alone = mloom_json_member_string(member->obstacles, "", NULL);
+    mloom_buffer_append_string(&self->others, obstacle == NULL ? otherwise : obstacle);
+    if (obstacle == NULL && left_alone != NULL) {
+      mloom_buffer_append_format(&self->others, " (%s)", left_alone);
+    }
   }
 }
 

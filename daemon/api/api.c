@@ -100,6 +100,19 @@ void api_provider_check(app_call *call) {
   call->answer->status = 202;
 }
 
+void api_plugin_release(app_call *call) {
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *body = app_read_body(call);
+  mloom_error error = MLOOM_ERROR_INIT;
+  if (body == NULL) {
+    return;
+  }
+  if (app_release_plugin(call->app, mloom_json_member_string(body, "path", ""), &error) != MLOOM_OK) {
+    app_fail(call, &error);
+    return;
+  }
+  call->answer->status = 202;
+}
+
 void api_provider_models(app_call *call) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *models = catalogue_read_models(call->app->catalogue, call->name);
   if (models == NULL) {
@@ -349,6 +362,7 @@ static void add_member(const fleet_member *member, void *userdata) {
   mloom_json_set_string(json, "name", member->name);
   mloom_json_set_string(json, "seen_at", seen);
   mloom_json_set_string(json, "ready", member->ready);
+  mloom_json_set_string(json, "crashing_plugins", mloom_json_member_string(member->obstacles, "", ""));
   mloom_json_set(json, "jobs", jobs != NULL ? mloom_json_ref(jobs) : mloom_json_new_array());
   mloom_json_add(executors->list, json);
 }

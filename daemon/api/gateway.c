@@ -115,6 +115,12 @@ static void show_claimed(const store_job *job, void *userdata) {
   app_json(call, 200, json);
 }
 
+static void note_obstacles(const app_call *call, const char *executor, const mloom_json *obstacles) {
+  if (fleet_note_obstacles(call->app->fleet, executor, obstacles)) {
+    (void)store_add_audit(call->app->store, "plugin", executor, mloom_json_member_string(obstacles, "", ""), NULL);
+  }
+}
+
 void gateway_claim(app_call *call) {
   MLOOM_AUTO(message_free) message said = {0};
   mloom_error error = MLOOM_ERROR_INIT;
@@ -123,7 +129,7 @@ void gateway_claim(app_call *call) {
   }
   const char *ready = mloom_json_member_string(said.json, "ready", ",");
   fleet_note(call->app->fleet, said.executor, ready);
-  fleet_note_obstacles(call->app->fleet, said.executor, mloom_json_member(said.json, "obstacles"));
+  note_obstacles(call, said.executor, mloom_json_member(said.json, "obstacles"));
   if (http_wait_deadline(call->request) != 0 || mloom_json_member_boolean(said.json, "only_wait", 0)) {
     /* The executor may be gone by now, so nothing is claimed for a request that has waited: it asks again. */
     if (!store_has_job(call->app->store, ready) &&

@@ -11,10 +11,13 @@ mloom_json *child_fact(const char *type);
 void child_tell(mloom_json *fact);
 void child_tell_error(const mloom_error *error);
 
-/* Ends this process with the fact "overgrown" when it takes more memory than that; 0: no limit, *out is NULL. */
-typedef struct child_memory child_memory;
-int32_t child_memory_watch(child_memory **out, int64_t limit_mib, mloom_error *error);
-void child_memory_end(child_memory *memory);
+/* Ends this process with the fact "overgrown" when it takes more memory than limit_mib, and with "stuck" when a plugin
+ * that was entered is not left after enter_ms. 0: no limit. */
+typedef struct child_watch child_watch;
+int32_t child_watch_new(child_watch **out, int64_t limit_mib, int64_t enter_ms, mloom_error *error);
+void child_watch_note(child_watch *watch, int entered);
+/* NULL is allowed. */
+void child_watch_end(child_watch *watch);
 
 typedef int32_t (*child_command_fn)(mloom_context *context, const mloom_json *request, mloom_cancel *cancel,
                                     mloom_error *error);

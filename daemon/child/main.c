@@ -95,10 +95,31 @@ static int32_t take_settings(mloom_buffer *out, mloom_bytes *bytes, const mloom_
   return MLOOM_OK;
 }
 
-static int32_t make_context(mloom_context **out, const mloom_json *request, mloom_error *error) {
+/* Whose code runs next, so that the daemon knows who has ended this process. */
+static void tell_plugin(const char *path, void *userdata) {
+  mloom_json *fact = child_fact("plugin");
+  mloom_json_set_string(fact, "path", path == NULL ? "" : path);
+  child_tell(fact);
+  child_watch_note(userdata, path != NULL);
+}
+
+static int32_t make_context(mloom_context **out, const mloom_json *request, child_watch *watch, mloom_error *error) {
   MLOOM_AUTO(wipe_buffer) mloom_buffer gateway = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(wipe_buffer) mloom_buffer stored = MLOOM_BUFFER_INIT;
-  mloom_context_options options = {.size = sizeof options, .log = tell_log};
+  const mloom_json *list = mloom_json_member(request, "left_out");
+  MLOOM_AUTO(mloom_auto_free) const char **left_out = calloc(mloom_json_count(list) + 1, sizeof *left_out);
+  if (left_out == NULL) {
+    return mloom_error_memory(error);
+  }
+  for (size_t i = 0; i < mloom_json_count(list); i++) {
+    mloom_bytes path = mloom_json_text(mloom_json_at(list, i));
+    left_out[i] = path.data == NULL ? "" : path.data;
+  }
+  mloom_context_options options = {.size = sizeof options,
+                                   .log = tell_log,
+                                   .left_out_plugins = left_out,
+                                   .entering = tell_plugin,
+                                   .entering_userdata = watch};
   options.log_level = (int32_t)mloom_json_member_integer(request, "log_level", MLOOM_LOG_WARNING);
   const char *key = mloom_json_member_string(request, "fingerprint_key", "");
   options.fingerprint_key = (mloom_bytes){key, strlen(key)};
@@ -107,22 +128,29 @@ static int32_t make_context(mloom_context **out, const mloom_json *request, mloo
   return code != MLOOM_OK ? code : mloom_context_new(out, &options, error);
 }
 
-static int32_t perform(const mloom_json *request, mloom_cancel *cancel, mloom_error *error) {
+/* What was asked for is done, or has failed, before the plugins are shut down. */
+static void finish(mloom_context *context, int32_t code, const mloom_error *error) {
+  if (code != MLOOM_OK) {
+    child_tell_error(error);
+  } else {
+    child_tell(child_fact("done"));
+  }
+  mloom_context_free(context);
+}
+
+static int32_t perform(const mloom_json *request, mloom_cancel *cancel, child_watch *watch, mloom_context **context,
+                       mloom_error *error) {
   static const struct {
     const char *name;
     child_command_fn run;
   } commands[] = {{"describe", child_describe}, {"export", child_export}, {"check", child_check},
                   {"login", child_login},       {"job", child_job},       {"resolve", child_resolve}};
   const char *name = mloom_json_member_string(request, "command", "");
-  mloom_context *context = NULL;
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-    if (strcmp(commands[i].name, name) != 0) {
-      continue;
+    if (strcmp(commands[i].name, name) == 0) {
+      int32_t code = make_context(context, request, watch, error);
+      return code != MLOOM_OK ? code : commands[i].run(*context, request, cancel, error);
     }
-    int32_t code = make_context(&context, request, error);
-    code = code != MLOOM_OK ? code : commands[i].run(context, request, cancel, error);
-    mloom_context_free(context);
-    return code;
   }
   return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_USAGE, "this program is started by mergeloomd",
                          "the request has no known command");
@@ -131,13 +159,16 @@ static int32_t perform(const mloom_json *request, mloom_cancel *cancel, mloom_er
 static int32_t run(mloom_cancel *cancel, mloom_error *error) {
   MLOOM_AUTO(wipe_buffer) mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_json *request = NULL;
-  child_memory *memory = NULL;
+  mloom_context *context = NULL;
+  child_watch *watch = NULL;
   int32_t code = read_input(&text, error);
   code = code != MLOOM_OK ? code : mloom_json_parse(&request, text.data, text.size, "the request", error);
-  code =
-      code != MLOOM_OK ? code : child_memory_watch(&memory, mloom_json_member_integer(request, "memory_mib", 0), error);
-  code = code != MLOOM_OK ? code : perform(request, cancel, error);
-  child_memory_end(memory);
+  code = code != MLOOM_OK ? code
+                          : child_watch_new(&watch, mloom_json_member_integer(request, "memory_mib", 0),
+                                            mloom_json_member_integer(request, "enter_ms", 0), error);
+  code = code != MLOOM_OK ? code : perform(request, cancel, watch, &context, error);
+  finish(context, code, error);
+  child_watch_end(watch);
   mloom_json_wipe(request);
   mloom_json_unref(request);
   return code;
@@ -153,11 +184,8 @@ int main(void) {
   if (code == MLOOM_OK) {
     catch_signals(cancel);
     code = run(cancel, &error);
-  }
-  if (code != MLOOM_OK) {
-    child_tell_error(&error);
   } else {
-    child_tell(child_fact("done"));
+    child_tell_error(&error);
   }
   signalled = NULL;
   mloom_cancel_unref(cancel);

@@ -128,11 +128,18 @@ static void draw_plugins(mloom_buffer *out, const mloom_json *document) {
   for (size_t i = 0; i < mloom_json_count(plugins); i++) {
     const mloom_json *plugin = mloom_json_at(plugins, i);
     const char *failure = mloom_json_member_string(plugin, "failure", NULL);
+    int64_t crashes = mloom_json_member_integer(plugin, "crashes", 0);
+    int works = failure == NULL && !mloom_json_member_boolean(plugin, "quarantined", 0);
     html_add(out, "<tr><td>%s<br><span class=\"meta\"><code>%s</code></span></td><td>%s</td><td>%s</td><td>",
              mloom_json_member_string(plugin, "name", ""), mloom_json_member_string(plugin, "path", ""),
              mloom_json_member_string(plugin, "version", ""), mloom_json_member_string(plugin, "roles", ""));
-    page_badge(out, failure == NULL ? "pass" : "fail");
-    html_add(out, " %s</td></tr>", failure == NULL ? "loaded" : failure);
+    page_badge(out, works ? "pass" : "fail");
+    if (crashes > 0) {
+      html_add(out, " crashes: %n, at last so: %s</td></tr>", crashes,
+               mloom_json_member_string(plugin, "last_crash", ""));
+    } else {
+      html_add(out, " %s</td></tr>", failure == NULL ? "loaded" : failure);
+    }
   }
   html_add(out, "</tbody></table></div></section>");
 }

@@ -51,6 +51,8 @@ static void draw_member(const fleet_member *member, void *userdata) {
     html_add(out, size > 0 ? " " : "");
     provider += size + (provider[size] != '\0');
   }
+  const char *left_alone = mloom_json_member_string(member->obstacles, "", "");
+  html_add(out, left_alone[0] == '\0' ? "" : "<p class=\"problem\">%s</p>", left_alone);
   html_add(out, "</td><td>");
   for (size_t i = 0; i < mloom_json_count(jobs); i++) {
     const char *job = mloom_json_text(mloom_json_at(jobs, i)).data;

@@ -188,11 +188,36 @@ static void draw_index(mloom_buffer *out, const mloom_json *providers) {
   html_add(out, "<li><a class=\"chip\" href=\"#worker\">Runtime configuration</a></li></ul></nav>");
 }
 
+/* Plugins that are left alone: those that crash while they are loaded have no card. */
+static void draw_left_alone(app_call *call, const mloom_json *plugins) {
+  mloom_buffer *out = &call->answer->body;
+  html_add(out, "<div data-live=\"left-alone\">");
+  for (size_t i = 0; i < mloom_json_count(plugins); i++) {
+    const mloom_json *plugin = mloom_json_at(plugins, i);
+    if (!mloom_json_member_boolean(plugin, "quarantined", 0)) {
+      continue;
+    }
+    const char *path = mloom_json_member_string(plugin, "path", "");
+    html_add(out,
+             "<section class=\"card\"><h2>Plugin %s is left alone</h2><p class=\"meta\"><code>%s</code></p>"
+             "<p class=\"problem\">It crashed %n times, at last so: %s.</p><p class=\"remedy\"><strong>What to "
+             "do:</strong> update or remove it. A file that is replaced is tried again with the next change of "
+             "settings, or at once:</p><form method=\"post\" action=\"/plugins/release\">",
+             mloom_json_member_string(plugin, "name", ""), path, mloom_json_member_integer(plugin, "crashes", 0),
+             mloom_json_member_string(plugin, "last_crash", ""));
+    page_csrf(call);
+    html_add(out, "<input type=\"hidden\" name=\"plugin\" value=\"%s\"><button>Try it again</button></form></section>",
+             path);
+  }
+  html_add(out, "</div>");
+}
+
 static void draw_page(app_call *call, const settings_outcome *last) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *document = catalogue_read(call->app->catalogue);
   mloom_buffer *out = &call->answer->body;
   const mloom_json *providers = mloom_json_member(document, "providers");
   page_begin(call, "Providers", "/providers");
+  draw_left_alone(call, mloom_json_member(document, "plugins"));
   if (document == NULL) {
     html_add(out,
              "<section class=\"card\"><p class=\"lead\">The providers are being described.</p><p>Load this page again "
@@ -300,4 +325,14 @@ void form_provider_enable(app_call *call) {
 
 void form_provider_disable(app_call *call) {
   set_enabled(call, "false");
+}
+
+void form_plugin_release(app_call *call) {
+  const char *path = http_form(call->request, "plugin");
+  mloom_error error = {.size = sizeof error};
+  if (app_release_plugin(call->app, path == NULL ? "" : path, &error) == MLOOM_OK) {
+    app_redirect(call, "/providers");
+  } else {
+    app_fail(call, &error);
+  }
 }

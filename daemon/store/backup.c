@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "secret/crypto.h"
+#include "digest.h"
 #include "store/archive.h"
 #include "store/folder.h"
 #include "store/snapshot.h"
@@ -26,7 +26,6 @@
 #define STORES 3
 #define KEY STORES
 #define PARTS (STORES + 1)
-#define DIGEST_TEXT (2 * MLOOM_SHA256_SIZE + 1)
 
 static const char *const names[PARTS] = {"provider_config.db", "runtime_config.db", "worker_state.db",
                                          "provider_secret.key"};
@@ -62,14 +61,8 @@ static void unlink_auto(mloom_buffer *path) {
 }
 
 /* The digest of what fd holds, as text. */
-static int32_t digest(int fd, char out[DIGEST_TEXT], mloom_error *error) {
-  MLOOM_AUTO(mloom_crypto_engine_free_auto) mloom_crypto_engine *engine = NULL;
-  uint8_t bytes[MLOOM_SHA256_SIZE];
+static int32_t digest(int fd, char out[DIGEST_TEXT_SIZE], mloom_error *error) {
   struct stat status;
-  int32_t code = mloom_crypto_engine_new(&engine, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
   if (fstat(fd, &status) != 0) {
     return fail("read", "a store", error);
   }
@@ -78,16 +71,11 @@ static int32_t digest(int fd, char out[DIGEST_TEXT], mloom_error *error) {
   if (data == MAP_FAILED) {
     return fail("read", "a store", error);
   }
-  const mloom_crypto *table = mloom_crypto_engine_table(engine);
-  const mloom_bytes piece = {data, size};
-  code = table->sha256(table->ctx, &piece, 1, bytes);
+  int32_t code = digest_text(out, (mloom_bytes){data, size}, error);
   if (data != NULL) {
     munmap(data, size);
   }
-  for (size_t i = 0; i < sizeof bytes; i++) {
-    snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-  }
-  return code == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
+  return code;
 }
 
 /* The caller frees it. */
@@ -114,7 +102,7 @@ typedef struct writing {
 } writing;
 
 static int32_t add_file(writing *self, const char *name, int source, mloom_error *error) {
-  char text[DIGEST_TEXT];
+  char text[DIGEST_TEXT_SIZE];
   int32_t code = digest(source, text, error);
   code = code != MLOOM_OK ? code : archive_add(self->archive, self->path, name, source, self->now_ms, error);
   if (code == MLOOM_OK) {
@@ -214,7 +202,7 @@ typedef struct reading {
   const char *path; /* of the backup */
   const char *targets[PARTS];
   char *copies[PARTS]; /* beside the targets */
-  char digests[PARTS][DIGEST_TEXT];
+  char digests[PARTS][DIGEST_TEXT_SIZE];
   int has[PARTS];
   mloom_json *manifest;
   snapshot_hold *holds[STORES];

@@ -42,7 +42,12 @@ const char *const schema_file_state[] = {
     "ALTER TABLE event ADD COLUMN token TEXT NOT NULL DEFAULT '';"
     "CREATE UNIQUE INDEX event_by_token ON event (job, token) WHERE token <> ''",
     /* Which claim of a job has it: what an earlier one says of it counts no more. */
-    "ALTER TABLE job ADD COLUMN claims INTEGER NOT NULL DEFAULT 0", NULL};
+    "ALTER TABLE job ADD COLUMN claims INTEGER NOT NULL DEFAULT 0",
+
+    /* Plugins that ended a worker of the daemon owner. */
+    "CREATE TABLE crashes (owner TEXT NOT NULL, plugin TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,"
+    " crashes INTEGER NOT NULL, loading INTEGER NOT NULL, PRIMARY KEY (owner, plugin)) WITHOUT ROWID",
+    NULL};
 
 /* ---- Server ---- */
 
@@ -75,6 +80,8 @@ static const char *const audit_steps[] = {
     " kind text NOT NULL, subject text NOT NULL, text text NOT NULL, token text NOT NULL DEFAULT '');"
     "CREATE UNIQUE INDEX audit_by_token ON audit (token) WHERE token <> '';"
     "CREATE TRIGGER announced AFTER INSERT ON audit FOR EACH ROW EXECUTE FUNCTION announce('audit')",
+    "CREATE TABLE crashes (owner text NOT NULL, plugin text NOT NULL, digest text NOT NULL, reason text NOT NULL,"
+    " crashes bigint NOT NULL, loading bigint NOT NULL, PRIMARY KEY (owner, plugin))",
     NULL};
 
 static const char *const jobs_steps[] = {

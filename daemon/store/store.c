@@ -410,11 +410,11 @@ int32_t store_rotate_key(store *self, mloom_error *error) {
 
 /* ---- Audit ---- */
 
+#define INSERT_AUDIT "INSERT INTO audit (time_ms, kind, subject, text) VALUES (now_ms(), ?, ?, ?)"
+
 int32_t store_add_audit(store *self, const char *kind, const char *subject, const char *text, mloom_error *error) {
   STORE_HOLD(self);
-  return database_run(NULL, self->audit, error,
-                      "INSERT INTO audit (time_ms, kind, subject, text) VALUES (now_ms(), ?, ?, ?)", "ttt", kind,
-                      subject, text);
+  return database_run(NULL, self->audit, error, INSERT_AUDIT, "ttt", kind, subject, text);
 }
 
 /* Returns 1 when there may be more. */
@@ -463,4 +463,63 @@ int32_t store_each_audit(store *self, const store_audit_filter *filter,
   }
   database_finish(rows);
   return step < 0 ? step : MLOOM_OK;
+}
+
+/* ---- Plugins that crash ---- */
+
+/* A file belongs to one daemon, whatever its name is today. */
+static const char *owner_of(const store *self, const char *owner) {
+  return database_is_shared(self->audit) ? owner : "";
+}
+
+int32_t store_each_crashes(store *self, const char *owner, void (*fn)(const store_crashes *crashes, void *userdata),
+                           void *userdata, mloom_error *error) {
+  STORE_HOLD(self);
+  database_rows *rows = NULL;
+  int32_t code = database_read(&rows, self->audit, error,
+                               "SELECT plugin, digest, reason, crashes, loading FROM crashes WHERE owner = ?", "t",
+                               owner_of(self, owner));
+  int32_t step = code;
+  while (code == MLOOM_OK && (step = database_step(rows, error)) == 1) {
+    const store_crashes crashes = {.plugin = database_text(rows, 0),
+                                   .digest = database_text(rows, 1),
+                                   .reason = database_text(rows, 2),
+                                   .crashes = database_integer(rows, 3),
+                                   .loading = database_integer(rows, 4) != 0};
+    fn(&crashes, userdata);
+  }
+  database_finish(rows);
+  return step < 0 ? step : MLOOM_OK;
+}
+
+typedef struct crashes_writing {
+  const char *owner;
+  const store_crashes *crashes;
+  const char *subject;
+  const char *text;
+} crashes_writing;
+
+static int32_t write_crashes(database *audit, void *userdata, mloom_error *error) {
+  const crashes_writing *told = userdata;
+  const store_crashes *crashes = told->crashes;
+  int32_t code = crashes->crashes == 0
+                     ? database_write(NULL, audit, error, "DELETE FROM crashes WHERE owner = ? AND plugin = ?", "tt",
+                                      told->owner, crashes->plugin)
+                     : database_write(NULL, audit, error,
+                                      "INSERT INTO crashes (owner, plugin, digest, reason, crashes, loading) VALUES "
+                                      "(?, ?, ?, ?, ?, ?) ON CONFLICT (owner, plugin) DO UPDATE SET digest = "
+                                      "excluded.digest, reason = excluded.reason, crashes = excluded.crashes, loading "
+                                      "= excluded.loading",
+                                      "ttttii", told->owner, crashes->plugin, crashes->digest, crashes->reason,
+                                      crashes->crashes, (int64_t)crashes->loading);
+  return code != MLOOM_OK
+             ? code
+             : database_write(NULL, audit, error, INSERT_AUDIT, "ttt", "plugin", told->subject, told->text);
+}
+
+int32_t store_write_crashes(store *self, const char *owner, const store_crashes *crashes, const char *subject,
+                            const char *text, mloom_error *error) {
+  STORE_HOLD(self);
+  crashes_writing told = {owner_of(self, owner), crashes, subject, text};
+  return database_transact(self->audit, write_crashes, &told, error);
 }

@@ -84,6 +84,23 @@ int32_t store_each_audit(store *store, const store_audit_filter *filter,
                          void (*fn)(const store_audit_entry *entry, void *userdata), void *userdata,
                          mloom_error *error);
 
+/* ---- Plugins that crash ---- */
+
+typedef struct store_crashes {
+  const char *plugin; /* the path of its file */
+  const char *digest; /* of the file */
+  const char *reason; /* of the last crash */
+  int64_t crashes;    /* 0: forget it */
+  int loading;
+} store_crashes;
+
+/* They lie with the audit. owner: the daemon's name, which counts where several daemons write to one database. */
+int32_t store_each_crashes(store *store, const char *owner, void (*fn)(const store_crashes *crashes, void *userdata),
+                           void *userdata, mloom_error *error);
+/* In one transaction with an entry in the audit, of kind "plugin". */
+int32_t store_write_crashes(store *store, const char *owner, const store_crashes *crashes, const char *subject,
+                            const char *text, mloom_error *error);
+
 /* ---- Jobs ---- */
 
 /* Every end of a job is in the audit exactly once.

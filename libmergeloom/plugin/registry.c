@@ -28,6 +28,7 @@ typedef struct registered_plugin {
 struct mloom_registry {
   const mloom_host *host;
   const mloom_log *log;
+  mloom_registry_rules rules;
   registered_plugin **plugins;
   size_t plugin_count;
   const mloom_provider_entry **providers;
@@ -37,6 +38,12 @@ struct mloom_registry {
   const mloom_resolver_layer_entry **layers;
   size_t layer_count;
 };
+
+static void tell_entering(const mloom_registry *registry, const char *plugin_path) {
+  if (registry->rules.entering != NULL) {
+    registry->rules.entering(plugin_path, registry->rules.userdata);
+  }
+}
 
 static void shut_down(registered_plugin *plugin) {
   if (plugin->copy.shutdown != NULL) {
@@ -248,6 +255,15 @@ static int32_t describe_roles(registered_plugin *plugin) {
   return plugin->roles == NULL ? MLOOM_E_MEMORY : MLOOM_OK;
 }
 
+static int is_left_out(const mloom_registry *registry, const char *path) {
+  for (const char *const *each = registry->rules.left_out; each != NULL && *each != NULL; each++) {
+    if (strcmp(*each, path) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 /* The plugin's own words, made safe. */
 static int32_t declined(char *text, size_t size, mloom_error *error) {
   text[size - 1] = '\0';
@@ -304,7 +320,12 @@ static int32_t load(mloom_registry *registry, const char *file_name, const char 
   if (plugin == NULL) {
     return mloom_error_memory(error);
   }
+  if (builtin == NULL && is_left_out(registry, path)) {
+    plugin->failure = strdup("it is left out: it has ended an earlier process");
+    return plugin->failure == NULL ? mloom_error_memory(error) : MLOOM_OK;
+  }
   mloom_error reason = MLOOM_ERROR_INIT;
+  tell_entering(registry, path);
   int32_t code = builtin != NULL ? MLOOM_OK : mloom_loader_open(&plugin->module, path, &reason);
   if (code == MLOOM_OK) {
     code = initialise(registry, plugin, builtin != NULL ? builtin : mloom_module_init(plugin->module), &reason);
@@ -350,8 +371,8 @@ static int comes_earlier(const char *const *paths, size_t index) {
   return 0;
 }
 
-int32_t mloom_registry_new(mloom_registry **out, const char *const *plugin_paths, const mloom_host *host,
-                           const mloom_log *log, mloom_error *error) {
+int32_t mloom_registry_new(mloom_registry **out, const char *const *plugin_paths, const mloom_registry_rules *rules,
+                           const mloom_host *host, const mloom_log *log, mloom_error *error) {
   *out = NULL;
   mloom_registry *registry = calloc(1, sizeof(*registry));
   if (registry == NULL) {
@@ -359,6 +380,7 @@ int32_t mloom_registry_new(mloom_registry **out, const char *const *plugin_paths
   }
   registry->host = host;
   registry->log = log;
+  registry->rules = rules == NULL ? (mloom_registry_rules){0} : *rules;
   int32_t code = MLOOM_OK;
   for (const mloom_plugin_init_fn *builtin = mloom_builtin_plugins(); code == MLOOM_OK && *builtin != NULL; builtin++) {
     code = load(registry, "", "", *builtin, error);
@@ -368,6 +390,8 @@ int32_t mloom_registry_new(mloom_registry **out, const char *const *plugin_paths
       code = load_folder(registry, plugin_paths[i], error);
     }
   }
+  tell_entering(registry, NULL);
+  registry->rules.left_out = NULL;
   if (code != MLOOM_OK) {
     mloom_registry_free(registry);
     return code;
@@ -382,8 +406,13 @@ void mloom_registry_free(mloom_registry *registry) {
   }
   /* In reverse order, so that a plugin outlives those loaded after it. */
   for (size_t i = registry->plugin_count; i > 0; i--) {
-    free_plugin(registry->plugins[i - 1]);
+    registered_plugin *plugin = registry->plugins[i - 1];
+    if (plugin->failure == NULL && plugin->copy.shutdown != NULL) {
+      tell_entering(registry, plugin->path);
+    }
+    free_plugin(plugin);
   }
+  tell_entering(registry, NULL);
   free(registry->plugins);
   free(registry->providers);
   free(registry->sources);

@@ -34,11 +34,18 @@ typedef struct mloom_resolver_layer_entry {
   pthread_mutex_t *plugin_lock;
 } mloom_resolver_layer_entry;
 
+/* Members of mloom_context_options. */
+typedef struct mloom_registry_rules {
+  const char *const *left_out; /* NULL: none; needed while it loads only */
+  void (*entering)(const char *plugin_path, void *userdata);
+  void *userdata;
+} mloom_registry_rules;
+
 /* Loads the built-in plugins and then each mergeloom-*.so of the folders (absolute, ends with NULL; NULL: none) in
  * sorted order. A plugin that fails, or a folder that cannot be used, is kept with its reason. host must outlive the
- * registry. MLOOM_E_MEMORY only. */
-int32_t mloom_registry_new(mloom_registry **out, const char *const *plugin_paths, const mloom_host *host,
-                           const mloom_log *log, mloom_error *error);
+ * registry. rules: NULL: none. MLOOM_E_MEMORY only. */
+int32_t mloom_registry_new(mloom_registry **out, const char *const *plugin_paths, const mloom_registry_rules *rules,
+                           const mloom_host *host, const mloom_log *log, mloom_error *error);
 /* Calls each shutdown; the code stays mapped. */
 void mloom_registry_free(mloom_registry *registry);
 

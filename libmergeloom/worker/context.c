@@ -138,16 +138,17 @@ static int32_t redact_proxies(const mloom_context *context) {
   return code;
 }
 
-static int32_t load_plugins(mloom_context *context, mloom_error *error) {
-  mloom_http_options options = {0};
-  options.user_agent = "mergeloom/" PACKAGE_VERSION;
-  options.proxy = mloom_strings_proxy(context->environment);
-  options.no_proxy = mloom_strings_no_proxy(context->environment);
+static int32_t load_plugins(mloom_context *context, const mloom_context_options *options, mloom_error *error) {
+  const mloom_registry_rules rules = {options->left_out_plugins, options->entering, options->entering_userdata};
+  mloom_http_options http = {0};
+  http.user_agent = "mergeloom/" PACKAGE_VERSION;
+  http.proxy = mloom_strings_proxy(context->environment);
+  http.no_proxy = mloom_strings_no_proxy(context->environment);
   int32_t code = redact_proxies(context);
   if (code != MLOOM_OK) {
     return mloom_error_memory(error);
   }
-  code = mloom_http_client_new(&context->http, &options, &context->log, error);
+  code = mloom_http_client_new(&context->http, &http, &context->log, error);
   if (code != MLOOM_OK) {
     return code;
   }
@@ -164,7 +165,7 @@ static int32_t load_plugins(mloom_context *context, mloom_error *error) {
                                                  .environment = (const char *const *)context->environment,
                                                  .setting_get = setting_get};
   mloom_host_init(&context->host, &context->host_services);
-  return mloom_registry_new(&context->registry, (const char *const *)context->plugin_paths, &context->host,
+  return mloom_registry_new(&context->registry, (const char *const *)context->plugin_paths, &rules, &context->host,
                             &context->log, error);
 }
 
@@ -321,7 +322,7 @@ static int32_t build(mloom_context *context, const mloom_context_options *option
     code = read_given_settings(context, options, error);
   }
   if (code == MLOOM_OK) {
-    code = load_plugins(context, error);
+    code = load_plugins(context, options, error);
   }
   if (code == MLOOM_OK) {
     code = read_settings(context, error);

@@ -160,7 +160,7 @@ static int32_t build(asker *self, const options *given, mloom_error *error) {
                                          .environment = (const char *const *)environ,
                                          .setting_get = get_setting};
   mloom_host_init(&self->host, &self->services);
-  code = mloom_registry_new(&self->registry, paths, &self->host, &self->log, error);
+  code = mloom_registry_new(&self->registry, paths, NULL, &self->host, &self->log, error);
   code = code != MLOOM_OK ? code : build_settings(self, given, error);
   if (code != MLOOM_OK) {
     return code;

@@ -2,9 +2,12 @@
 """mergeloomd for tests: started on a free port with stores of its own, and asked through its API."""
 import contextlib
 import fcntl
+import http.client
 import json
+import re
 import textwrap
 import time
+import urllib.parse
 
 import harness
 from harness import check
@@ -41,6 +44,41 @@ class Killable(harness.Server):
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.kill()
+
+
+class Browser:
+    """Cookies and forms as a browser has them."""
+
+    def __init__(self, server):
+        self.server = server
+        self.cookies = {}
+
+    def request(self, method, path, body=None, **headers):
+        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if body is not None:
+            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            headers.setdefault("Origin", self.server.url)
+            body = urllib.parse.urlencode(body)
+        if not headers["Cookie"]:
+            del headers["Cookie"]
+        host, port = self.server.url.removeprefix("http://").split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=harness.GUARD)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                check("HttpOnly" in value and "SameSite=Strict" in value, f"cookie {value}")
+                key, rest = value.split("=", 1)
+                self.cookies[key] = rest.split(";")[0]
+        connection.close()
+        return answer.status, dict(answer.getheaders()), text
+
+    def csrf(self, path="/providers"):
+        return re.search(r'name="csrf" value="([0-9a-f]{64})"', self.request("GET", path)[2]).group(1)
+
+    def submit(self, path, csrf=None, **fields):
+        return self.request("POST", path, {"csrf": csrf or self.csrf(), **fields})
 
 
 def only_plugins(*names):

@@ -2,22 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plugin that crashes, hangs, leaks, corrupts memory or leaves costs one job, is named, and is left alone after three."""
 import json
+import shutil
 
 import harness
-from daemon_server import api, daemon, field, provider, settled, wait_for
+from daemon_server import Browser, api, daemon, field, provider, settled, wait_for
 from harness import check, contains, equal, lacks
 
 PLUGIN = harness.PLAIN_BUILD / "tests/mock-plugins"
 
 
-def plugins():
+def plugins(name="plugins"):
     """The harmful plugin and no other: the folder that it was built in has many."""
-    folder = harness.scratch() / "plugins"
+    folder = harness.scratch() / name
     (folder / ".libs").mkdir(parents=True)
     for file in ("mergeloom-harmful.la", ".libs/mergeloom-harmful.so"):
         check((PLUGIN / file).exists(), f"{PLUGIN / file} is not built")
         (folder / file).symlink_to(PLUGIN / file)
     return folder
+
+
+def add_plugin(folder, name, mock="bad-start"):
+    """A copy of a mock under another name; with bad-start the name says how it ends who loads it."""
+    path = folder / f"mergeloom-{name}.so"
+    shutil.copy(PLUGIN / f".libs/mergeloom-{mock}.so", folder / "new")
+    (folder / "new").rename(path)
+    return path
 
 
 def harmful(**more):
@@ -137,6 +146,101 @@ sys.exit(subprocess.run([{str(harness.PLAIN_BUILD / "mergeloom-worker")!r}], inp
         contains(json.dumps(found["checks"]), "still busy after 1 s", "the reason")
         contains(json.dumps(api(server, "/audit?kind=plugin")[2]), "still busy after 1 s", "the audit")
         equal(field(server, "harmful", "enabled")["locked"], False, "the card is there")
+
+
+def crashes(server, path):
+    """What the daemon knows of the plugin of that file: how often it crashed, and what the audit has of it."""
+    plugin = next(each for each in api(server, "/providers")[2]["plugins"] if each["path"] == str(path))
+    entries = api(server, f"/audit?kind=plugin&subject={path.name}")[2]["entries"]
+    return plugin, [entry["text"] for entry in entries]
+
+
+def must_be_left_alone(server, path, reason):
+    """It ended three workers, is named wherever one looks, and what was asked of them is done without it. Workers that
+    run meanwhile may be ended as well."""
+    plugin, entries = wait_for(lambda: (lambda found: found if found[0]["quarantined"] else None)(
+        crashes(server, path)), f"{path} is left alone")
+    check(plugin["crashes"] >= 3, f"crashes of {path}")
+    contains(plugin["last_crash"], reason, "the last crash")
+    contains(plugin["last_crash"], str(path), "the last crash")
+    equal(len(entries), plugin["crashes"], f"{entries}")
+    contains(entries[0], reason, "the audit")
+    for page in ("/providers", "/health"):
+        text = harness.request(server.url + page)[2].decode()
+        contains(text, str(path), page)
+        contains(text, reason, page)
+
+
+def test_bad_start():
+    """plugins that abort, crash, leave or grow while they are loaded, or leave when they are shut down, cost nothing"""
+    folder = plugins()
+    reasons = {"abort": "signal 6", "segfault": "signal 11", "leave": "ended with status 0",
+               "grow": "more than 256 MiB", "late": "shut down"}
+    paths = {name: add_plugin(folder, name) for name in reasons}
+    settings = {"MERGELOOM_PLUGIN_PATH": folder, "JCA_WORKER_PROVIDER": "harmful", "JCA_WORKER_MEMORY_MIB": "256"}
+    with harness.simulator(script()) as sim:
+        with daemon(**settings) as server:
+            set_up(server, sim)
+            for name, reason in reasons.items():
+                must_be_left_alone(server, paths[name], reason)
+            submit(server, "one", "none")
+            equal(wait_for(lambda: ended(server, "one"), "the job ends")["state"], "completed", "a job of another plugin")
+            equal(provider(server, "harmful")["crashes"], 0, "crashes of the plugin that did nothing")
+        with daemon(**settings) as server:
+            for name, reason in reasons.items():
+                must_be_left_alone(server, paths[name], reason)
+            must_be_tried_again(server, folder, paths)
+
+
+def must_be_tried_again(server, folder, paths):
+    """When somebody asks for it, on the page or by the API, and when the file is another one."""
+    add_plugin(folder, "abort", "mock-good")
+    equal(api(server, "/plugins/release", "POST", {"path": str(paths["segfault"])})[0], 202, "the release by the API")
+    _, entries = wait_for(lambda: (lambda found: found if len(found[1]) >= 7 else None)(
+        crashes(server, paths["segfault"])), "it crashes three times more")
+    contains(entries[3], "somebody asked for it", "the audit")
+    wait_for(lambda: provider(server, "mock").get("id"), "the provider of the file that was replaced")
+    plugin, entries = crashes(server, paths["abort"])
+    equal((plugin["crashes"], plugin["failure"]), (0, None), f"{plugin}")
+    contains(entries[0], "its file is another one", "the audit")
+    browser = Browser(server)
+    equal(browser.submit("/plugins/release", plugin=str(paths["leave"]))[0], 303, "the release on the page")
+    wait_for(lambda: len(crashes(server, paths["leave"])[1]) >= 7, "it crashes three times more")
+    status, _, problem = api(server, "/plugins/release", "POST", {"path": "/nowhere"})
+    equal(status, 404, f"{problem}")
+    equal(browser.submit("/plugins/release", plugin="")[0], 404, "a form without a path")
+
+
+def test_hang_at_start():
+    """a plugin that does not come back while it is loaded is left alone"""
+    folder = plugins()
+    path = add_plugin(folder, "hang")
+    with daemon(MERGELOOM_PLUGIN_PATH=folder, JCA_WORKER_CHECK_SECONDS="1") as server:
+        must_be_left_alone(server, path, "still busy with it after 1 s")
+        equal(provider(server, "harmful")["title"], "Harmful", "the provider of the other plugin")
+
+
+def test_bad_start_on_executor():
+    """a plugin that crashes while an executor loads it is named at the gateway, with the executor"""
+    cluster = {"JCA_WORKER_CLUSTER_TOKEN": "cluster-test-token-not-a-secret"}
+    folder = plugins("of-executor")
+    path = add_plugin(folder, "abort")
+    add_plugin(plugins(), "good", "mock-good")
+    with daemon(**cluster, MERGELOOM_PLUGIN_PATH=harness.scratch() / "plugins", JCA_WORKER_PROVIDER="mock",
+                JCA_WORKER_ROLE="gateway", JCA_WORKER_NAME="gateway") as gateway, \
+            daemon(**cluster, MERGELOOM_PLUGIN_PATH=folder, JCA_WORKER_ROLE="executor", JCA_WORKER_NAME="one",
+                   JCA_WORKER_GATEWAY_URL=gateway.url, JCA_PROVIDER_CONFIG_MODE="gateway",
+                   JCA_WORKER_RUNTIME_CONFIG_MODE="gateway", XDG_STATE_HOME=harness.scratch() / "one"):
+        submit(gateway, "waiting", "none")
+        found = wait_for(lambda: api(gateway, "/executors")[2]["executors"], "the executor comes")[0]
+        equal(found["name"], "one", f"{found}")
+        entry = api(gateway, "/audit?kind=plugin&subject=one")[2]["entries"][0]["text"]
+        reason = api(gateway, "/jobs/waiting")[2]["reason"]
+        page = harness.request(gateway.url + "/")[2].decode()
+        for text in (found["crashing_plugins"], entry, reason, page):
+            contains(text, str(path), "the plugin")
+            contains(text, "signal 6", "how it crashed")
+        contains(reason, "one: its plugin is not loaded", "the reason why the job waits")
 
 
 harness.main(globals())

@@ -163,3 +163,10 @@ tests_mock_plugins_mergeloom_harmful_la_CPPFLAGS = $(mock_cppflags) -D_GNU_SOURC
 tests_mock_plugins_mergeloom_harmful_la_CFLAGS = $(mock_cflags)
 tests_mock_plugins_mergeloom_harmful_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
 tests_mock_plugins_mergeloom_harmful_la_LIBADD = tests/mock-plugins/libharmed.la plugins/libwire.la libmergeloom/libportable.la
+
+# The same, while they load it; its file is copied under several names.
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-bad-start.la
+tests_mock_plugins_mergeloom_bad_start_la_SOURCES = tests/mock-plugins/bad_start.c
+tests_mock_plugins_mergeloom_bad_start_la_CPPFLAGS = $(mock_cppflags) -D_GNU_SOURCE
+tests_mock_plugins_mergeloom_bad_start_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_bad_start_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)

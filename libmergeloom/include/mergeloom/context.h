@@ -46,6 +46,14 @@ typedef struct mloom_context_options {
   /* Under which descriptions show fingerprints of secrets, so that they stay the same from process to process
    * (mloom_seal_fingerprint_key). {NULL, 0}: a random one, which lives as long as the process. */
   mloom_bytes fingerprint_key;
+  /* Files of plugins that are not loaded, as mloom_context_each_plugin gives their paths, ends with NULL: those that
+   * ended an earlier process. They are told there with a failure. Read during mloom_context_new only. NULL: none. */
+  const char *const *left_out_plugins;
+  /* Called with the path of a plugin before its code runs for the first time, and before it is shut down; with NULL
+   * when that is over: in a process of its own a caller learns from it which plugin has ended the process. From the
+   * thread of mloom_context_new and mloom_context_free. NULL: nobody asks. */
+  void (*entering)(const char *plugin_path, void *userdata);
+  void *entering_userdata;
 } mloom_context_options;
 
 /* Reads the configuration and loads the plugins. A plugin that fails to load is a warning in the log and in

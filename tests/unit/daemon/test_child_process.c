@@ -7,6 +7,27 @@
 #include "child_process.h"
 #include "harness.h"
 
+/* In the place of the daemon's: what is noted here is left out after the second time. */
+struct quarantine {
+  char noted[512];
+  int64_t crashes;
+};
+
+int64_t quarantine_note(quarantine *self, const char *plugin, const char *subject, const char *what, int loading) {
+  CU_ASSERT_EQUAL(loading, 1);
+  CU_ASSERT_STRING_EQUAL(plugin, subject);
+  snprintf(self->noted, sizeof self->noted, "%s: %s", plugin, what);
+  return ++self->crashes;
+}
+
+mloom_json *quarantine_left_out(quarantine *self) {
+  mloom_json *paths = mloom_json_new_array();
+  if (self->crashes >= 2) {
+    mloom_json_add(paths, mloom_json_new_string("/a.so", strlen("/a.so")));
+  }
+  return paths;
+}
+
 typedef struct facts {
   char types[128];
   size_t text_size;
@@ -35,6 +56,7 @@ typedef struct run {
   mloom_error error;
   char log[512];
   int32_t code;
+  quarantine known;
 } run;
 
 /* Runs a worker whose program is this Python text; its request is {"command": "describe"}. ends: NULL, or the pipe that
@@ -48,7 +70,7 @@ static run run_talking(const char *program, int64_t timeout_ms, mloom_cancel *ca
   dprintf(fd, "#!/usr/bin/env python3\nimport json, os, signal, sys, time\n%s\n", program);
   fchmod(fd, 0700);
   close(fd);
-  const child_programs programs = {path, getenv("MERGELOOM_SUPERVISE"), environment, &log, 0};
+  const child_programs programs = {path, getenv("MERGELOOM_SUPERVISE"), environment, &log, 0, 0, &found.known};
   mloom_json *request = mloom_json_new_object();
   mloom_json_set_string(request, "command", "describe");
   mloom_json *section = mloom_json_new_object();
@@ -174,6 +196,48 @@ static void test_no_last_line(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(found.error.message, "status 3"));
 }
 
+#define ENTER "say({'type': 'plugin', 'path': '/a.so'})\n"
+
+static void test_crash_while_loading(void) {
+  run found = run_worker(SAY "request = json.load(sys.stdin)\n"
+                             "if request['left_out'] != ['/a.so']:\n"
+                             "  " ENTER "  os.kill(os.getpid(), signal.SIGABRT)\n"
+                             "say({'type': 'a'})\n" DONE,
+                         0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 0);
+  CU_ASSERT_EQUAL(found.known.crashes, 2);
+  UNIT_ASSERT_STRING(found.facts.types, "a ");
+  UNIT_ASSERT_STRING(found.known.noted,
+                     "/a.so: the worker process was ended by signal 6 (Aborted) while /a.so was loaded");
+  /* One that is left out and goes on all the same. */
+  found = run_worker(SAY ENTER "sys.exit(0)", 0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_INTERNAL, &found.error);
+  CU_ASSERT_EQUAL(found.known.crashes, QUARANTINE_CRASHES + 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.error.message, "status 0"));
+}
+
+static void test_stuck_while_loading(void) {
+  run found = run_worker(SAY "if not json.load(sys.stdin)['left_out']:\n"
+                             "  " ENTER "  say({'type': 'stuck', 'ms': 1500})\n  sys.exit(70)\n" DONE,
+                         0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
+  UNIT_ASSERT_STRING(found.known.noted, "/a.so: the worker process was still busy with it after 2 s and ended itself "
+                                        "while /a.so was loaded");
+}
+
+/* What was asked for is done by then. */
+static void test_crash_at_shutdown(void) {
+  run found = run_worker(SAY ENTER "say({'type': 'plugin', 'path': ''})\n"
+                                   "say({'type': 'a'})\n" DONE ENTER "sys.exit(3)",
+                         0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 0);
+  CU_ASSERT_EQUAL(found.known.crashes, 1);
+  UNIT_ASSERT_STRING(found.facts.types, "a ");
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.known.noted, "while /a.so was shut down"));
+}
+
 static void test_error(void) {
   run found = run_worker(SAY "say({'type': 'error', 'code': 'not_found', 'message': 'no %s here', 'remedy': 'look'})\n"
                              "sys.exit(1)",
@@ -216,6 +280,9 @@ static const unit_test tests[] = {
     {"a worker that took too much memory has crashed", test_overgrown},
     {"a crash after the last line is one too", test_crash_after_done},
     {"an end without the last line is a crash", test_no_last_line},
+    {"a plugin that ends the worker while it is loaded is left out at last", test_crash_while_loading},
+    {"a plugin that does not come back while it is loaded is left out at last", test_stuck_while_loading},
+    {"a plugin that ends the worker when it is shut down spoils nothing", test_crash_at_shutdown},
     {"the error of the worker is handed on", test_error},
     {"time limit and cancellation", test_ends},
 };

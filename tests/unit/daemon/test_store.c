@@ -618,6 +618,42 @@ static void append_event(int64_t sequence, const char *event, void *userdata) {
   strcat(out->text, event);
 }
 
+/* ---- Plugins that crash ---- */
+
+static void note_crashes(const store_crashes *crashes, void *userdata) {
+  mloom_buffer_append_format(userdata, "%s %s %s %d %d\n", crashes->plugin, crashes->digest, crashes->reason,
+                             (int)crashes->crashes, crashes->loading);
+}
+
+static void expect_crashes(const bench *setup, const char *owner, const char *expected) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer found = MLOOM_BUFFER_INIT;
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(store_each_crashes(setup->store, owner, note_crashes, &found, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&found), expected);
+}
+
+static void test_crashes(void) {
+  bench setup;
+  mloom_error error = MLOOM_ERROR_INIT;
+  store_crashes crashes = {.plugin = "/a.so", .digest = "d1", .reason = "signal 6", .crashes = 1, .loading = 1};
+  begin(&setup);
+  UNIT_ASSERT_CODE(store_write_crashes(setup.store, "one", &crashes, "a", "first", &error), MLOOM_OK, &error);
+  crashes = (store_crashes){.plugin = "/a.so", .digest = "d2", .reason = "signal 11", .crashes = 3};
+  UNIT_ASSERT_CODE(store_write_crashes(setup.store, "one", &crashes, "a", "third", &error), MLOOM_OK, &error);
+  reopen(&setup);
+  expect_crashes(&setup, "one", "/a.so d2 signal 11 3 0\n");
+  /* A file belongs to one daemon under all its names, a database to several. */
+  expect_crashes(&setup, "two", setup.url == NULL ? "/a.so d2 signal 11 3 0\n" : "");
+  const store_crashes none = {.plugin = "/a.so"};
+  UNIT_ASSERT_CODE(store_write_crashes(setup.store, "one", &none, "a", "forgotten", &error), MLOOM_OK, &error);
+  expect_crashes(&setup, "one", "");
+  const store_audit_filter filter = {.kind = "plugin", .subject = "a", .limit = 10};
+  entries found = {.last = 0};
+  UNIT_ASSERT_CODE(store_each_audit(setup.store, &filter, append_entry, &found, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_STRING(found.text, "plugin/a plugin/a plugin/a ");
+  finish(&setup);
+}
+
 static void test_events(void) {
   bench setup;
   begin(&setup);
@@ -732,6 +768,7 @@ static const unit_test tests[] = {
     {"jobs are counted by state", test_counts},
     {"cancelled jobs end, whatever becomes of their executor", test_cancel},
     {"the audit is filtered by kind and by part of the subject", test_audit},
+    {"crashes of plugins are remembered until they are forgotten", test_crashes},
     {"events come once and in order", test_events},
     {"what other daemons write is heard, with whose settings it was", test_watch},
 };

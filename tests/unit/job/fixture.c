@@ -319,7 +319,7 @@ int32_t fixture_run(fixture *f, const char *extra, const char *const *turns, int
   mloom_provider_entry entry = {.descriptor = scripted_provider, .plugin_name = "test", .plugin_lock = &lock};
   entry.descriptor.shape = agent ? MLOOM_SHAPE_AGENT : MLOOM_SHAPE_MODEL;
   mloom_job *job = make_job(f, extra);
-  int32_t code = job == NULL ? MLOOM_E_INVALID : mloom_registry_new(&registry, no_paths, &host, NULL, &f->error);
+  int32_t code = job == NULL ? MLOOM_E_INVALID : mloom_registry_new(&registry, no_paths, NULL, &host, NULL, &f->error);
   if (code == MLOOM_OK) {
     code = mloom_settings_new(&settings, "scripted", NULL, 0, 1, &sources, &f->error);
   }

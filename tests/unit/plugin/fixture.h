@@ -71,7 +71,7 @@ static inline void fixture_add(const fixture *self, const char *mock, const char
 static inline void fixture_load(fixture *self) {
   const char *paths[] = {self->folder, NULL};
   mloom_error error = MLOOM_ERROR_INIT;
-  UNIT_ASSERT_CODE(mloom_registry_new(&self->registry, paths, &self->host, &self->log_object, &error), MLOOM_OK,
+  UNIT_ASSERT_CODE(mloom_registry_new(&self->registry, paths, NULL, &self->host, &self->log_object, &error), MLOOM_OK,
                    &error);
 }
 

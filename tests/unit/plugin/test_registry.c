@@ -72,7 +72,7 @@ static void test_texts_are_copies(void) {
   fixture other;
   fixture_begin(&other);
   const char *paths[] = {self.folder, NULL};
-  CU_ASSERT_EQUAL(mloom_registry_new(&other.registry, paths, &other.host, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(mloom_registry_new(&other.registry, paths, NULL, &other.host, NULL, NULL), MLOOM_OK);
   const mloom_provider_entry *again = mloom_registry_find_provider(other.registry, "mock");
   CU_ASSERT_PTR_NOT_NULL_FATAL(again);
   CU_ASSERT(entry->descriptor.open == again->descriptor.open); /* the same code ... */
@@ -292,13 +292,42 @@ static void test_folders(void) {
   snprintf(twice, sizeof(twice), "%s/../%s", self.folder, strrchr(self.folder, '/') + 1);
   const char *paths[] = {"relative/folder", "/nowhere/at/all", self.folder, twice, NULL};
   mloom_error error = MLOOM_ERROR_INIT;
-  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, &self.host, &self.log_object, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, NULL, &self.host, &self.log_object, &error), MLOOM_OK,
+                   &error);
   MLOOM_AUTO(mloom_auto_free) char *plugins = fixture_plugins(&self);
   UNIT_ASSERT_STRING(plugins,
                      "relative/folder refused the plugin folder relative/folder is relative\n"
                      "mock-good loaded provider mock, credential source mock-expiring, resolver layer mock-layer\n");
   mloom_registry_free(self.registry);
-  CU_ASSERT_EQUAL(mloom_registry_new(&self.registry, NULL, &self.host, NULL, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(mloom_registry_new(&self.registry, NULL, NULL, &self.host, NULL, NULL), MLOOM_OK);
+  fixture_end(&self);
+}
+
+static void note_entering(const char *path, void *userdata) {
+  mloom_buffer_append_format(userdata, "%s ", path == NULL ? "-" : strrchr(path, '/') + 1);
+}
+
+/* Who asks is told whose code runs, when it is loaded and when it is shut down; what is left out is not touched. */
+static void test_rules(void) {
+  fixture self;
+  fixture_begin(&self);
+  fixture_add(&self, "good", "good");
+  fixture_add(&self, "older", "older");
+  char path[PATH_MAX];
+  fixture_path(&self, path, "mergeloom-older.so");
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer entered = MLOOM_BUFFER_INIT;
+  const char *const left_out[] = {"/nowhere.so", path, NULL};
+  const char *paths[] = {self.folder, NULL};
+  const mloom_registry_rules rules = {left_out, note_entering, &entered};
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, &rules, &self.host, &self.log_object, &error), MLOOM_OK,
+                   &error);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&entered), "mergeloom-good.so - ");
+  MLOOM_AUTO(mloom_auto_free) char *plugins = fixture_plugins(&self);
+  CU_ASSERT_PTR_NOT_NULL(strstr(plugins, "older refused it is left out"));
+  mloom_registry_free(self.registry);
+  self.registry = NULL;
+  UNIT_ASSERT_STRING(mloom_buffer_string(&entered), "mergeloom-good.so - mergeloom-good.so - ");
   fixture_end(&self);
 }
 
@@ -336,7 +365,7 @@ static void *load_and_free(void *folder) {
     mloom_host host;
     mloom_host_init(&host, &services);
     mloom_registry *registry = NULL;
-    if (mloom_registry_new(&registry, paths, &host, NULL, NULL) != MLOOM_OK ||
+    if (mloom_registry_new(&registry, paths, NULL, &host, NULL, NULL) != MLOOM_OK ||
         mloom_registry_find_provider(registry, "mock-older") == NULL) {
       abort();
     }
@@ -374,6 +403,7 @@ static const unit_test tests[] = {
     {"a link to a file that others may change", test_link_to_a_file_that_others_may_change},
     {"a link to a folder", test_link_to_a_folder},
     {"folders", test_folders},
+    {"rules of who asks", test_rules},
     {"build tree", test_build_tree},
     {"threads", test_threads},
 };

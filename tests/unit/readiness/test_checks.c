@@ -158,7 +158,7 @@ static int32_t run(const situation *s, uint32_t *state, mloom_error *error) {
   CU_ASSERT_EQUAL_FATAL(mloom_redactor_new(&redactor, error), MLOOM_OK);
   host_services.redactor = redactor;
   mloom_host_init(&host, &host_services);
-  CU_ASSERT_EQUAL_FATAL(mloom_registry_new(&registry, no_paths, &host, NULL, error), MLOOM_OK);
+  CU_ASSERT_EQUAL_FATAL(mloom_registry_new(&registry, no_paths, NULL, &host, NULL, error), MLOOM_OK);
   mloom_settings_sources sources = {.environment = s->environment,
                                     .secrets_path = "/nonexistent",
                                     .config = config,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Ends this process when a plugin has it grow without end. A limit of the kernel would be inherited by the commands of
- * a job, some of which reserve far more address space than they use.
+ * Ends this process when a plugin has it grow without end, or does not come back while it is loaded or shut down. A
+ * limit of the kernel would be inherited by the commands of a job, some of which reserve far more address space than
+ * they use.
  */
 #include "child/child.h"
 
@@ -16,16 +17,24 @@
 #include "base/error.h"
 
 #define LOOK_NS 100000000
-#define EXIT_OVERGROWN 70
+#define EXIT_GIVEN_UP 70
 
-struct child_memory {
+struct child_watch {
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t ended;
   int ending;
   int statm;
   int64_t limit_mib;
+  int64_t enter_ms;
+  _Atomic int64_t entered_ms; /* since when a plugin is loaded or shut down; 0: none is */
 };
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int64_t resident_mib(int statm) {
   char text[128];
@@ -36,40 +45,47 @@ static int64_t resident_mib(int statm) {
 }
 
 /* By write alone: other threads may hold the locks of everything else. */
-static void give_up(int64_t limit_mib) {
+static void give_up(const char *type, const char *member, int64_t limit) {
   char line[64];
-  int size = snprintf(line, sizeof line, "\n{\"type\":\"overgrown\",\"mib\":%lld}\n", (long long)limit_mib);
+  int size = snprintf(line, sizeof line, "\n{\"type\":\"%s\",\"%s\":%lld}\n", type, member, (long long)limit);
   ssize_t written = write(STDOUT_FILENO, line, (size_t)size);
-  _exit(written < 0 ? EXIT_OVERGROWN + 1 : EXIT_OVERGROWN);
+  _exit(written < 0 ? EXIT_GIVEN_UP + 1 : EXIT_GIVEN_UP);
+}
+
+static void look(child_watch *self) {
+  int64_t entered_ms = self->entered_ms;
+  if (self->limit_mib > 0 && resident_mib(self->statm) > self->limit_mib) {
+    give_up("overgrown", "mib", self->limit_mib);
+  }
+  if (self->enter_ms > 0 && entered_ms != 0 && now_ms() - entered_ms > self->enter_ms) {
+    give_up("stuck", "ms", self->enter_ms);
+  }
 }
 
 static void *watch(void *userdata) {
-  child_memory *self = userdata;
+  child_watch *self = userdata;
   struct timespec next;
   clock_gettime(CLOCK_MONOTONIC, &next);
   pthread_mutex_lock(&self->lock);
   while (!self->ending) {
     next.tv_sec += (next.tv_nsec + LOOK_NS) / 1000000000;
     next.tv_nsec = (next.tv_nsec + LOOK_NS) % 1000000000;
-    if (pthread_cond_timedwait(&self->ended, &self->lock, &next) == ETIMEDOUT &&
-        resident_mib(self->statm) > self->limit_mib) {
-      give_up(self->limit_mib);
+    if (pthread_cond_timedwait(&self->ended, &self->lock, &next) == ETIMEDOUT) {
+      look(self);
     }
   }
   pthread_mutex_unlock(&self->lock);
   return NULL;
 }
 
-int32_t child_memory_watch(child_memory **out, int64_t limit_mib, mloom_error *error) {
+int32_t child_watch_new(child_watch **out, int64_t limit_mib, int64_t enter_ms, mloom_error *error) {
   *out = NULL;
-  if (limit_mib <= 0) {
-    return MLOOM_OK;
-  }
-  child_memory *self = calloc(1, sizeof *self);
+  child_watch *self = calloc(1, sizeof *self);
   if (self == NULL) {
     return mloom_error_memory(error);
   }
   self->limit_mib = limit_mib;
+  self->enter_ms = enter_ms;
   self->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
@@ -81,13 +97,17 @@ int32_t child_memory_watch(child_memory **out, int64_t limit_mib, mloom_error *e
   if (failure != 0) {
     mloom_auto_close(&self->statm);
     free(self);
-    return mloom_error_set_errno(error, failure, MLOOM_DOMAIN_SYSTEM, NULL, "cannot watch the memory of this process");
+    return mloom_error_set_errno(error, failure, MLOOM_DOMAIN_SYSTEM, NULL, "cannot watch this process");
   }
   *out = self;
   return MLOOM_OK;
 }
 
-void child_memory_end(child_memory *self) {
+void child_watch_note(child_watch *self, int entered) {
+  self->entered_ms = entered ? now_ms() : 0;
+}
+
+void child_watch_end(child_watch *self) {
   if (self == NULL) {
     return;
   }

@@ -43,7 +43,6 @@ const char *const schema_file_state[] = {
     "CREATE UNIQUE INDEX event_by_token ON event (job, token) WHERE token <> ''",
     /* Which claim of a job has it: what an earlier one says of it counts no more. */
     "ALTER TABLE job ADD COLUMN claims INTEGER NOT NULL DEFAULT 0",
-
     /* Plugins that ended a worker of the daemon owner. */
     "CREATE TABLE crashes (owner TEXT NOT NULL, plugin TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,"
     " crashes INTEGER NOT NULL, loading INTEGER NOT NULL, PRIMARY KEY (owner, plugin)) WITHOUT ROWID",

@@ -5,12 +5,15 @@ import fcntl
 import http.client
 import json
 import re
+import shutil
 import textwrap
 import time
 import urllib.parse
 
 import harness
 from harness import check
+
+MOCKS = harness.PLAIN_BUILD / "tests/mock-plugins"
 
 
 def environment(**more):
@@ -139,6 +142,14 @@ def is_running(job):
             return False
         except OSError:
             return True
+
+
+def add_plugin(folder, name, mock="bad-start"):
+    """A copy of a mock under another name; with bad-start the name says how it ends who loads it."""
+    path = folder / f"mergeloom-{name}.so"
+    shutil.copy(MOCKS / f".libs/mergeloom-{mock}.so", folder / "new")
+    (folder / "new").rename(path)
+    return path
 
 
 def wait_for(condition, what):

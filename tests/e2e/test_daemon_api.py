@@ -6,7 +6,7 @@ import json
 import re
 
 import harness
-from daemon_server import api, daemon, environment, fake_programs, provider, settled, simulated, wait_for
+from daemon_server import add_plugin, api, daemon, environment, fake_programs, provider, settled, simulated, wait_for
 from harness import check, contains, equal, lacks
 
 try:
@@ -237,9 +237,11 @@ def ask_as_executor(client, repo, first):
 def test_answers_fit_the_description():
     """a run through every operation: each answer is what the description says, each error problem+json"""
     repo = harness.repository(harness.FILES)
+    crashing = add_plugin(harness.scratch(), "abort")
     with harness.simulator() as sim, daemon(**simulated(
             sim.url, JCA_WORKER_PROVIDER="openai-compatible", JCA_WORKER_ROLE="gateway",
-            JCA_WORKER_CLUSTER_TOKEN=TOKEN, **fake_programs()[1])) as server:
+            JCA_WORKER_CLUSTER_TOKEN=TOKEN, MERGELOOM_PLUGIN_PATH=f"{harness.PLAIN_BUILD}:{harness.scratch()}",
+            **fake_programs()[1])) as server:
         client = Client(server)
         settled(server, "openai-compatible")
         wait_for(lambda: harness.request(server.url + "/api/v1/gateway/settings", headers=EXECUTOR)[0] == 200, "settings")
@@ -248,6 +250,8 @@ def test_answers_fit_the_description():
         second = ask_as_executor(client, repo, first)
         client.stream(f"/api/v1/jobs/{second}/events")
         client.stream("/api/v1/events")
+        client.ask("POST", "/api/v1/plugins/release", 202, {"path": str(crashing)})
+        client.ask("POST", "/api/v1/plugins/release", 404, {"path": "/nowhere"})
         wanted = {(*key, status) for key, operation in client.operations.items() for status in operation["responses"]
                   if status != "default"}
         equal(wanted - client.seen, set(), "answers that were described and never seen")

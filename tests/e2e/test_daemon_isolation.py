@@ -2,13 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plugin that crashes, hangs, leaks, corrupts memory or leaves costs one job, is named, and is left alone after three."""
 import json
-import shutil
 
 import harness
-from daemon_server import Browser, api, daemon, field, provider, settled, wait_for
+from daemon_server import MOCKS, Browser, add_plugin, api, daemon, field, provider, settled, wait_for
 from harness import check, contains, equal, lacks
-
-PLUGIN = harness.PLAIN_BUILD / "tests/mock-plugins"
 
 
 def plugins(name="plugins"):
@@ -16,17 +13,9 @@ def plugins(name="plugins"):
     folder = harness.scratch() / name
     (folder / ".libs").mkdir(parents=True)
     for file in ("mergeloom-harmful.la", ".libs/mergeloom-harmful.so"):
-        check((PLUGIN / file).exists(), f"{PLUGIN / file} is not built")
-        (folder / file).symlink_to(PLUGIN / file)
+        check((MOCKS / file).exists(), f"{MOCKS / file} is not built")
+        (folder / file).symlink_to(MOCKS / file)
     return folder
-
-
-def add_plugin(folder, name, mock="bad-start"):
-    """A copy of a mock under another name; with bad-start the name says how it ends who loads it."""
-    path = folder / f"mergeloom-{name}.so"
-    shutil.copy(PLUGIN / f".libs/mergeloom-{mock}.so", folder / "new")
-    (folder / "new").rename(path)
-    return path
 
 
 def harmful(**more):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Jobs from the outside: the command line, an embedding program, cancelling, what goes over the wire."""
+import concurrent.futures
 import json
 import os
 import signal
@@ -159,33 +160,42 @@ SLEEP = {"name": "run_command", "arguments": {"argv": ["python3", "-c", "import 
 
 
 LIMITS = (
-    # of what, the call that is repeated after the edit, limits of the job, settings; exit status, state, code, what is said
-    ("turns", harness.READ, {}, {"JCA_WORKER_MAX_TURNS": "3"}, 1, "failed", "limit",
+    # of what, the step that is repeated after the edit, limits of the job, settings; exit status, turns, state, code, words
+    ("time, in a command", {"tool_calls": [SLEEP]}, {}, {"JCA_WORKER_JOB_TIMEOUT_SECONDS": "3"}, 5, 2, "cancelled", "timeout",
+     "the job's time limit passed", "allow the job more time"),
+    ("time, in an answer", {"text": "Well.", "fault": {"kind": "stall", "after_events": 2}}, {},
+     {"JCA_WORKER_JOB_TIMEOUT_SECONDS": "3"}, 5, 2, "cancelled", "timeout", "the job's time limit passed",
+     "allow the job more time"),
+    ("turns", {"tool_calls": [harness.READ]}, {}, {"JCA_WORKER_MAX_TURNS": "3"}, 1, 3, "failed", "limit",
      "the job's limit of turns is reached", "allow the job more turns"),
-    ("tokens", harness.READ, {}, {"JCA_WORKER_MAX_TOKENS": "3000"}, 1, "failed", "limit",
+    ("tokens", {"tool_calls": [harness.READ]}, {}, {"JCA_WORKER_MAX_TOKENS": "3000"}, 1, 3, "failed", "limit",
      "the job's limit of tokens is reached", "allow the job more tokens"),
-    ("output", PRINT, {"output_bytes": 9000}, {}, 1, "failed", "limit",
-     "the commands of the job have written more than its limit", "raise limits.output_bytes"),
-    ("time", SLEEP, {}, {"JCA_WORKER_JOB_TIMEOUT_SECONDS": "3"}, 5, "cancelled", "timeout",
-     "the job's time limit passed", "allow the job more time"))
+    ("output", {"tool_calls": [PRINT]}, {"output_bytes": 9000}, {}, 1, 3, "failed", "limit",
+     "the commands of the job have written more than its limit", "raise limits.output_bytes"))
+
+
+def reach_limit(case):
+    name, step, limits, settings, status, turns, state, code, *said = case
+    repo = harness.repository(harness.FILES, name.replace(", ", "-").replace(" ", "-"))
+    job = harness.scratch() / f"{repo.name}-job.json"
+    record = harness.scratch() / f"{repo.name}-result.json"
+    job.write_text(json.dumps({"schema": "mergeloom.job.v1", "limits": limits}), encoding="utf-8")
+    steps = [{"tool_calls": [harness.EDIT]}, *[{**step, "usage": {"input": 1000, "output": 500}}] * 6]
+    with harness.simulator(harness.job_script(steps)) as server:
+        finished = harness.run_job(server.url, repo, "--no-readiness", "--job", job, "--output", record,
+                                   ticket=harness.scratch() / "ticket.txt", **settings)
+    harness.must_complain(finished, status, *said)
+    harness.must_be_kept(finished, repo)
+    result = json.loads(record.read_text(encoding="utf-8"))
+    equal([result["turns"], result["state"], result["error"]["code"]], [turns, state, code], f"the result, limit of {name}")
+    equal(harness.processes_with(str(repo)), [], f"processes after the limit of {name}")
 
 
 def test_limits():
     """a limit that is reached ends the job: exit status, one error with a remedy, the work kept and said to be"""
-    job = harness.scratch() / "job.json"
-    record = harness.scratch() / "result.json"
-    for name, call, limits, settings, status, state, code, *said in LIMITS:
-        repo = harness.repository(harness.FILES, name)
-        job.write_text(json.dumps({"schema": "mergeloom.job.v1", "limits": limits}), encoding="utf-8")
-        steps = [{"tool_calls": [harness.EDIT]}, *[{"tool_calls": [call], "usage": {"input": 1000, "output": 500}}] * 6]
-        with harness.simulator(harness.job_script(steps)) as server:
-            finished = harness.run_job(server.url, repo, "--no-readiness", "--job", job, "--output", record, **settings)
-        harness.must_complain(finished, status, *said)
-        harness.must_be_kept(finished, repo)
-        result = json.loads(record.read_text(encoding="utf-8"))
-        equal([result["turns"], result["state"], result["error"]["code"]], [2 if name == "time" else 3, state, code],
-              f"the result at the limit of {name}")
-        equal(harness.processes_with(str(repo)), [], f"processes after the limit of {name}")
+    (harness.scratch() / "ticket.txt").write_text(harness.TICKET, encoding="utf-8")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(reach_limit, LIMITS))
 
 
 def test_validation():

@@ -26,6 +26,11 @@ static int is_url_byte(char c) {
   return (unsigned char)c > 0x20 && (unsigned char)c < 0x7f && strchr("\"<>\\^`{|}", c) == NULL;
 }
 
+/* "http://localhost:1455": where the program itself waits for the browser, which it tells before the page. */
+static int is_listener(const char *url) {
+  return strncmp(url, "http://", 7) == 0 && strpbrk(url + 7, "/?#") == NULL;
+}
+
 static int tell_url(const char *line, mloom_login_event_fn event, void *userdata) {
   const char *at = strstr(line, "https://");
   at = at != NULL ? at : strstr(line, "http://");
@@ -40,7 +45,7 @@ static int tell_url(const char *line, mloom_login_event_fn event, void *userdata
     size--;
   }
   char *url = mloom_text_dup((mloom_bytes){at, size});
-  if (url == NULL || size < 12) {
+  if (url == NULL || size < 12 || is_listener(url)) {
     mloom_auto_free(&url);
     return 0;
   }

@@ -37,6 +37,19 @@ static void test_a_code(void) {
          "text: 2. Enter this one-time code (expires in 15 minutes)\ncode: WXYZ-12345\ntext: WXYZ-12345\n");
 }
 
+static void test_a_page_after_a_listener(void) {
+  /* As codex 0.169.0 writes it: the first address is its own, to which the browser comes back. */
+  expect(
+      "Starting local login server on http://localhost:1455.\nIf your browser did not open, navigate to this URL:\n\n"
+      "https://auth.example.test/oauth/authorize?a=b&redirect_uri=http%3A%2F%2F127.0.0.1%3A1455%2Fauth%2Fcallback\n",
+      "text: Starting local login server on http://localhost:1455.\n"
+      "text: If your browser did not open, navigate to this URL:\n"
+      "url: "
+      "https://auth.example.test/oauth/authorize?a=b&redirect_uri=http%3A%2F%2F127.0.0.1%3A1455%2Fauth%2Fcallback\n"
+      "text: "
+      "https://auth.example.test/oauth/authorize?a=b&redirect_uri=http%3A%2F%2F127.0.0.1%3A1455%2Fauth%2Fcallback\n");
+}
+
 static void test_a_link_of_the_terminal(void) {
   /* As claude 2.1.330 writes it: the address once for the terminal and once to be seen. */
   expect("If the browser didn't open, visit:\r\n\x1b]8;;https://login.example.test/authorize?z-1\x07"
@@ -79,6 +92,7 @@ static void test_hostile_output(void) {
 
 static const unit_test tests[] = {
     {"a code", test_a_code},
+    {"a page after a listener", test_a_page_after_a_listener},
     {"a link of the terminal", test_a_link_of_the_terminal},
     {"what is no code", test_what_is_no_code},
     {"ends of addresses", test_ends_of_addresses},

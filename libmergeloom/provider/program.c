@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -308,6 +309,15 @@ static void judge_program(mloom_exchange_run *run, const mloom_process_report *r
   } else if (report->ended == MLOOM_PROCESS_OUTPUT_LIMIT || report->ended == MLOOM_PROCESS_TOO_MANY) {
     run->end.outcome = mloom_error_set(&run->reason, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER,
                                        "look at what the program does", "%s was ended: it passed a limit", path);
+  } else if (report->ended == MLOOM_PROCESS_SIGNALLED && report->signal == SIGKILL) {
+    /* Nobody here has sent it. Who did is told by the kernel's log only. */
+    mloom_error_set(
+        &run->reason, MLOOM_E_UNAVAILABLE, MLOOM_DOMAIN_PROVIDER,
+        "give the worker more memory, or let it run fewer jobs at once; the kernel's log (dmesg) and "
+        "memory.events of its control group tell whether memory was short",
+        "%s was killed with signal 9, as the kernel does when memory runs out; the largest of its processes "
+        "had used %lld MB",
+        path, (long long)(report->max_rss_kib / 1024));
   } else if (report->ended == MLOOM_PROCESS_SIGNALLED ||
              (report->ended == MLOOM_PROCESS_EXITED && report->exit_code != 0)) {
     /* Not an outcome of the exchange: the plugin judges the exit status. Kept in case it has nothing to say. */

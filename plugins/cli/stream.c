@@ -295,6 +295,9 @@ static int32_t report_cut(const mloom_cli_stream *stream, const mloom_exchange_e
   if (end->outcome != MLOOM_OK && end->outcome != MLOOM_E_TIMEOUT) {
     return end->outcome;
   }
+  if (end->signal != 0) {
+    return MLOOM_E_UNAVAILABLE; /* the host tells with which signal */
+  }
   if (stream->complaint.size > 0) {
     int32_t code = end->outcome == MLOOM_E_TIMEOUT ? MLOOM_E_TIMEOUT : MLOOM_E_UNAVAILABLE;
     return mloom_error_set(error, code, MLOOM_DOMAIN_PROVIDER,
@@ -307,8 +310,8 @@ static int32_t report_cut(const mloom_cli_stream *stream, const mloom_exchange_e
   if (end->outcome == MLOOM_E_TIMEOUT) {
     return MLOOM_E_TIMEOUT;
   }
-  if (end->signal != 0 || (end->exit_code != 0 && (stream->began || stream->garbage.size == 0))) {
-    return MLOOM_E_UNAVAILABLE; /* the host tells with which status or signal, and the last line of its errors */
+  if (end->exit_code != 0 && (stream->began || stream->garbage.size == 0)) {
+    return MLOOM_E_UNAVAILABLE; /* the host tells with which status, and the last line of its errors */
   }
   if (!stream->began && stream->garbage.size > 0) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer said = MLOOM_BUFFER_INIT;

@@ -239,6 +239,11 @@ int32_t mloom_codex_read_event(mloom_cli_stream *stream, mloom_bytes line) {
     return take_item(stream, &self.item, 0);
   } else if (mloom_text_equal(type, "item.completed")) {
     return take_item(stream, &self.item, 1);
+  } else if (mloom_text_equal(type, "item.updated")) {
+    /* What else goes on is told when it ends. */
+    if (mloom_cli_is(&self.item.type, "todo_list")) {
+      tell_plan(stream, self.item.plan);
+    }
   } else if (mloom_text_equal(type, "error")) {
     /* Also while it tries again: the end is turn.failed. */
     mloom_cli_stream_tell(stream, MLOOM_EVENT_NOTICE, "cli_error", mloom_cli_bytes(&self.text));

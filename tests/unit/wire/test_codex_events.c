@@ -42,8 +42,33 @@ static void test_a_recorded_job(void) {
   replay_close(&r);
 }
 
+/* With tools.update_plan.enabled, which a profile may set. */
+static void test_a_recorded_plan(void) {
+  replay r;
+  replay_open(&r, mloom_codex_read_event);
+  UNIT_ASSERT_CODE(replay_file(&r, "codex-cli/plan.jsonl", 64, NULL), MLOOM_OK, &r.error);
+  static const char *const told[] = {"[activity]plan: 0 of 2 done, next: Look at hello.c\n",
+                                     "[activity]plan: 1 of 2 done, next: Fix the typo\n",
+                                     "[activity]plan: 2 of 2 done\n"};
+  const char *at = mloom_buffer_string(&r.said);
+  for (size_t i = 0; i < sizeof(told) / sizeof(told[0]) && at != NULL; i++) {
+    at = strstr(at, told[i]);
+    CU_ASSERT_PTR_NOT_NULL(at);
+  }
+  /* Updates of anything else, and events that are not known, are passed over. */
+  UNIT_ASSERT_CODE(lines(&r,
+                         BEGIN "{\"type\":\"item.updated\",\"item\":{\"type\":\"agent_message\",\"text\":\"half\"}}\n"
+                               "{\"type\":\"item.updated\",\"item\":{\"type\":\"of_the_future\",\"items\":[1]}}\n"
+                               "{\"type\":\"turn.of_the_future\",\"usage\":7}\n" DONE,
+                         NULL),
+                   MLOOM_OK, &r.error);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&r.said), "[usage]\n");
+  replay_close(&r);
+}
+
 static void test_however_it_is_cut(void) {
   replay_pieces(mloom_codex_read_event, "codex-cli/job.jsonl");
+  replay_pieces(mloom_codex_read_event, "codex-cli/plan.jsonl");
   replay_pieces(mloom_codex_read_event, "codex-cli/unauthorized.jsonl");
   replay_pieces(mloom_codex_read_event, "codex-cli/unreachable.jsonl");
 }
@@ -120,6 +145,9 @@ static void test_without_an_end(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(r.error.message, "without saying how its work ended"));
   UNIT_ASSERT_CODE(lines(&r, BEGIN, &killed), MLOOM_E_UNAVAILABLE, &r.error);
   UNIT_ASSERT_STRING(r.error.message, ""); /* the host has better words */
+  UNIT_ASSERT_CODE(lines(&r, BEGIN "{\"type\":\"error\",\"message\":\"Reconnecting\"}\n", &killed), MLOOM_E_UNAVAILABLE,
+                   &r.error);
+  UNIT_ASSERT_STRING(r.error.message, "");
   UNIT_ASSERT_CODE(lines(&r, BEGIN, &late), MLOOM_E_TIMEOUT, &r.error);
   UNIT_ASSERT_CODE(lines(&r, BEGIN "{\"type\":\"error\",\"message\":\"Reconnecting\"}\n", &late), MLOOM_E_TIMEOUT,
                    &r.error);
@@ -178,13 +206,10 @@ static void test_a_line_without_end(void) {
 }
 
 static const unit_test tests[] = {
-    {"a recorded job", test_a_recorded_job},
-    {"however it is cut", test_however_it_is_cut},
-    {"recorded failures", test_recorded_failures},
-    {"failures in words", test_failures_in_words},
-    {"only an object is a result", test_only_an_object_is_a_result},
-    {"without an end", test_without_an_end},
-    {"hostile lines", test_hostile_lines},
+    {"a recorded job", test_a_recorded_job},         {"a recorded plan", test_a_recorded_plan},
+    {"however it is cut", test_however_it_is_cut},   {"recorded failures", test_recorded_failures},
+    {"failures in words", test_failures_in_words},   {"only an object is a result", test_only_an_object_is_a_result},
+    {"without an end", test_without_an_end},         {"hostile lines", test_hostile_lines},
     {"a line without end", test_a_line_without_end},
 };
 

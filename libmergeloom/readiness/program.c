@@ -9,22 +9,24 @@
 #include "readiness/report.h"
 
 /* Asks once; what the provider finds becomes the check. MLOOM_E_UNSUPPORTED: nothing was asked, and no check ended. */
-static int32_t ask(mloom_check_run *run, uint32_t probe, const char *check) {
-  mloom_error error = MLOOM_ERROR_INIT;
+static int32_t ask(mloom_check_run *run, uint32_t probe, const char *check, mloom_error *error) {
   mloom_probe_sink sink = {.size = sizeof(sink), .userdata = run, .check = mloom_check_finding};
   mloom_check_begin(run);
-  int32_t code = mloom_provider_probe(run->instance, run->args->call, probe, &sink, NULL, &error);
+  int32_t code = mloom_provider_probe(run->instance, run->args->call, probe, &sink, NULL, error);
   if (code == MLOOM_OK) {
     mloom_check_end(run, check, MLOOM_CHECK_SKIPPED, NULL, "the program said nothing of it");
   } else if (code != MLOOM_E_UNSUPPORTED) {
-    mloom_check_end_error(run, check, &error);
+    mloom_check_end_error(run, check, error);
   }
   return code;
 }
 
 static void ask_or_skip(mloom_check_run *run, uint32_t probe, const char *check, const char *unsupported) {
-  if (ask(run, probe, check) == MLOOM_E_UNSUPPORTED) {
-    mloom_check_end(run, check, MLOOM_CHECK_SKIPPED, NULL, "%s", unsupported);
+  mloom_error error = MLOOM_ERROR_INIT;
+  if (ask(run, probe, check, &error) == MLOOM_E_UNSUPPORTED) {
+    /* Without a sandbox to start it in the program was not started either. */
+    mloom_check_end(run, check, MLOOM_CHECK_SKIPPED, NULL, "%s",
+                    error.domain == MLOOM_DOMAIN_SANDBOX ? error.message : unsupported);
   }
 }
 
@@ -85,7 +87,8 @@ void mloom_check_program(mloom_check_run *run) {
   }
   ask_or_skip(run, MLOOM_PROBE_LOGIN, "login",
               "the program does not say whether it is logged in; the self-test shows it");
-  if (ask(run, MLOOM_PROBE_SANDBOX, "confinement") == MLOOM_E_UNSUPPORTED) {
+  mloom_error error = MLOOM_ERROR_INIT;
+  if (ask(run, MLOOM_PROBE_SANDBOX, "confinement", &error) == MLOOM_E_UNSUPPORTED) {
     end_confinement(run);
   }
 }

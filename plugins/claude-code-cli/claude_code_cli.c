@@ -184,6 +184,12 @@ static int32_t describe_turn(mloom_cli_session *session, mloom_cli_command *comm
   return MLOOM_OK;
 }
 
+/* It has no sandbox of its own that needs no namespaces. */
+static int is_confined(const mloom_cli_instance *instance) {
+  (void)instance;
+  return 1;
+}
+
 static void turn_ended(mloom_cli_session *session) {
   mloom_claude_keep_cost(&session->stream);
 }
@@ -205,6 +211,7 @@ static const mloom_cli_kind kind = {.id = "claude-code-cli",
                                     .model_setting = "JCA_WORKER_CLAUDE_CODE_MODEL",
                                     .minimum_version = "2.1.300",
                                     .authority_variable = "NODE_EXTRA_CA_CERTS",
+                                    .is_confined = is_confined,
                                     .read_event = mloom_claude_read_event,
                                     .describe_turn = describe_turn,
                                     .turn_ended = turn_ended,

@@ -312,12 +312,24 @@ void mloom_cli_check_login(const mloom_cli_instance *instance, const mloom_probe
 }
 
 void mloom_cli_plain_environment(const mloom_cli_instance *instance, mloom_cli_command *command) {
-  const char *path = instance->host->environment_get(instance->host->ctx, "PATH");
-  mloom_cli_set_variable(command, "PATH", path == NULL ? "/usr/local/bin:/usr/bin:/bin" : path);
+  mloom_cli_set_variable(command, "PATH", MLOOM_CLI_USUAL_PATH);
   mloom_cli_set_variable(command, "LANG", "C.UTF-8");
   mloom_cli_set_variable(command, "NO_COLOR", "1");
   mloom_cli_set_variable(command, "HOME", mloom_buffer_string(&instance->login));
   add_authority(instance, command);
+}
+
+/* As a job starts it. */
+static void describe_start(const mloom_cli_instance *self, mloom_cli_command *command) {
+  const char *login = mloom_buffer_string(&self->login);
+  mloom_cli_add(command, &command->words, "--version");
+  if (self->kind->is_confined(self)) {
+    command->request.flags |= MLOOM_PROCESS_CONFINED;
+    if (mloom_cli_has_file(login, ".")) {
+      mloom_cli_add(command, &command->write_paths, login);
+    }
+  }
+  mloom_cli_plain_environment(self, command);
 }
 
 int32_t mloom_cli_probe(void *instance, uint32_t kind, mloom_exchange *out, mloom_error *error) {
@@ -332,8 +344,7 @@ int32_t mloom_cli_probe(void *instance, uint32_t kind, mloom_exchange *out, mloo
   begin_command(self, &self->command, "/");
   self->command.request.total_timeout_ms = PROBE_TIMEOUT_MS;
   if (kind == MLOOM_PROBE_PROGRAM) {
-    mloom_cli_add(&self->command, &self->command.words, "--version");
-    mloom_cli_plain_environment(self, &self->command);
+    describe_start(self, &self->command);
   } else {
     code = self->kind->describe_probe(self, kind, &self->command, error);
   }
@@ -380,8 +391,8 @@ static void judge_version(const mloom_cli_instance *self, int32_t status, mloom_
   const char *path = mloom_buffer_string(&self->program);
   snprintf(remedy, sizeof(remedy), "install %s %s or later", self->kind->program, self->kind->minimum_version);
   if (status != 0) {
-    snprintf(reason, sizeof(reason), "%s --version ended with status %d: %.*s", path, (int)status,
-             (int)(output.size < 120 ? output.size : 120), output.data);
+    snprintf(reason, sizeof(reason), "%s --version ended with %s %d: %.*s", path, status < 0 ? "signal" : "status",
+             abs((int)status), (int)(output.size < 120 ? output.size : 120), output.data);
     sink->check("cli", MLOOM_CHECK_FAIL, reason,
                 refuses_root(output) ? "run the worker as a user of its own instead of root"
                                      : "run it by hand, and install it again for this machine",

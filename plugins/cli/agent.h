@@ -57,6 +57,7 @@ struct mloom_cli_kind {
   const char *model_setting; /* its variable, for remedies */
   const char *minimum_version;
   const char *authority_variable; /* names a file of certificates that it trusts besides the system's */
+  int (*is_confined)(const mloom_cli_instance *instance); /* by the worker's sandbox, when it works */
   mloom_cli_stream_fn read_event;
   /* Adds words, variables, files and paths; the program, times and grace are there already. */
   int32_t (*describe_turn)(mloom_cli_session *session, mloom_cli_command *command, mloom_error *error);
@@ -120,7 +121,8 @@ void mloom_cli_check_login(const mloom_cli_instance *instance, const mloom_probe
 const mloom_secret *mloom_cli_key(const mloom_cli_instance *instance);
 /* The secret oauth_token, likewise. */
 const mloom_secret *mloom_cli_token(const mloom_cli_instance *instance);
-/* The environment of a program that runs no job: PATH and a language, HOME where there is no login folder for it. */
+/* The environment of a program that runs no job: the PATH of jobs and a language, HOME where there is no login folder
+ * for it. */
 void mloom_cli_plain_environment(const mloom_cli_instance *instance, mloom_cli_command *command);
 
 #endif

@@ -14,7 +14,6 @@
 #include "base/error.h"
 #include "base/file.h"
 
-#define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
 #define LOGIN_FILE_LIMIT ((size_t)256 * 1024)
 
 static int is_program(const char *path) {
@@ -46,7 +45,7 @@ int32_t mloom_cli_find_program(mloom_buffer *out, const mloom_host *host, const 
     code = mloom_buffer_append_string(out, name);
     code = code == MLOOM_OK && !is_program(name) ? MLOOM_E_NOT_FOUND : code;
   } else if (strchr(name, '/') == NULL) {
-    code = search(out, path == NULL ? USUAL_PATH : path, name);
+    code = search(out, path == NULL ? MLOOM_CLI_USUAL_PATH : path, name);
   }
   if (code == MLOOM_E_NOT_FOUND) {
     return mloom_error_set(error, code, MLOOM_DOMAIN_PROVIDER,

@@ -8,6 +8,9 @@
 #include "base/buffer.h"
 #include <mergeloom/plugin.h>
 
+/* The PATH of jobs, and where the host's own is unset. */
+#define MLOOM_CLI_USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
+
 /* The absolute path of name: itself when it is absolute, else looked up in the host's PATH, or in the usual folders
  * where that is unset. MLOOM_E_NOT_FOUND. */
 int32_t mloom_cli_find_program(mloom_buffer *out, const mloom_host *host, const char *name, mloom_error *error);

@@ -196,7 +196,7 @@ void mloom_codex_add_program_sandbox(const mloom_cli_instance *instance, const m
   add_setting(command, mloom_buffer_string(&text));
 }
 
-static int is_confined_by_worker(const mloom_cli_instance *instance) {
+int mloom_codex_is_confined(const mloom_cli_instance *instance) {
   return strcmp(mloom_provider_settings_text(&instance->settings, "sandbox", "program"), "worker") == 0;
 }
 
@@ -209,7 +209,7 @@ static void add_sandbox(const mloom_cli_session *session, mloom_cli_command *com
     command->failure = MLOOM_E_MEMORY;
     return;
   }
-  if (!is_confined_by_worker(instance)) {
+  if (!mloom_codex_is_confined(instance)) {
     const char *writable[] = {home.data, temporary.data, NULL};
     mloom_codex_places places = {(const char *const *)session->read_paths.items, writable, session->read_only};
     mloom_codex_add_program_sandbox(instance, &places, command);
@@ -255,7 +255,7 @@ static int32_t describe_turn(mloom_cli_session *session, mloom_cli_command *comm
     return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_PROVIDER, "use a newer mergeloom",
                            "this host cannot hold codex to its list of commands");
   }
-  if (is_confined_by_worker(instance) && mloom_cli_has_file(mloom_buffer_string(&instance->login), HOOKS_FILE)) {
+  if (mloom_codex_is_confined(instance) && mloom_cli_has_file(mloom_buffer_string(&instance->login), HOOKS_FILE)) {
     return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_PROVIDER, "look at it, and remove it",
                            "%s/" HOOKS_FILE " would run programs in this job, and a command of an earlier one may have "
                            "written it",
@@ -311,6 +311,7 @@ static const mloom_cli_kind kind = {.id = "codex-cli",
                                     .model_setting = PREFIX "MODEL",
                                     .minimum_version = "0.160.0",
                                     .authority_variable = "CODEX_CA_CERTIFICATE",
+                                    .is_confined = mloom_codex_is_confined,
                                     .read_event = mloom_codex_read_event,
                                     .describe_turn = describe_turn,
                                     .turn_ended = turn_ended,
@@ -325,7 +326,7 @@ static int32_t instance_open(const mloom_open_args *args, void **out_instance, m
 static int32_t instance_check(void *instance, const mloom_probe_sink *sink, mloom_error *error) {
   (void)error;
   const mloom_cli_instance *self = instance;
-  if (is_confined_by_worker(self)) {
+  if (mloom_codex_is_confined(self)) {
     sink->check("confinement", MLOOM_CHECK_WARN,
                 "the worker's sandbox holds codex as a whole: its commands can use the network and read its login",
                 "leave " PREFIX "SANDBOX at program where codex can make namespaces", sink->userdata);

@@ -13,6 +13,9 @@
 #define MLOOM_CODEX_LOGIN_TOKENS 2 /* which it renews: two at once would spend them */
 int mloom_codex_login_kind(const mloom_cli_instance *instance);
 
+/* Whether the worker's sandbox holds codex as a whole. */
+int mloom_codex_is_confined(const mloom_cli_instance *instance);
+
 /* What commands may reach besides programs and libraries of the system; the lists end with NULL. */
 typedef struct mloom_codex_places {
   const char *const *readable;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/error.h"
@@ -120,33 +120,50 @@ static void judge_login(const mloom_cli_instance *instance, int32_t status, mloo
 
 /* ---- Sandbox ---- */
 
-/* Runs inside: tries what it must not be able to do, and says each thing that it could. */
+/* What the attack is after lies in the login folder, which the worker can read and change whoever it runs as. */
+#define SECRET_FILE ".mergeloom-secret"
+#define SECRET "what only the login folder holds"
+#define WRITTEN_FILE ".mergeloom-written"
+
+/* Runs inside: tries what it must not be able to do. What it wrote is looked for outside: inside it may seem to work.
+ */
 static const char attack[] =
     "echo inside; "
-    "( : > /usr/.mergeloom-attack ) 2>/dev/null && { rm -f /usr/.mergeloom-attack; echo broke-write; }; "
+    "cat \"$1/" SECRET_FILE "\" 2>/dev/null; "
     "ls -A \"$1\" 2>/dev/null | grep -q -v '^tmp$' && echo broke-login; " /* tmp holds its own helpers */
-    "( exec 3<>/dev/tcp/127.0.0.1/9 ) 2>&1 | grep -q -i refused && echo broke-network; "
+    "( : >\"$1/" WRITTEN_FILE "\" ) 2>/dev/null; "
+    "( exec 3<>/dev/tcp/127.0.0.1/9 && echo refused ) 2>&1 | grep -q -i refused && echo broke-network; "
     "echo done";
 
 static int has_line(mloom_bytes output, const char *line) {
   return memmem(output.data, output.size, line, strlen(line)) != NULL;
 }
 
-static void judge_sandbox(int32_t status, mloom_bytes output, const mloom_probe_sink *sink) {
+/* Whether the attack left its file in the login folder, where it does not stay. */
+static int take_written(const mloom_cli_instance *instance) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
+  return mloom_buffer_append_format(&path, "%s/" WRITTEN_FILE, mloom_buffer_string(&instance->login)) != MLOOM_OK ||
+         unlink(path.data) == 0;
+}
+
+static void judge_sandbox(const mloom_cli_instance *instance, int32_t status, mloom_bytes output,
+                          const mloom_probe_sink *sink) {
   static const char remedy[] =
       "allow user namespaces (kernel.unprivileged_userns_clone, user.max_user_namespaces, the container's "
       "security profile), or set JCA_CODEX_CLI_SANDBOX=worker";
   char reason[400];
   int inside = has_line(output, "inside") && has_line(output, "done");
-  if (inside && !has_line(output, "broke-")) {
+  int has_read = has_line(output, SECRET) || has_line(output, "broke-login");
+  int has_written = take_written(instance);
+  int has_network = has_line(output, "broke-network");
+  if (inside && !has_read && !has_written && !has_network) {
     sink->check("confinement", MLOOM_CHECK_PASS,
                 "codex confines its commands itself: no network, no login, changes in the repository only", "",
                 sink->userdata);
   } else if (inside) {
-    snprintf(reason, sizeof(reason), "the sandbox of codex does not hold: %s%s%s",
-             has_line(output, "broke-write") ? "its commands can change the system; " : "",
-             has_line(output, "broke-login") ? "they can read the login; " : "",
-             has_line(output, "broke-network") ? "they have the network; " : "");
+    snprintf(reason, sizeof(reason), "the sandbox of codex does not hold its commands:%s%s%s",
+             has_written ? " they can change what is outside of the repository;" : "",
+             has_read ? " they can read the login;" : "", has_network ? " they have the network;" : "");
     sink->check("confinement", MLOOM_CHECK_FAIL, reason, remedy, sink->userdata);
   } else {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer said = MLOOM_BUFFER_INIT;
@@ -175,16 +192,20 @@ int32_t mloom_codex_describe_probe(mloom_cli_instance *instance, uint32_t probe,
     mloom_cli_add_all(command, &command->words, (const char *const[]){"login", "status", NULL});
     return MLOOM_OK;
   }
-  if (strcmp(mloom_provider_settings_text(&instance->settings, "sandbox", "program"), "worker") == 0) {
+  if (mloom_codex_is_confined(instance)) {
     return MLOOM_E_UNSUPPORTED; /* the worker's own check tells */
+  }
+  const char *login = mloom_buffer_string(&instance->login);
+  if (access(login, W_OK | X_OK) == 0) { /* else the check of the login fails */
+    mloom_cli_add_file(command, login, SECRET_FILE, mloom_text_bytes(SECRET "\n"));
+    (void)take_written(instance);
   }
   const mloom_codex_places places = {.read_only = 1};
   mloom_cli_add_all(command, &command->words,
                     (const char *const[]){"sandbox", "-P", "mergeloom", "-C", "/usr/share", NULL});
   mloom_codex_add_program_sandbox(instance, &places, command);
-  mloom_cli_add_all(
-      command, &command->words,
-      (const char *const[]){"--", "/bin/bash", "-c", attack, "attack", mloom_buffer_string(&instance->login), NULL});
+  mloom_cli_add_all(command, &command->words,
+                    (const char *const[]){"--", "/bin/bash", "-c", attack, "attack", login, NULL});
   return MLOOM_OK;
 }
 
@@ -194,7 +215,7 @@ int32_t mloom_codex_judge_probe(mloom_cli_instance *instance, uint32_t probe, in
   if (probe == MLOOM_PROBE_LOGIN) {
     judge_login(instance, status, output, sink);
   } else {
-    judge_sandbox(status, output, sink);
+    judge_sandbox(instance, status, output, sink);
   }
   return MLOOM_OK;
 }

@@ -91,7 +91,7 @@ typedef struct mloom_http_sink {
 typedef struct mloom_process_file {
   uint32_t size;
   uint32_t flags;
-  const char *path; /* absolute, directly in the session's scratch_directory */
+  const char *path; /* absolute, directly in the session's scratch_directory; of a probe, in the folder of the login */
   mloom_bytes content;
 } mloom_process_file;
 

@@ -18,8 +18,8 @@ def token(**claims):
     return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}.{part('signature')}"
 
 
-def issuer(polls):
-    """A login service that lets a person in at the poll of that number; never when it is 0."""
+def issuer(polls, **more):
+    """A login service that lets a person in at the poll of that number; never when it is 0. more: for the Recorder."""
     asked = []
 
     def answer(_method, path, _headers, _body):
@@ -37,4 +37,4 @@ def issuer(polls):
                                                  **{"https://api.openai.com/auth": account}),
                                "access_token": token(exp=4000000000), "refresh_token": "refresh-1"})
         return reply(404, {})
-    return Recorder(answer=answer)
+    return Recorder(answer=answer, **more)

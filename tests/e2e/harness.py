@@ -99,23 +99,69 @@ def main(namespace):
     sys.exit(1 if failures else 0)
 
 
-# Starts a program where the kernel knows no Landlock: its first call of it is answered with ENOSYS.
-WITHOUT_LANDLOCK = """
-import ctypes, os, struct, sys
-CALL, ENOSYS = 444, 38
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, CALL), (0x06, 0, 0, 0x00050000 | ENOSYS), (0x06, 0, 0, 0x7fff0000)]
+# Starts a program under a filter of system calls: (code, jump if true, jump if false, value) for each instruction.
+FILTERED = """
+import ctypes, json, os, struct, sys
+code = json.loads(sys.argv[1])
 text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
 filter = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(text)))
 libc = ctypes.CDLL(None, use_errno=True)
 if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, filter, 0, 0) != 0:
     sys.exit("no filter: " + os.strerror(ctypes.get_errno()))
-os.execv(sys.argv[1], sys.argv[1:])
+os.execv(sys.argv[2], sys.argv[2:])
 """
+NUMBER, ARGUMENT, EQUALS, ANY_OF, END = (0x20, 0, 0, 0), (0x20, 0, 0, 16), 0x15, 0x45, 0x06
+PASSES, FAILS = (END, 0, 0, 0x7fff0000), 0x00050000
+EPERM, ENOSYS = 1, 38
+
+
+def filtered(code, arguments, environment):
+    return run([sys.executable, "-c", FILTERED, json.dumps(code), BUILD / "mergeloom", *arguments], environment=environment)
 
 
 def without_landlock(arguments, environment):
-    """Runs mergeloom on such a kernel."""
-    return run([sys.executable, "-c", WITHOUT_LANDLOCK, BUILD / "mergeloom", *arguments], environment=environment)
+    """Runs mergeloom where the kernel knows no Landlock: its first call of it is answered with ENOSYS."""
+    return filtered([NUMBER, (EQUALS, 0, 1, 444), (END, 0, 0, FAILS | ENOSYS), PASSES], arguments, environment)
+
+
+def without_namespaces(arguments, environment):
+    """Runs mergeloom where no namespaces can be made, as in many containers."""
+    clone, unshare = (220, 97) if os.uname().machine == "aarch64" else (56, 272)
+    new_ones = 0x7e020000  # CLONE_NEW...
+    return filtered([NUMBER, (EQUALS, 0, 1, 435), (END, 0, 0, FAILS | ENOSYS),  # clone3, whose flags no filter sees
+                     (EQUALS, 3, 0, unshare), (EQUALS, 0, 3, clone), ARGUMENT, (ANY_OF, 0, 1, new_ones),
+                     (END, 0, 0, FAILS | EPERM), PASSES], arguments, environment)
+
+
+@contextlib.contextmanager
+def memory_group(megabytes):
+    """A control group with so much memory: the file that takes processes into it, or None where none can be made."""
+    folder = pathlib.Path(f"/sys/fs/cgroup/memory/mergeloom-test-{os.getpid()}")
+    limits = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
+    if not folder.parent.is_dir():
+        folder = pathlib.Path(f"/sys/fs/cgroup/{folder.name}")
+        limits = ("memory.max", "memory.swap.max")
+    made = False
+    try:
+        folder.mkdir()
+        made = True
+        (folder / limits[0]).write_text(str(megabytes << 20), encoding="ascii")
+        for name in limits[1:]:
+            with contextlib.suppress(OSError):  # without swap there is no limit of it
+                (folder / name).write_text(str(megabytes << 20), encoding="ascii")
+        usable = (folder / "cgroup.procs").is_file()
+    except OSError:
+        usable = False
+    try:
+        yield folder / "cgroup.procs" if usable else None
+    finally:
+        end = time.monotonic() + GUARD
+        while made and time.monotonic() < end:
+            try:
+                folder.rmdir()
+                made = False
+            except OSError:  # a process that has ended may be in it for a while
+                time.sleep(0.02)
 
 
 # ---- Node.js and its packages ----

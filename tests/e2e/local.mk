@@ -14,7 +14,7 @@ TESTS += $(e2e_tests)
 EXTRA_DIST += $(e2e_tests) tests/e2e/aimock_server.mjs tests/e2e/cli_server.mjs tests/e2e/harness.py tests/e2e/api_cases.py tests/e2e/program_cases.py tests/e2e/openai_client.mjs tests/e2e/responses_client.mjs \
   tests/e2e/anthropic_client.mjs tests/e2e/foundry_client.mjs \
   tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/.npmrc tests/e2e/test_installed.py \
-  tests/e2e/clis/package.json tests/e2e/clis/package-lock.json
+  tests/e2e/clis/package.json tests/e2e/clis/package-lock.json tests/e2e/test_unprivileged.py
 
 TESTS += tests/e2e/test_vertex_ai.py
 EXTRA_DIST += tests/e2e/test_vertex_ai.py tests/e2e/gemini_client.mjs tests/e2e/vertex_claude_client.mjs
@@ -64,7 +64,7 @@ clean-screenshots:
 
 # Proofs that are long run by themselves, once, in the ordinary build: not in make check, so neither with sanitizers nor in
 # make distcheck.
-proof_tests =
+proof_tests = tests/e2e/test_unprivileged.py
 if DAEMON
 proof_tests += tests/e2e/test_daemon_fleet.py tests/e2e/test_daemon_writes.py
 endif

@@ -509,8 +509,17 @@ def test_exit_status():
 
 
 def test_killed():
-    """a program that is killed, as by the kernel when memory is short"""
-    breaks("events(*BEGIN)\nos.kill(os.getpid(), signal.SIGKILL)\n", "signal 9")
+    """a program that the kernel kills because memory is short"""
+    repo = harness.repository(harness.FILES)
+    ticket = harness.scratch() / "ticket.txt"
+    ticket.write_text(harness.TICKET, encoding="utf-8")
+    with harness.memory_group(400) as group:  # where no such group can be made, the program does it to itself
+        body = "taken = [b'x' * (1 << 24) for _ in range(60)]\n" if group else "os.kill(os.getpid(), signal.SIGKILL)\n"
+        program = fake("events(*BEGIN, {'type': 'error', 'message': 'it tries again'})\n" + body + "events(*END)\n")
+        finished = harness.run(
+            ["sh", "-c", 'echo $$ >"$0" && exec "$@"', group or "/dev/null", harness.BUILD / "mergeloom", "run", "--repo", repo,
+             "--ticket", ticket, "--no-readiness"], environment=environment("http://127.0.0.1:9", program))
+    failed(finished, repo, "killed with signal 9", "memory runs out", "more memory")
 
 
 def test_hangs():
@@ -538,21 +547,27 @@ def test_names_of_the_login_folder():
         equal([one for one in folders if (folders[one] / "used").exists()], [name], "the folder that was used")
 
 
-def log_in(values, page, text):
-    """mergeloom login --browser at a terminal: once page is shown, text is typed. What was seen, and the process."""
+def log_in(values, page, act, *options):
+    """mergeloom login --browser at a terminal: once page is shown, act is called with what was seen, the process and the
+    terminal. What was seen, and the process."""
     main, side = pty.openpty()
-    with harness.started([harness.BUILD / "mergeloom", "login", subject["id"], "--browser"], values, stdin=side) as process:
+    with harness.started([harness.BUILD / "mergeloom", "login", subject["id"], "--browser", *options], values,
+                         stdin=side) as process:
         os.close(side)
         seen = ""
         while page not in seen:
             line = process.stdout.readline()
             check(line, f"it ended early: {seen}")
             seen += line
-        os.write(main, text + b"\n")
+        act(seen, process, main)
         seen += process.stdout.read()
         process.wait(harness.GUARD)
     os.close(main)
     return seen, process
+
+
+def typing(text):
+    return lambda _seen, _process, terminal: os.write(terminal, text + b"\n")
 
 
 def test_waits_for_input():
@@ -568,7 +583,7 @@ def test_login_with_a_question():
                    "sys.stdout.write('\\x1b]0;title\\x07\\x1b[1mOpen \\x1b[4mhttps://login.example.test/a?b=c&d=e\\x1b[0m now.\\r\\n')\n"
                    "sys.stdout.write('Paste code here: ')\nsys.stdout.flush()\n"
                    "code = sys.stdin.readline().strip()\nsys.exit(0 if code == 'typed-code' else 3)\n")
-    seen, process = log_in(environment("http://127.0.0.1:9", program), "login.example.test", b"typed-code")
+    seen, process = log_in(environment("http://127.0.0.1:9", program), "login.example.test", typing(b"typed-code"))
     equal(process.returncode, 0, seen)
     contains(seen, "Open this page:     https://login.example.test/a?b=c&d=e\n", "the page")
 
@@ -611,11 +626,14 @@ def test_check_wrong_model():
 
 
 def test_check_refused_key():
-    """a key that the service refuses fails the self-test, which says what to do, and leaves the model unjudged"""
+    """a key that the service refuses, which the program's word on its login does not test, fails the self-test, and leaves
+    the model unjudged"""
     body = {"type": "error", "error": {"type": "authentication_error", "code": "invalid_api_key", "message": "Incorrect API key"}}
     with Recorder(answer=lambda *_: (401, {"Content-Type": "application/json"}, json.dumps(body).encode())) as server:
         checks, finished = checked(server.url)
     equal((finished.status, checks["tools"]["state"], checks["model"]["state"]), (4, "fail", "skipped"), "checks")
+    equal(checks["login"]["state"], "pass", "login")
+    contains(checks["login"]["reason"], "the self-test shows whether", "login")
     contains(checks["tools"]["remedy"], f"mergeloom login {subject['id']}", "tools")
     lacks(finished.everything(), harness.KEY, "what is printed")
 
@@ -660,6 +678,19 @@ def test_check_wrong_architecture():
     path.write_bytes(header)
     path.chmod(0o700)
     fails_check("cli", "format error", f"built for this machine ({os.uname().machine})", program=path)
+
+
+def test_check_starts_as_in_a_job():
+    """a program that starts for the operator and not in a job, for want of PATH or of a file, fails the check"""
+    helper = harness.scratch() / "tools/version-helper"
+    helper.parent.mkdir()
+    helper.write_text(f"#!/bin/sh\necho version {subject['version']}\n", encoding="utf-8")
+    helper.chmod(0o700)
+    path = f"{helper.parent}:/usr/local/bin:/usr/bin:/bin"
+    fails_check("cli", "version-helper", "run it by hand", PATH=path,
+                program=fake("sys.exit(subprocess.run('version-helper', shell=True).returncode)\n"))
+    body = f"print('version {subject['version']}')\nsys.exit(subprocess.run(['cat', {str(harness.SOURCE / 'NEWS.md')!r}]).returncode)\n"
+    fails_check("cli", "NEWS.md", program=fake(body), **subject["held_by_the_worker"])
 
 
 def test_check_refuses_root():

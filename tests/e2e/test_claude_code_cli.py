@@ -3,8 +3,8 @@
 """The provider claude-code-cli."""
 import contextlib
 import json
-import socket
-import threading
+import os
+import subprocess
 
 import harness
 import program_cases
@@ -43,6 +43,16 @@ def test_interrupted():
     """a program that was interrupted and exits with 0"""
     breaks("events(*BEGIN, {'type': 'result', 'subtype': 'error_during_execution', 'is_error': True, 'result': None})\n",
            "error_during_execution")
+
+
+def test_check_refuses_root_in_its_own_words():
+    """what the program itself says where it refuses to run as root is known, and is a check with what to do"""
+    if os.geteuid() != 0:
+        words = "--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons"
+    else:
+        words = subprocess.run([claude(), "-p", "--dangerously-skip-permissions", "x"], stdin=subprocess.DEVNULL, check=False,
+                               capture_output=True, encoding="utf-8", env=harness.clean_environment()).stderr.strip()
+    fails_check("cli", "--dangerously-skip-permissions", "run the worker as a user of its own", program=fake(f"sys.exit({words!r})\n"))
 
 
 def test_cost():
@@ -108,41 +118,8 @@ def login_service():
                      "organization": {**organization, "organization_type": "claude_pro", "rate_limit_tier": "default"}}
         return 200, {"Content-Type": "application/json"}, json.dumps(value).encode()
 
-    def connect(client, port):
-        with client, client.makefile("rb") as head:
-            if not head.readline().startswith(b"CONNECT "):
-                return
-            while head.readline().strip():
-                pass
-            client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-            with socket.create_connection(("127.0.0.1", port)) as server:
-                back = threading.Thread(target=pour, args=(server, client), daemon=True)
-                back.start()
-                pour(client, server)
-                back.join(harness.GUARD)
-
-    def accept(listener, port):
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=connect, args=(client, port), daemon=True).start()
-
-    with Recorder(answer=answer, certificate=pair) as service, \
-            socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, args=(listener, service.server.server_address[1]), daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", authority, service
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def pour(source, target):
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
+    with Recorder(answer=answer, certificate=pair) as service, harness.Proxy(lead_to=service.server.server_address[1]) as proxy:
+        yield proxy.url, authority, service
 
 
 def test_login_completed():
@@ -150,7 +127,7 @@ def test_login_completed():
     with login_service() as (proxy, authority, service):
         settings = {**setting("API_KEY", None), **setting("CA_FILE", authority), "HTTPS_PROXY": proxy}
         seen, process = log_in(environment("http://127.0.0.1:9", **settings, **setting("BASE_URL", None)),
-                               "Open this page:     https://claude.ai/oauth/authorize?", b"code-1#state-1")
+                               "Open this page:     https://claude.ai/oauth/authorize?", typing(b"code-1#state-1"))
         asked = [(path, body) for _, path, _, body in service.requests]
     equal(process.returncode, 0, seen)
     lacks(seen, "test-access-token", "what is printed")

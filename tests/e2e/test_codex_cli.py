@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The provider codex-cli."""
 import json
+import re
+import signal
+import socket
 import subprocess
+import urllib.parse
 
 import harness
 import program_cases
 from device_login import codex, issuer, token
-from harness import contains, equal, lacks
+from harness import check, contains, equal, lacks
 from program_cases import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 
@@ -141,9 +145,45 @@ def test_check_login_by_key():
 
 
 def test_check_sandbox():
-    """a sandbox of codex that does not hold is said to"""
-    program = fake("print('codex-cli 0.169.0' if '--version' in sys.argv else 'inside\\nbroke-network\\ndone')\n")
-    fails_check("confinement", "they have the network", "JCA_CODEX_CLI_SANDBOX=worker", program=program)
+    """a sandbox of codex that holds nothing, or has a hole, is found out whoever the worker runs as, and nothing is left behind"""
+    version = "if '--version' in sys.argv:\n    print('codex-cli 0.169.0')\n    sys.exit()\n"
+    login = harness.scratch() / "login"
+    everything = {"change what is outside", "read the login", "have the network"}
+    holes = {"read": {"read the login"}, "write": {"read the login", "change what is outside"}, None: everything}
+    for hole, found in holes.items():
+        if hole:  # in the permission profile of the real sandbox
+            places = f'{json.dumps(str(login))}="{hole}",{json.dumps(str(codex().parents[5]))}="read"'
+            body = (f"words = [word.replace({json.dumps(str(harness.scratch()))!r} + '=\"read\"', {places!r}) for word in sys.argv]\n"
+                    f"os.execv({str(codex())!r}, words)\n")
+        else:
+            body = "words = sys.argv[sys.argv.index('--') + 1:] or ['/bin/true']\nos.execv(words[0], words)\n"
+        program = fake(version + "if 'sandbox' not in sys.argv:\n    sys.exit()\n" + body)
+        fails_check("confinement", *found, "JCA_CODEX_CLI_SANDBOX=worker", program=program)
+        reason = checked("http://127.0.0.1:9", "--no-self-test", program=program)[0]["confinement"]["reason"]
+        equal({one for one in everything if one in reason}, found, f"what was found: {reason}")
+        equal([path.name for path in login.iterdir() if path.name != "tmp"], [], "files left behind")
+
+
+def test_without_namespaces():
+    """where codex can make no namespaces: said, no job begins, and where one is forced on no command runs unconfined"""
+    repo = harness.repository({**harness.FILES, "mark.py": "open('ran.txt', 'w')\n"})
+    ticket = harness.scratch() / "ticket.txt"
+    ticket.write_text(harness.TICKET, encoding="utf-8")
+    job = ["run", "--repo", repo, "--ticket", ticket]
+    with serve([{"run": "python3 -B mark.py"}, {"result": {**RESULT, "files_changed": []}}]) as server:
+        values = environment(server.url)
+        told = harness.without_namespaces(["check", "codex-cli", "--json", "--no-self-test"], values)
+        checks = {one["name"]: one for one in json.loads(told.out)["providers"][0]["checks"]}
+        stopped = harness.without_namespaces(job, values)
+        harness.without_namespaces([*job, "--no-readiness"], values)
+    equal((checks["cli"]["state"], checks["confinement"]["state"]), ("pass", "fail"), f"checks {checks}")
+    contains(checks["confinement"]["remedy"], "JCA_CODEX_CLI_SANDBOX=worker", "confinement")
+    harness.must_complain(stopped, 4, "confine")
+    harness.must_be_untouched(repo)
+    with serve([{"run": "python3 -B mark.py"}, {"result": {**RESULT, "files_changed": ["ran.txt"]}}]) as server:
+        held = harness.without_namespaces([*job, "--no-readiness"], environment(server.url, JCA_CODEX_CLI_SANDBOX="worker"))
+    equal(held.status, 0, f"exit status of {held!r}")
+    check((repo / "ran.txt").exists(), "the command did not run in the worker's sandbox")
 
 
 def test_login_folder_below_temporary_files():
@@ -188,8 +228,18 @@ def test_profile():
 
 
 def test_errors_that_are_not_the_end():
-    """error events and failed attempts before the end are told, and do not end the job"""
-    completes("events(*BEGIN, {'type': 'error', 'message': 'Reconnecting... 1/5'}, *END)\n", "Reconnecting... 1/5")
+    """error events of a stream that was cut and is asked for again are told, and do not end the job"""
+    repo = harness.repository(harness.FILES)
+    with serve(steps()) as server:
+        def answer(method, path, headers, body):
+            if len(recorder.bodies("/responses")) == 1:
+                return 200, {"Content-Type": "text/event-stream"}, b'event: response.created\ndata: {"type": "response.created"}\n\n'
+            return harness.request(server.url + path, method, body, {name: headers[name] for name in headers if name != "host"})
+        with Recorder(answer=answer) as recorder:
+            finished = run(recorder.url, repo, **setting("REQUEST_RETRIES", "1"))
+    equal(finished.status, 0, f"exit status of {finished!r}")
+    contains(finished.everything(), "Reconnecting... 1/1", "what is said")
+    equal(harness.hello(repo), "hello, world\n", "hello.txt")
 
 
 def test_check_expired_login():
@@ -236,6 +286,54 @@ def test_login_cancelled():
     equal(finished.status, 5, f"exit status of {finished!r}")
     contains(finished.out, "WXYZ-12345", "the code")
     equal(harness.processes_with(str(harness.scratch())), [], "processes left behind")
+
+
+def callback(seen):
+    """The address of codex's own page that its login leads to, and the state that belongs to it."""
+    asked = urllib.parse.parse_qs(urllib.parse.urlsplit(re.search(r"https://auth\.openai\.com/\S+", seen).group()).query)
+    return urllib.parse.urlsplit(asked["redirect_uri"][0]), asked["state"][0]
+
+
+def test_login_in_a_browser_that_is_given_up():
+    """the browser flow of the real program: its page is shown; cancel and time-out leave no process, no port and no login"""
+    for options, act in (((), lambda process: process.send_signal(signal.SIGINT)), (("--timeout", "2"), lambda process: None)):
+        def give_up(seen, process, _terminal, act=act):
+            place = callback(seen)[0]
+            with socket.create_connection((place.hostname, place.port)):
+                places.append(place)
+            equal(bool(harness.processes_with(str(harness.scratch()))), True, "codex runs")
+            act(process)
+        places = []
+        seen, process = log_in(environment("http://127.0.0.1:9", **setting("API_KEY", None)),
+                               "Open this page:     https://auth.openai.com/oauth/authorize?", give_up, *options)
+        equal(process.returncode, 5, seen)
+        equal(harness.processes_with(str(harness.scratch())), [], "processes left behind")
+        try:
+            socket.create_connection((places[0].hostname, places[0].port)).close()
+            raise harness.Failure(f"somebody listens on {places[0].netloc} still")
+        except ConnectionRefusedError:
+            pass
+    fails_check("login", "not logged in", **setting("API_KEY", None))
+
+
+def test_login_in_a_browser():
+    """the browser flow of the real program, completed: what the browser brings back to it becomes a login"""
+    authority, pair = certificate("auth.openai.com")
+    def come_back(seen, _process, _terminal):
+        place, state = callback(seen)
+        status, headers, body = harness.request(f"{place.scheme}://{place.netloc}{place.path}?code=code-1&state={state}")
+        equal(status, 302, f"what codex answered: {headers} {body}")
+        harness.request(headers.get("Location") or headers["location"])
+    with issuer(polls=0, certificate=pair) as service, harness.Proxy(lead_to=service.server.server_address[1]) as proxy:
+        seen, process = log_in(environment("http://127.0.0.1:9", HTTPS_PROXY=proxy.url, **setting("CA_FILE", authority),
+                                           **setting("API_KEY", None)), "Open this page:     https://auth.openai.com/", come_back)
+        asked = [(path, body.decode()) for _, path, _, body in service.requests]
+    equal(process.returncode, 0, f"{seen}; it asked {asked}")
+    contains(asked[0][1], "code=code-1", "what codex asked for")
+    lacks(seen, "refresh-1", "what is printed")
+    checks, _ = checked("http://127.0.0.1:9", "--no-self-test", **setting("API_KEY", None))
+    equal(checks["login"]["state"], "pass", f"login: {checks['login']}")
+    contains(checks["login"]["reason"], "by an account", "login")
 
 
 def test_login_refused():

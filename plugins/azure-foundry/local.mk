@@ -1,7 +1,10 @@
 mergeloom_azure_foundry_la_SOURCES = \
   plugins/azure-foundry/azure_endpoint.c \
   plugins/azure-foundry/azure_endpoint.h \
-  plugins/azure-foundry/azure_foundry.c
+  plugins/azure-foundry/azure_foundry.c \
+  plugins/azure-foundry/azure_foundry.h \
+  plugins/azure-foundry/fields.c \
+  plugins/azure-foundry/refusal.c
 if BUILTIN_PLUGINS
 noinst_LTLIBRARIES += plugins/libazure-foundry.la
 plugins_libazure_foundry_la_SOURCES = $(mergeloom_azure_foundry_la_SOURCES)

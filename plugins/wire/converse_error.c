@@ -162,6 +162,14 @@ static const judgement judgements[] = {
     {"IncompleteSignature", "", MLOOM_E_UNAUTHENTICATED, 0, "look for a proxy that changes the Authorization header"},
     {"AccessDenied", "api key", MLOOM_E_UNAUTHENTICATED, 0, KEY_REMEDY},
     {"AccessDenied", "bearer token", MLOOM_E_UNAUTHENTICATED, 0, KEY_REMEDY},
+    {"", "unsupported countries", MLOOM_E_DENIED, 0,
+     "the maker of {m} does not serve the country that requests come from: run the worker elsewhere, or use another "
+     "model"},
+    {"AccessDenied", "aws-marketplace", MLOOM_E_DENIED, 0,
+     "have {m} invoked once in this account by somebody who may aws-marketplace:Subscribe and "
+     "aws-marketplace:ViewSubscriptions, and wait some minutes: the worker itself needs neither after that"},
+    {"AccessDenied", "payment_instrument", MLOOM_E_DENIED, 0,
+     "give the account a valid way to pay: {m} is sold by the AWS Marketplace"},
     {"AccessDenied", "not authorized to perform", MLOOM_E_DENIED, 0, PERMISSION_REMEDY},
     {"AccessDenied", "access to the model", MLOOM_E_DENIED, 0, ACCESS_REMEDY},
     {"AccessDenied", "", MLOOM_E_DENIED, 0, ACCESS_REMEDY},

@@ -169,6 +169,14 @@ static int is(const char *text, const char *word) {
   return strcmp(text, word) == 0;
 }
 
+#define PUBLISHER_REMEDY \
+  "set publisher (%sPUBLISHER) to the maker of model %s, anthropic for Claude: %s was asked for it"
+
+/* A model of Anthropic, asked of Google's own? */
+static int is_of_another_publisher(const mloom_service_names *names) {
+  return is(names->google->publisher, "google") && strncasecmp(names->model, "claude", 6) == 0;
+}
+
 static void judge_bad_request(mloom_verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {
   const char *message = failure->error.message;
   const char *prefix = names->environment_prefix;
@@ -180,6 +188,12 @@ static void judge_bad_request(mloom_verdict *v, const mloom_google_failure *fail
   } else if (is(failure->error.code, "API_KEY_INVALID")) {
     v->code = MLOOM_E_UNAUTHENTICATED;
     MLOOM_REMEDY(v, "set auth_method (%sAUTH_METHOD) and its credential: the service wants an access token", prefix);
+  } else if (has(message, "not allowed to use Publisher Model")) {
+    v->code = MLOOM_E_DENIED;
+    MLOOM_REMEDY(v, "enable model %s in Model Garden for project %s, and accept its terms there", names->model,
+                 names->google->project);
+  } else if (has(message, "is infeasible") || is_of_another_publisher(names)) {
+    MLOOM_REMEDY(v, PUBLISHER_REMEDY, prefix, names->model, names->google->publisher);
   } else if (has(message, "location is not supported")) {
     v->code = MLOOM_E_DENIED;
     MLOOM_REMEDY(
@@ -274,6 +288,8 @@ static void judge_missing(mloom_verdict *v, const mloom_google_failure *failure,
   v->code = MLOOM_E_NOT_FOUND;
   if (!failure->is_google) {
     MLOOM_REMEDY(v, "correct %s: %s does not serve models", mloom_service_words_of(names).address, names->base_url);
+  } else if (is_of_another_publisher(names)) {
+    MLOOM_REMEDY(v, PUBLISHER_REMEDY, prefix, names->model, place->publisher);
   } else if (is(place->publisher, "google")) {
     MLOOM_REMEDY(
         v,

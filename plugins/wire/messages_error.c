@@ -122,12 +122,14 @@ static void judge(mloom_verdict *v, int32_t status, const mloom_service_error *e
   if (status == 402 || ((status == 400 || status == 403 || status == 429) && is_spent(error))) {
     v->code = MLOOM_E_QUOTA;
     MLOOM_REMEDY(v, "the account has nothing left: add credit or raise its spend limit; waiting does not help");
+  } else if (status < 500 && mloom_verdict_of_access(v, error, names)) {
+    return;
   } else if (mloom_verdict_of_status(v, status == 504 ? 408 : status, names)) {
     return;
   } else if (status == 404 || status == 405) {
     v->code = MLOOM_E_NOT_FOUND;
     if (has(error->message, "model")) {
-      MLOOM_REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
+      mloom_verdict_of_missing_model(v, names);
     } else {
       MLOOM_REMEDY(v, "correct %s, now %s: it is the address before /v1/messages",
                    mloom_service_words_of(names).address, names->base_url);

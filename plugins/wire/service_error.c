@@ -254,8 +254,43 @@ int mloom_verdict_of_status(mloom_verdict *verdict, int32_t status, const mloom_
   }
 }
 
+int mloom_verdict_of_access(mloom_verdict *v, const mloom_service_error *failure, const mloom_service_names *names) {
+  static const char *const places[] = {"Country, region, or territory", "unsupported countries", NULL};
+  static const char *const models[] = {"not allowed to access model", "not authorized to access model",
+                                       "not have access to model", NULL};
+  const char *message = failure->message;
+  mloom_service_words words = mloom_service_words_of(names);
+  if (contains(failure->code, "incorrect_hostname") || contains(message, "incorrect regional hostname")) {
+    MLOOM_REMEDY(v, "set %s to the address that the message names: what this key may use is in that region only",
+                 words.address);
+  } else if (contains(failure->code, "unsupported_country") || contains_any(message, places) ||
+             (strcmp(failure->type, "forbidden") == 0 && contains(message, "Request not allowed"))) {
+    MLOOM_REMEDY(v, "the service is not offered where this machine's requests come from: run the worker elsewhere, or "
+                    "choose another provider");
+  } else if (contains(failure->code, "missing_scope") || contains(message, "Missing scopes")) {
+    MLOOM_REMEDY(v, "give the key in %s the permissions that the message names, or set another", words.credential);
+  } else if (contains(failure->type, "model_access_denied") || contains_any(message, models)) {
+    MLOOM_REMEDY(v, "allow this key the model %s, or use another key or model", names->model);
+  } else if (contains(message, "organization must be verified")) {
+    MLOOM_REMEDY(v, "verify the organization where the message says, or use another model than %s", names->model);
+  } else {
+    return 0;
+  }
+  v->code = MLOOM_E_DENIED;
+  return 1;
+}
+
+void mloom_verdict_of_missing_model(mloom_verdict *v, const mloom_service_names *names) {
+  v->code = MLOOM_E_NOT_FOUND;
+  MLOOM_REMEDY(v, "correct the model %s%s: %s lists what there is", names->model,
+               names->has_key ? ", or let this key use it" : "", names->models_url);
+}
+
 static void judge(mloom_verdict *v, int32_t status, const mloom_service_error *failure,
                   const mloom_service_names *names) {
+  if (status < 500 && mloom_verdict_of_access(v, failure, names)) {
+    return;
+  }
   if (mloom_verdict_of_status(v, status, names)) {
     return;
   }
@@ -265,7 +300,7 @@ static void judge(mloom_verdict *v, int32_t status, const mloom_service_error *f
   } else if (status == 404 || status == 405) {
     v->code = MLOOM_E_NOT_FOUND;
     if (is_model_missing(failure) && status == 404) {
-      MLOOM_REMEDY(v, "correct the model %s: %s lists what the service has", names->model, names->models_url);
+      mloom_verdict_of_missing_model(v, names);
     } else {
       MLOOM_REMEDY(v, "correct %s, now %s: it is the address before %s and often ends with /v1",
                    mloom_service_words_of(names).address, names->base_url,

@@ -46,6 +46,13 @@ int32_t mloom_verdict_report(const mloom_verdict *verdict, const mloom_service_e
 /* Judges a status that means the same at all services asked with a key, 401 for one. Returns 0 for any other. */
 int mloom_verdict_of_status(mloom_verdict *verdict, int32_t status, const mloom_service_names *service);
 
+/* Judges what such services say of an account, a region or a key's permissions, whatever the status. Returns 0 when
+ * failure says nothing of them. */
+int mloom_verdict_of_access(mloom_verdict *verdict, const mloom_service_error *failure,
+                            const mloom_service_names *service);
+/* The service has no such model, or not for this key. */
+void mloom_verdict_of_missing_model(mloom_verdict *verdict, const mloom_service_names *service);
+
 /* Reads a body of any shape: {"error":{...}}, {"error":"..."}, {"detail":...}, {"message":...}, {"object":"error",...},
  * an array of these, an event stream's data line, plain text, HTML, or a part of one of them. */
 void mloom_service_error_read_body(mloom_service_error *out, const char *body, size_t size);

@@ -142,8 +142,8 @@ def test_documented_with_their_fields():
 # ---- Jobs ----
 
 def for_each(function, providers=tuple(PROVIDERS)):
-    """Calls it for each provider, several at once; all failures are told."""
-    with concurrent.futures.ThreadPoolExecutor(len(providers)) as pool:
+    """Calls it for each of them, several at once; all failures are told."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
         outcomes = {provider: pool.submit(function, provider) for provider in providers}
     problems = [f"{provider}: {outcome.exception()}" for provider, outcome in outcomes.items() if outcome.exception()]
     check(not problems, "\n".join(problems))
@@ -481,32 +481,100 @@ def first_failure(provider, url, **more):
     return failed[0]
 
 
+def openai_error(message, code=None, kind="invalid_request_error"):
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def google_error(code, status, message):
+    return {"error": {"code": code, "message": message, "status": status}}
+
+
+COUNTRY = openai_error("Country, region, or territory not supported", "unsupported_country_region_territory",
+                       "request_forbidden")
+MISSING = "Publisher Model `projects/p/locations/us-central1/publishers/google/models/sim-1` was not found or your project " \
+    "does not have access to it."
+NOT_ALLOWED = "Project `1234` is not allowed to use Publisher Model `projects/p/locations/us-central1/publishers/google/" \
+    "models/sim-1`"
+MARKETPLACE = "Model access is denied due to IAM user or service role is not authorized to perform the required AWS " \
+    "Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model."
+COUNTRIES = "Access to Anthropic models is not allowed from unsupported countries, regions, or territories."
+PROFILE = "Invocation of model ID sim-1 with on-demand throughput isn't supported. Retry your request with the ID or ARN of " \
+    "an inference profile that contains this model."
+KEY_OF_A_PROXY = "key not allowed to access model. This key can only access models=['sim-2']. Tried to access sim-1"
+KEY_OF_ANOTHER = "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an " \
+    "active subscription and use a correct regional API endpoint for your resource."
+SUBDOMAIN = "Please provide a custom subdomain for token authentication, otherwise API key is required."
+# What services say of the model, the deployment and the place: what it is about, provider, status, body, name of the
+# exception, a part of the reason and one of the remedy.
+REFUSALS = [
+    ("wrong region", "aws-bedrock", 403, {"message": "Credential should be scoped to a valid region. "},
+     "InvalidSignatureException", "valid region", "JCA_BEDROCK_REGION"),
+    ("wrong region", "aws-bedrock", 400, {"message": COUNTRIES}, "ValidationException", "unsupported countries",
+     "run the worker elsewhere"),
+    ("access", "aws-bedrock", 403, {"message": "You don't have access to the model with the specified model ID."},
+     "AccessDeniedException", "have access to the model", "ask for access to sim-1"),
+    ("access", "aws-bedrock", 403, {"message": MARKETPLACE}, "AccessDeniedException", "aws-marketplace",
+     "somebody who may aws-marketplace:Subscribe"),
+    ("unknown model", "aws-bedrock", 400, {"message": "The provided model identifier is invalid."}, "ValidationException",
+     "model identifier", "JCA_BEDROCK_MODEL_ID"),
+    ("unknown model", "aws-bedrock", 400, {"message": PROFILE}, "ValidationException", "inference profile", "apac."),
+    ("wrong region", "vertex-ai", 404, google_error(404, "NOT_FOUND", MISSING), "", "sim-1", "JCA_VERTEX_LOCATION"),
+    ("access", "vertex-ai", 400, google_error(400, "FAILED_PRECONDITION", NOT_ALLOWED), "", "not allowed to use",
+     "enable model sim-1 in Model Garden for project test-project"),
+    ("unknown model", "vertex-ai", 400, google_error(
+        400, "INVALID_ARGUMENT", "countTokens is infeasible for projects/p/locations/us-east5/publishers/google/models/sim-1"),
+     "", "infeasible", "JCA_VERTEX_PUBLISHER"),
+    ("unknown deployment", "azure-foundry", 404, openai_error("The API deployment for this resource does not exist.",
+                                                              "DeploymentNotFound"), "", "deployment",
+     "JCA_AZURE_FOUNDRY_MODEL"),
+    ("unknown deployment", "azure-foundry", 400, openai_error("Unknown model: sim-1", "unknown_model"), "", "Unknown model",
+     "JCA_AZURE_FOUNDRY_MODEL"),
+    ("access", "azure-foundry", 403, openai_error("Public access is disabled. Please configure private endpoint.", "403"), "",
+     "private endpoint", "this machine's network"),
+    ("wrong region", "azure-foundry", 401, {"statusCode": 401, "message": KEY_OF_ANOTHER}, "", "regional API endpoint",
+     "JCA_AZURE_FOUNDRY_ENDPOINT"),
+    ("wrong region", "azure-foundry", 400, openai_error(SUBDOMAIN, "BadRequest"), "", "custom subdomain",
+     "JCA_AZURE_FOUNDRY_ENDPOINT"),
+    ("unknown model", "claude-api", 404, {"type": "error", "error": {"type": "not_found_error", "message": "model: sim-1"}},
+     "", "sim-1", "correct the model sim-1, or let this key use it"),
+    ("access", "claude-api", 403, {"type": "error", "error": {
+        "type": "permission_error", "message": "Your API key does not have permission to use the specified resource."}}, "",
+     "permission", "allow this key the model sim-1"),
+    ("wrong region", "claude-api", 403, {"error": {"type": "forbidden", "message": "Request not allowed"}}, "",
+     "Request not allowed", "run the worker elsewhere"),
+    ("access", "codex-api", 403, openai_error("Project `proj_x` does not have access to model `sim-1`", "model_not_found"), "",
+     "does not have access", "allow this key the model"),
+    ("access", "codex-api", 401, openai_error("You have insufficient permissions for this operation. Missing scopes: "
+                                              "api.responses.write.", "missing_scope"), "", "Missing scopes",
+     "the permissions that the message names"),
+    ("access", "codex-api", 404, openai_error("Your organization must be verified to use the model `sim-1`.",
+                                              "model_not_found"), "", "must be verified", "verify the organization"),
+    ("unknown model", "codex-api", 404, openai_error("The model `sim-1` does not exist or you do not have access to it.",
+                                                     "model_not_found"), "", "does not exist", "or let this key use it"),
+    ("wrong region", "codex-api", 401, openai_error("Attempted to access resource with incorrect regional hostname. Please "
+                                                    "make your request to us.api.openai.com", "incorrect_hostname"), "",
+     "us.api.openai.com", "JCA_OPENAI_BASE_URL"),
+    ("wrong region", "codex-api", 403, COUNTRY, "", "not supported", "run the worker elsewhere"),
+    ("unknown model", "openai-compatible", 404, {"object": "error", "type": "NotFoundError", "code": 404,
+                                                 "message": "The model `sim-1` does not exist."}, "", "does not exist",
+     "correct the model"),
+    ("access", "openai-compatible", 401, openai_error(KEY_OF_A_PROXY, "401", "key_model_access_denied"), "", "sim-2",
+     "allow this key the model sim-1"),
+    ("wrong region", "openai-compatible", 403, COUNTRY, "", "not supported", "run the worker elsewhere"),
+]
+
+
 def test_what_the_service_refuses():
-    """wrong region, model without access, unknown deployment: the check has a reason and a remedy for each"""
-    google = "Publisher Model `projects/p/locations/us-central1/publishers/google/models/sim-1` was not found or your " \
-        "project does not have access to it."
-    cases = [
-        ("aws-bedrock", 403, {"message": "Credential should be scoped to a valid region. "}, "InvalidSignatureException",
-         "valid region", "JCA_BEDROCK_REGION"),
-        ("aws-bedrock", 403, {"message": "You don't have access to the model with the specified model ID."},
-         "AccessDeniedException", "have access to the model", "ask for access to sim-1"),
-        ("vertex-ai", 404, {"error": {"code": 404, "message": google, "status": "NOT_FOUND"}}, "", "sim-1",
-         "JCA_VERTEX_LOCATION"),
-        ("azure-foundry", 404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment for this resource "
-                                          "does not exist."}}, "", "deployment", "JCA_AZURE_FOUNDRY_MODEL"),
-        ("claude-api", 404, {"type": "error", "error": {"type": "not_found_error", "message": "model: sim-1"}}, "", "sim-1",
-         "correct the model"),
-        ("codex-api", 403, {"error": {"message": "Project `proj_x` does not have access to model `sim-1`",
-                                      "type": "invalid_request_error", "code": "model_not_found"}}, "", "does not have access",
-         "allow this key the model"),
-        ("openai-compatible", 404, {"error": {"message": "The model `sim-1` does not exist.", "code": "model_not_found"}}, "",
-         "does not exist", "correct the model"),
-    ]
-    for provider, status, body, kind, reason, remedy in cases:
+    """wrong region, model without access, unknown deployment: the check of each provider has a reason and a remedy of its own"""
+    def run(number):
+        _, provider, status, body, kind, reason, remedy = REFUSALS[number]
         with refusing(status, body, kind) as service:
             got = first_failure(provider, service.url)
         contains(got["reason"], reason, f"the reason of {provider}")
         contains(got["remedy"], remedy, f"the remedy of {provider}")
+    equal({(what.replace("deployment", "model"), provider) for what, provider, *_ in REFUSALS},
+          set(itertools.product(("wrong region", "access", "unknown model"), PROVIDERS)), "cases")
+    for_each(run, range(len(REFUSALS)))
 
 
 def test_what_the_settings_name():

@@ -31,7 +31,7 @@ static int32_t note(void *ctx, const char *id, const char *provider, const char 
 
 static int32_t add_event(void *ctx, const job_claim *job, const char *event, mloom_error *error) {
   const local_jobs *jobs = ctx;
-  return store_add_event(jobs->store, job->id, "", event, error);
+  return store_note_event(jobs->store, job->id, event, error);
 }
 
 static int32_t end(void *ctx, const job_claim *job, const char *state, const char *reason, const char *result,

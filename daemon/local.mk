@@ -2,6 +2,7 @@ if DAEMON
 bin_PROGRAMS += mergeloomd
 pkglibexec_PROGRAMS += mergeloom-worker
 daemon_store_sources = \
+  daemon/store/audit.c \
   daemon/store/database.c \
   daemon/store/database.h \
   daemon/store/database_url.c \

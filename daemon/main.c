@@ -217,6 +217,7 @@ static int32_t start(application *self, mloom_error *error) {
                                          .userdata = self};
   code = code != MLOOM_OK ? code : logins_new(&self->logins, &login_settings, error);
   int is_executor = self->deployment.role == DEPLOYMENT_EXECUTOR;
+  store_set_log(self->store, &self->log);
   self->job_metrics = job_metrics_new();
   code = code == MLOOM_OK && self->job_metrics == NULL ? mloom_error_memory(error) : code;
   store_on_end(self->store, count_end, self->job_metrics);

@@ -152,6 +152,7 @@ static void remember(const quarantine *self, const store_crashes *known, const c
   mloom_log_write(self->log, MLOOM_LOG_ERROR, "plugin", "%s: %s", subject, text);
   if (self->store != NULL && store_write_crashes(self->store, self->owner, known, subject, text, &error) != MLOOM_OK) {
     mloom_log_write(self->log, MLOOM_LOG_ERROR, "plugin", "that is not remembered: %s", error.message);
+    (void)store_add_audit(self->store, "plugin", subject, text, NULL); /* it can wait */
   }
 }
 

@@ -137,18 +137,12 @@ static int32_t try_entries(application *app, const char *owner, const settings_e
 static int32_t write_entries(application *app, const mloom_json *settings, const char *owner,
                              const settings_entry *entries, size_t count, mloom_error *error) {
   store_change changes[ENTRY_LIMIT];
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer names = MLOOM_BUFFER_INIT;
   for (size_t i = 0; i < count; i++) {
     int unset = entries[i].value == NULL || entries[i].value[0] == '\0';
     changes[i] = (store_change){owner, entries[i].field, unset ? NULL : entries[i].value,
                                 is_secret(field_of(settings, entries[i].field))};
-    mloom_buffer_append_format(&names, "%s%s%s", i == 0 ? "" : ", ", entries[i].field, unset ? " (unset)" : "");
   }
-  int32_t code = store_write_settings(app->store, changes, count, error);
-  if (code == MLOOM_OK) {
-    (void)store_add_audit(app->store, "setting", owner, mloom_buffer_string(&names), NULL);
-  }
-  return code;
+  return store_write_settings(app->store, changes, count, error);
 }
 
 int32_t settings_change(application *app, const char *owner, const settings_entry *entries, size_t count,

@@ -58,6 +58,18 @@ static void draw_space(mloom_buffer *out, const char *path) {
   draw_row(out, "Free space", folder, free_mebibytes < LOW_MEBIBYTES ? "warn" : "pass", text);
 }
 
+/* What could not be written yet. */
+static void draw_waiting(app_call *call) {
+  size_t waiting = 0;
+  int64_t lost = 0;
+  char text[96];
+  store_count_waiting(call->app->store, &waiting, &lost);
+  snprintf(text, sizeof text, "%zu wait for their database; %" PRId64 " found no room and are lost", waiting, lost);
+  if (waiting > 0 || lost > 0) {
+    draw_row(&call->answer->body, "Entries of audit and events", "memory", lost > 0 ? "fail" : "warn", text);
+  }
+}
+
 static void draw_stores(app_call *call) {
   static const struct {
     int part;
@@ -75,6 +87,7 @@ static void draw_stores(app_call *call) {
     draw_row(out, parts[i].title, store_place(call->app->store, parts[i].part), works ? "pass" : "fail",
              works ? NULL : error.message);
   }
+  draw_waiting(call);
   draw_file(out, "Key of stored secrets", call->app->deployment.secret_key_path, R_OK);
   draw_space(out, call->app->deployment.state_store_path);
   end_table(out);

@@ -179,7 +179,7 @@ int32_t store_claim_job(store *self, const char *executor, const char *ready, in
     hand_over(told.row, 1, fn, userdata);
   }
   database_finish(told.row);
-  store_bring_ends(self);
+  store_bring_entries(self, self->jobs);
   return code;
 }
 
@@ -263,8 +263,9 @@ static int32_t end(database *jobs, void *userdata, mloom_error *error) {
 
 static int32_t end_job(store *self, ending *told, mloom_error *error) {
   STORE_HOLD(self);
+  store_write_backlog(self); /* who reads events up to the end shall find them */
   int32_t code = database_transact(self->jobs, end, told, error);
-  store_bring_ends(self);
+  store_bring_entries(self, self->jobs);
   return code;
 }
 
@@ -292,7 +293,7 @@ int32_t store_return_job(store *self, const store_lease *lease, mloom_error *err
                               "cancel_requested WHEN 0 THEN 0 ELSE now_ms() END, attempts = attempts - 1, "
                               "lease_until_ms = 0 WHERE " IS_HELD,
                               "tti", lease->id, lease->executor, lease->claim);
-  store_bring_ends(self);
+  store_bring_entries(self, self->jobs);
   return code == MLOOM_OK && returned == 0 ? conflict(lease->id, error) : code;
 }
 
@@ -314,7 +315,7 @@ int32_t store_cancel_job(store *self, const char *id, mloom_error *error) {
                               "= CASE state WHEN 'pending' THEN 'cancelled' ELSE state END, cancel_requested = 1 WHERE "
                               "id = ? AND state IN ('pending', 'running')",
                               "t", id);
-  store_bring_ends(self);
+  store_bring_entries(self, self->jobs);
   if (code != MLOOM_OK || changed > 0) {
     return code;
   }

@@ -10,6 +10,10 @@ const char *const schema_file_settings[] = {
     " changed_ms INTEGER NOT NULL, PRIMARY KEY (owner, field)) WITHOUT ROWID;"
     "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "INSERT INTO counter VALUES ('version', 1)",
+    /* A change and its entry in the audit are one transaction; from here it is brought into the audit, once. */
+    "CREATE TABLE audit (sequence INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " subject TEXT NOT NULL, text TEXT NOT NULL, token TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX audit_by_token ON audit (token) WHERE token <> ''",
     NULL};
 
 const char *const schema_file_state[] = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Settings and audit. By default there are three SQLite files, as the public chart names them: settings of providers,
- * settings of the worker, and the state: jobs, their events, the audit. Each of settings, jobs, audit and events may
- * lie in a PostgreSQL database instead.
+ * Opening, and settings. By default there are three SQLite files, as the public chart names them: settings of
+ * providers, settings of the worker, and the state: jobs, their events, the audit. Each of settings, jobs, audit and
+ * events may lie in a PostgreSQL database instead.
  */
 #include "store/internal.h"
 
@@ -41,8 +41,7 @@ static int32_t open_servers(store *self, const deployment *where, mloom_error *e
     if (url.size == 0 || *places[i] != NULL) {
       continue;
     }
-    if (is_same(url, where->database_urls[DEPLOYMENT_STORE_JOBS]) ||
-        is_same(url, where->database_urls[DEPLOYMENT_STORE_AUDIT])) {
+    if (i != DEPLOYMENT_STORE_LIVE) { /* entries about what is written there begin there */
       parts[count++] = &schema_audit;
     }
     for (size_t j = i; j < DEPLOYMENT_STORES; j++) {
@@ -149,6 +148,7 @@ void store_close(store *self) {
     return;
   }
   store_unwatch(self);
+  store_end_backlog(self);
   database *const opened[] = {self->providers, self->runtime, self->jobs, self->audit, self->live};
   for (size_t i = 0; i < sizeof opened / sizeof opened[0]; i++) {
     int is_new = 1;
@@ -233,11 +233,19 @@ typedef struct settings_writing {
 
 static int32_t write_changes(database *settings, void *userdata, mloom_error *error) {
   const settings_writing *told = userdata;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer names = MLOOM_BUFFER_INIT;
+  char token[STORE_TOKEN_SIZE];
   int32_t code = take_turn(settings, 1, error);
   for (size_t i = 0; code == MLOOM_OK && i < told->count; i++) {
-    code = write_setting(told->self, &told->changes[i], error);
+    const store_change *change = &told->changes[i];
+    code = write_setting(told->self, change, error);
+    mloom_buffer_append_format(&names, "%s%s%s", i == 0 ? "" : ", ", change->field,
+                               change->value == NULL ? " (unset)" : "");
   }
-  return code;
+  store_make_token(token);
+  return code != MLOOM_OK ? code
+                          : database_write(NULL, settings, error, STORE_INSERT_ENTRY, "itttt", (int64_t)0, "setting",
+                                           told->changes[0].owner, mloom_buffer_string(&names), token);
 }
 
 int32_t store_write_settings(store *self, const store_change *changes, size_t count, mloom_error *error) {
@@ -251,7 +259,9 @@ int32_t store_write_settings(store *self, const store_change *changes, size_t co
                              "settings of a provider and of the worker cannot be written together");
     }
   }
-  return count == 0 ? MLOOM_OK : database_transact(settings, write_changes, &told, error);
+  int32_t code = count == 0 ? MLOOM_OK : database_transact(settings, write_changes, &told, error);
+  store_bring_entries(self, settings);
+  return code;
 }
 
 typedef struct settings_reading {
@@ -408,63 +418,6 @@ int32_t store_rotate_key(store *self, mloom_error *error) {
   return store_keys_rotate(self->keys, reseal, self, error);
 }
 
-/* ---- Audit ---- */
-
-#define INSERT_AUDIT "INSERT INTO audit (time_ms, kind, subject, text) VALUES (now_ms(), ?, ?, ?)"
-
-int32_t store_add_audit(store *self, const char *kind, const char *subject, const char *text, mloom_error *error) {
-  STORE_HOLD(self);
-  return database_run(NULL, self->audit, error, INSERT_AUDIT, "ttt", kind, subject, text);
-}
-
-/* Returns 1 when there may be more. */
-static int bring_one(store *self) {
-  database_rows *rows = NULL;
-  int brought = database_read(&rows, self->jobs, NULL,
-                              "SELECT sequence, time_ms, kind, subject, text, token FROM audit WHERE token <> '' ORDER "
-                              "BY sequence LIMIT 1",
-                              NULL) == MLOOM_OK &&
-                database_step(rows, NULL) == 1 &&
-                database_run(NULL, self->audit, NULL,
-                             "INSERT INTO audit (time_ms, kind, subject, text, token) VALUES (?, ?, ?, ?, ?) ON "
-                             "CONFLICT DO NOTHING",
-                             "itttt", database_integer(rows, 1), database_text(rows, 2), database_text(rows, 3),
-                             database_text(rows, 4), database_text(rows, 5)) == MLOOM_OK;
-  int64_t sequence = brought ? database_integer(rows, 0) : 0;
-  database_finish(rows);
-  return brought &&
-         database_run(NULL, self->jobs, NULL, "DELETE FROM audit WHERE sequence = ?", "i", sequence) == MLOOM_OK;
-}
-
-void store_bring_ends(store *self) {
-  while (self->audit != self->jobs && bring_one(self)) {
-  }
-}
-
-int32_t store_each_audit(store *self, const store_audit_filter *filter,
-                         void (*fn)(const store_audit_entry *entry, void *userdata), void *userdata,
-                         mloom_error *error) {
-  STORE_HOLD(self);
-  database_rows *rows = NULL;
-  store_bring_ends(self);
-  int32_t code = database_read(
-      &rows, self->audit, error,
-      "SELECT sequence, time_ms, kind, subject, text FROM audit WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR "
-      "instr(subject, ?2) > 0) AND (?3 = 0 OR sequence < ?3) ORDER BY sequence DESC LIMIT ?4",
-      "ttii", filter->kind, filter->subject, filter->before, (int64_t)filter->limit);
-  int32_t step = code;
-  while (code == MLOOM_OK && (step = database_step(rows, error)) == 1) {
-    const store_audit_entry entry = {.sequence = database_integer(rows, 0),
-                                     .time_ms = database_integer(rows, 1),
-                                     .kind = database_text(rows, 2),
-                                     .subject = database_text(rows, 3),
-                                     .text = database_text(rows, 4)};
-    fn(&entry, userdata);
-  }
-  database_finish(rows);
-  return step < 0 ? step : MLOOM_OK;
-}
-
 /* ---- Plugins that crash ---- */
 
 /* A file belongs to one daemon, whatever its name is today. */
@@ -512,9 +465,9 @@ static int32_t write_crashes(database *audit, void *userdata, mloom_error *error
                                       "= excluded.loading",
                                       "ttttii", told->owner, crashes->plugin, crashes->digest, crashes->reason,
                                       crashes->crashes, (int64_t)crashes->loading);
-  return code != MLOOM_OK
-             ? code
-             : database_write(NULL, audit, error, INSERT_AUDIT, "ttt", "plugin", told->subject, told->text);
+  return code != MLOOM_OK ? code
+                          : database_write(NULL, audit, error, STORE_INSERT_ENTRY, "itttt", (int64_t)0, "plugin",
+                                           told->subject, told->text, "");
 }
 
 int32_t store_write_crashes(store *self, const char *owner, const store_crashes *crashes, const char *subject,

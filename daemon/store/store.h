@@ -45,7 +45,7 @@ typedef struct store_change {
   int secret;
 } store_change;
 
-/* All of them or none. */
+/* All of them, with an entry in the audit that names their fields, or none. */
 int32_t store_write_settings(store *store, const store_change *changes, size_t count, mloom_error *error);
 /* What there is of providers and of the worker, in the form of the configuration file, secrets opened: the caller wipes
  * it. Secrets that cannot be opened
@@ -78,7 +78,12 @@ typedef struct store_audit_filter {
   uint32_t limit;
 } store_audit_filter;
 
+/* While the database is away the entry waits for it. MLOOM_E_LIMIT: too many do. */
 int32_t store_add_audit(store *store, const char *kind, const char *subject, const char *text, mloom_error *error);
+/* How many entries and events wait now, and how many found no room since the start. */
+void store_count_waiting(store *store, size_t *waiting, int64_t *lost);
+/* Where it is said when they begin to wait, and what became of them. Borrowed. */
+void store_set_log(store *store, const mloom_log *log);
 /* Newest first. */
 int32_t store_each_audit(store *store, const store_audit_filter *filter,
                          void (*fn)(const store_audit_entry *entry, void *userdata), void *userdata,
@@ -176,6 +181,8 @@ int32_t store_cancel_job(store *store, const char *id, mloom_error *error);
 /* Events of a job, each one line of JSON. One with the token of an earlier one of the job is that one, told again;
  * "": it has none. */
 int32_t store_add_event(store *store, const char *job, const char *token, const char *event, mloom_error *error);
+/* The same for what nobody would tell again: while the database is away the event waits for it, as store_add_audit. */
+int32_t store_note_event(store *store, const char *job, const char *event, mloom_error *error);
 int32_t store_each_event(store *store, const char *job, int64_t after,
                          void (*fn)(int64_t sequence, const char *event, void *userdata), void *userdata,
                          mloom_error *error);

@@ -98,6 +98,7 @@ static void look(store_watcher *watcher, news *heard) {
     watcher->is_behind = 1;
     return;
   }
+  store_write_backlog(self);
   heard->settings |= settings != watcher->settings_version || (watcher->is_behind && watcher->heard == self->providers);
   heard->work |= work != watcher->work_version || watcher->is_behind;
   watcher->is_behind = 0;

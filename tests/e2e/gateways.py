@@ -53,8 +53,8 @@ def ask(head, path, method="GET", body=None):
     return answer
 
 
-def submit(head, name):
-    repository = harness.repository({"greeting.txt": "Hullo\n"}, f"repository-{name}")
+def submit(head, name, files=None):
+    repository = harness.repository(files or {"greeting.txt": "Hullo\n"}, f"repository-{name}")
     return ask(head, "/jobs", "POST", {
         "schema": "mergeloom.job.v1", "id": name, "repository": {"path": str(repository)},
         "ticket": {"key": "T-1", "title": "Mend the greeting", "description": harness.MARK}})

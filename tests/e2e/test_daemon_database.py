@@ -3,12 +3,13 @@
 """Gateways whose database goes away, or that want the same thing at once."""
 import contextlib
 import http.client
+import json
 import socket
 import threading
 
 import harness
-from daemon_server import api, field, wait_for
-from gateways import TOKEN, ask, database, executor, gateway, server, submit
+from daemon_server import api, field, is_running, marking_worker, provider, runs_of, settled, simulated, wait_for
+from gateways import TOKEN, ask, database, ended, executor, gateway, server, submit
 from harness import check, contains, equal, lacks
 
 KEY = harness.KEY
@@ -58,6 +59,44 @@ def test_restart():
             ask(left, "/providers/openai-compatible/settings", "PATCH", {"fields": {"model": "sim-2"}})
             wait_for(lambda: field(right, "openai-compatible", "model")["value"] == "sim-2", "the other gateway listens")
         viewer.close()
+
+
+def events_of(head, name):
+    """What happened in a job, without the pieces of text, which come as they come."""
+    text = harness.request(f"{head.url}/api/v1/jobs/{name}/events")[2].decode()
+    found = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {\"")]
+    return [event["event"] for event in found if event["event"] not in ("text", "usage")]
+
+
+def test_what_waits():
+    """a daemon's own job, and a self-test, go on while the database is away; nothing of what they tell is lost"""
+    steps = harness.job_steps()
+    steps[0]["deliver"] = {"first_byte_delay_ms": 500}
+    worker = marking_worker()
+    with harness.simulator(harness.job_script(steps)) as sim:
+        values = {"JCA_WORKER_ROLE": "", "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "15",
+                  "MERGELOOM_WORKER": worker, **simulated(sim.url)}
+        with gateway("one", database(), **values) as head:
+            settled(head, "openai-compatible")
+            submit(head, "job-1", harness.FILES)
+            wait_for(lambda: ended(head, "job-1"), "a job ends")
+            submit(head, "job-2", harness.FILES)
+            wait_for(lambda: runs_of("job-2") == 1, "another begins")
+            server().stop()
+            equal(api(head, "/providers/claude-api/checks", "POST", {"self_test": True})[0], 202, "a self-test")
+            wait_for(lambda: not is_running("job-2"), "the job's processes end")
+            page = wait_for(lambda: (lambda text: text if "wait for their database; 0 found" in text else None)(
+                harness.request(head.url + "/health")[2].decode()), "the page says what waits")
+            contains(page, "Entries of audit and events", "the page")
+            wait_for(lambda: not provider(head, "claude-api")["checking"], "the check ends")
+            server().start()
+            wait_for(lambda: api(head, "/jobs/job-2")[0] == 200, "the database is found again")
+            equal(wait_for(lambda: ended(head, "job-2"), "it ends")["state"], "completed", "the job")
+            equal(events_of(head, "job-2"), events_of(head, "job-1"), "the events")
+            checks = ask(head, "/audit?kind=check&subject=claude-api")["entries"]
+            equal(len(checks), 1, f"the self-tests in the audit: {checks}")
+            contains(head.text(), "entries that waited for", "the log")
+            lacks(harness.request(head.url + "/health")[2].decode(), "wait for their database", "the page")
 
 
 def test_late_database():

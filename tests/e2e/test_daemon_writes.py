@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at random points during 500 settings writes: the old or the new state, never neither."""
+"""kill -9 at random points during 500 settings writes: the old or the new state, never neither, and with the new one its
+entry in the audit.
+"""
 import contextlib
 import http.client
 import random
@@ -30,6 +32,8 @@ def number_of(server):
     number = int(found.get("model", "m0")[1:])
     equal({name: found.get(name) for name in fields_of(number)},
           fields_of(number) if number else dict.fromkeys(fields_of(0)), f"the state of write {number} is whole")
+    entries = api(server, f"/audit?kind=setting&subject={OWNER}")[2]["entries"]
+    equal([entry["text"] for entry in entries], [", ".join(fields_of(0))] * number, "the entries of the writes that stand")
     return number
 
 

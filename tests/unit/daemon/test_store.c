@@ -611,6 +611,33 @@ static void test_audit(void) {
   finish(&setup);
 }
 
+static void append_text(const store_audit_entry *entry, void *userdata) {
+  strcat(userdata, entry->subject);
+  strcat(userdata, ": ");
+  strcat(userdata, entry->text);
+  strcat(userdata, "; ");
+}
+
+static void test_settings_in_the_audit(void) {
+  bench setup;
+  char text[256] = "";
+  begin(&setup);
+  const store_change worker = {"worker", "max_turns", "7", 0};
+  const store_change both[] = {{"claude-api", "model", NULL, 0}, {"claude-api", "api_key", SECRET, 1}};
+  const store_audit_filter filter = {.kind = "setting", .limit = 9};
+  CU_ASSERT_EQUAL(store_write_settings(setup.store, &worker, 1, NULL), MLOOM_OK);
+  CU_ASSERT_EQUAL(store_write_settings(setup.store, both, 2, NULL), MLOOM_OK);
+  /* Of a write that is undone there is no entry. */
+  unlink(setup.paths[3]);
+  CU_ASSERT_EQUAL(store_write_settings(setup.store, both, 2, NULL), MLOOM_E_NOT_FOUND);
+  for (int i = 0; i < 2; i++) {
+    text[0] = '\0';
+    CU_ASSERT_EQUAL(store_each_audit(setup.store, &filter, append_text, text, NULL), MLOOM_OK);
+    UNIT_ASSERT_STRING(text, "claude-api: model (unset), api_key; worker: max_turns; ");
+  }
+  finish(&setup);
+}
+
 static void append_event(int64_t sequence, const char *event, void *userdata) {
   entries *out = userdata;
   CU_ASSERT(sequence > out->last);
@@ -680,15 +707,18 @@ static void test_events(void) {
 typedef struct heard {
   pthread_mutex_t lock;
   pthread_cond_t come;
-  int work, settings;
+  int work, settings, own; /* own: settings that were written here */
   char owner[64];
 } heard;
+
+#define OWN "aws-bedrock"
 
 static void take_news(int settings, const char *owner, void *userdata) {
   heard *out = userdata;
   pthread_mutex_lock(&out->lock);
   out->settings += settings;
   out->work += !settings;
+  out->own += owner != NULL && strcmp(owner, OWN) == 0;
   snprintf(out->owner, sizeof out->owner, "%s", settings && owner != NULL ? owner : "");
   pthread_cond_broadcast(&out->come);
   pthread_mutex_unlock(&out->lock);
@@ -736,12 +766,10 @@ static void test_watch(void) {
     UNIT_ASSERT_CODE(store_watch(setup.store, take_news, &news, &error), MLOOM_OK, &error);
     await_owner(&news, other, "vertex-ai");
     /* Its own writes are no news to a daemon. */
-    pthread_mutex_lock(&news.lock);
-    news.work = 0;
-    pthread_mutex_unlock(&news.lock);
-    add(&setup, "own", "a");
+    const store_change own = {OWN, "model", "m", 0};
+    CU_ASSERT_EQUAL(store_write_settings(setup.store, &own, 1, NULL), MLOOM_OK);
     await_owner(&news, other, "codex-api");
-    CU_ASSERT_EQUAL(news.work, 0);
+    CU_ASSERT_EQUAL(news.own, 0);
     const store_job job = {
         .id = "k", .title = "", .key = "", .provider = "", .model = "", .reason = "", .document = ""};
     CU_ASSERT_EQUAL(store_add_job(other, &job, NULL), MLOOM_OK);
@@ -769,6 +797,7 @@ static const unit_test tests[] = {
     {"cancelled jobs end, whatever becomes of their executor", test_cancel},
     {"the audit is filtered by kind and by part of the subject", test_audit},
     {"crashes of plugins are remembered until they are forgotten", test_crashes},
+    {"settings are written with their entry in the audit", test_settings_in_the_audit},
     {"events come once and in order", test_events},
     {"what other daemons write is heard, with whose settings it was", test_watch},
 };

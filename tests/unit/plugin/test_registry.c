@@ -274,11 +274,11 @@ static void test_link_to_a_folder(void) {
   CU_ASSERT_EQUAL(symlink(other.folder, link), 0);
   const char *paths[] = {link, NULL};
   mloom_error error = MLOOM_ERROR_INIT;
-  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, &self.host, NULL, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, NULL, &self.host, NULL, &error), MLOOM_OK, &error);
   CU_ASSERT_PTR_NOT_NULL(mloom_registry_find_provider(self.registry, "mock"));
   mloom_registry_free(self.registry);
   CU_ASSERT_EQUAL(chmod(self.folder, 0777), 0);
-  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, &self.host, NULL, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_CODE(mloom_registry_new(&self.registry, paths, NULL, &self.host, NULL, &error), MLOOM_OK, &error);
   CU_ASSERT_PTR_NULL(mloom_registry_find_provider(self.registry, "mock"));
   fixture_end(&other);
   fixture_end(&self);

@@ -37,15 +37,25 @@ static void name_paths(const deployment *where, const char *paths[PARTS]) {
   paths[KEY] = where->secret_key_path;
 }
 
-static int32_t check_kind(const deployment *where, mloom_error *error) {
+/* What to do instead where a server has the stores. */
+#define OUTSIDE \
+  ", with postgresql:// at the front of URL; the key file, and SQLite files of other stores, are copied apart"
+#define DUMP "run pg_dump --format=custom --schema=mergeloomd --file=FILE --dbname=URL" OUTSIDE
+#define UNDUMP "stop every gateway and run pg_restore --clean --if-exists --exit-on-error --dbname=URL FILE" OUTSIDE
+
+static int32_t check_kind(const deployment *where, const char *remedy, mloom_error *error) {
+  static const char *const stores[DEPLOYMENT_STORES] = {"settings", "jobs", "audit", "events"};
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer there = MLOOM_BUFFER_INIT;
   for (size_t i = 0; i < DEPLOYMENT_STORES; i++) {
     if (where->database_urls[i].size > 0) {
-      return mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM,
-                             "use pg_dump and pg_restore, and keep a copy of the key file",
-                             "stores of this deployment are in PostgreSQL");
+      mloom_buffer_append_format(&there, "%s%s", there.size == 0 ? "" : ", ", stores[i]);
     }
   }
-  return MLOOM_OK;
+  return there.size == 0
+             ? MLOOM_OK
+             : mloom_error_set(error, MLOOM_E_UNSUPPORTED, MLOOM_DOMAIN_SYSTEM, remedy,
+                               "stores of this deployment lie in PostgreSQL, which has tools of its own: %s",
+                               mloom_buffer_string(&there));
 }
 
 static int32_t fail(const char *what, const char *path, mloom_error *error) {
@@ -168,7 +178,7 @@ static int32_t refuse_existing(const char *path, mloom_error *error) {
 
 int32_t backup_write(const deployment *where, const char *path, int with_key, int replace, mloom_error *error) {
   MLOOM_AUTO(unlink_auto) mloom_buffer temporary = MLOOM_BUFFER_INIT;
-  int32_t code = check_kind(where, error);
+  int32_t code = check_kind(where, DUMP, error);
   if (code != MLOOM_OK) {
     return code;
   }
@@ -431,7 +441,7 @@ int32_t backup_restore(const deployment *where, const char *path, int without_se
                        mloom_error *error) {
   MLOOM_AUTO(reading_end) reading self = {.where = where, .path = path};
   *report = (backup_report){0};
-  int32_t code = check_kind(where, error);
+  int32_t code = check_kind(where, UNDUMP, error);
   code = code != MLOOM_OK ? code : prepare(&self, error);
   code = code != MLOOM_OK ? code : extract(&self, error);
   code = code != MLOOM_OK ? code : try_stores(&self, without_secrets, report, error);

@@ -4,11 +4,12 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 import threading
 
 import harness
-from daemon_server import api, field, is_running, marking_worker, provider, runs_of, settled, simulated, wait_for
+from daemon_server import api, environment, field, is_running, marking_worker, provider, runs_of, settled, simulated, wait_for
 from gateways import TOKEN, ask, database, ended, executor, gateway, server, submit
 from harness import check, contains, equal, lacks
 
@@ -97,6 +98,37 @@ def test_what_waits():
             equal(len(checks), 1, f"the self-tests in the audit: {checks}")
             contains(head.text(), "entries that waited for", "the log")
             lacks(harness.request(head.url + "/health")[2].decode(), "wait for their database", "the page")
+
+
+def test_backup():
+    """backup and restore refuse a database and name commands that do it, which is shown"""
+    def run_named(command, url):
+        finished = harness.run([harness.BUILD / "mergeloomd", command, harness.scratch() / "x.tar"],
+                               environment(JCA_WORKER_DATABASE_URL=url))
+        equal(finished.status, 1, f"{finished!r}")
+        contains(finished.err, "settings, jobs, audit, events", "what lies there")
+        lacks(finished.everything(), "database-word", "what is said")
+        words = re.search(r"run (pg_\w+ [^,]*),", finished.err).group(1).replace("URL", url).replace(
+            "FILE", str(harness.scratch() / "dump")).split()
+        harness.must([server().programs / words[0], *words[1:]])
+
+    url = database(scheme="postgresql")
+    with gateway("one", url) as head:
+        ask(head, "/providers/openai-compatible/settings", "PATCH", {"fields": {"api_key": KEY, "model": "before"}})
+        submit(head, "kept")
+        run_named("backup", url)
+        ask(head, "/providers/openai-compatible/settings", "PATCH", {"fields": {"api_key": None, "model": "after"}})
+        submit(head, "gone")
+    for target in (url, database(scheme="postgresql")):
+        run_named("restore", target)
+        with gateway("one", target) as head:
+            equal(field(head, "openai-compatible", "model")["value"], "before", "a setting")
+            check(field(head, "openai-compatible", "api_key")["set"], "there is no secret")
+            equal([job["id"] for job in ask(head, "/jobs")["jobs"]], ["kept"], "the jobs")
+            ask(head, "/jobs/kept/cancel", "POST")
+            ask(head, "/providers/openai-compatible/settings", "PATCH", {"fields": {"model": "later"}})
+            entries = ask(head, "/audit?subject=openai-compatible")["entries"]
+            equal([entry["text"] for entry in entries], ["model", "api_key, model"], "the audit")
 
 
 def test_late_database():

@@ -345,7 +345,7 @@ def test_bad_backups():
     for words in (("backup", bad, "--force"), ("restore", good)):
         finished = mergeloomd(*words, JCA_WORKER_DATABASE_URL=f"postgresql+psycopg://worker:{KEY}@db.example/mergeloom")
         equal(finished.status, 1, f"with a database server: {finished!r}")
-        contains(finished.err, "pg_dump", "the remedy")
+        contains(finished.err, {"backup": "pg_dump", "restore": "pg_restore"}[words[0]], "the remedy")
         lacks(finished.everything(), KEY, "what is said")
     state = harness.scratch() / "state/mergeloom"
     equal([path.name for path in state.iterdir() if "restoring" in path.name or "before" in path.name], [], "what is left")

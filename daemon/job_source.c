@@ -4,7 +4,7 @@
 #include "base/clock.h"
 
 #define END_PAUSE_MS 500
-#define END_LIMIT_MS 30000
+#define HURRIED_TRIES 3
 
 static store_lease lease_of(const local_jobs *jobs, const job_claim *job) {
   return (store_lease){job->id, jobs->executor, job->number};
@@ -36,15 +36,15 @@ static int32_t add_event(void *ctx, const job_claim *job, const char *event, mlo
 
 static int32_t end(void *ctx, const job_claim *job, const char *state, const char *reason, const char *result,
                    const char *diff, const char *crash, mloom_error *error) {
-  const local_jobs *jobs = ctx;
+  local_jobs *jobs = ctx;
   const store_lease lease = lease_of(jobs, job);
   (void)crash;
   const mloom_clock *clock = mloom_clock_system();
-  /* A database that is away may come back; when the lease has run out, somebody else may have the job. */
-  int64_t limit_ms = clock->monotonic_ms(clock) + (jobs->lease_ms < END_LIMIT_MS ? jobs->lease_ms : END_LIMIT_MS);
-  for (;;) {
+  /* A result must not be lost because the database is away. */
+  for (int hurried = 0;;) {
     int32_t code = store_end_job(jobs->store, &lease, state, reason, result, diff, error);
-    if (code != MLOOM_E_UNAVAILABLE || clock->monotonic_ms(clock) >= limit_ms) {
+    hurried += atomic_load(&jobs->hurried);
+    if (code != MLOOM_E_UNAVAILABLE || hurried > HURRIED_TRIES) {
       return code;
     }
     clock->wait_until(clock, clock->monotonic_ms(clock) + END_PAUSE_MS, -1);

@@ -5,6 +5,8 @@
 #ifndef MERGELOOM_DAEMON_JOB_SOURCE_H
 #define MERGELOOM_DAEMON_JOB_SOURCE_H
 
+#include <stdatomic.h>
+
 #include "store/store.h"
 
 /* A job, by which claim it is had. */
@@ -36,6 +38,7 @@ typedef struct local_jobs {
   store *store;
   const char *executor;
   int64_t lease_ms;
+  atomic_int hurried; /* the daemon stops: what cannot be written soon is left to the end of its lease */
 } local_jobs;
 
 /* jobs is borrowed. */

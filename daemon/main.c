@@ -187,7 +187,7 @@ static int32_t start_executor_side(application *self, mloom_error *error) {
 }
 
 static int32_t start_runner(application *self, mloom_error *error) {
-  self->local_jobs = (local_jobs){self->store, self->deployment.name, app_lease_ms(self)};
+  self->local_jobs = (local_jobs){self->store, self->deployment.name, app_lease_ms(self), 0};
   const job_source jobs =
       self->gateway != NULL ? gateway_client_jobs(self->gateway) : job_source_of_store(&self->local_jobs);
   struct runner *started = NULL;
@@ -247,6 +247,7 @@ static void stop(application *self) {
   if (self->server != NULL) {
     http_server_quiesce(self->server);
   }
+  atomic_store(&self->local_jobs.hurried, 1);
   if (self->gateway != NULL) {
     gateway_client_hurry(self->gateway);
   }

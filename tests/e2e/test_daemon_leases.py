@@ -74,8 +74,8 @@ def common(worker):
 
 
 def gateway(sim, worker, **more):
-    return Killable("gateway", **common(worker), JCA_WORKER_ROLE="gateway", JCA_WORKER_PROVIDER="openai-compatible",
-                    **simulated(sim.url), **more)
+    return Killable("gateway", **{**common(worker), "JCA_WORKER_ROLE": "gateway",
+                                  "JCA_WORKER_PROVIDER": "openai-compatible", **simulated(sim.url), **more})
 
 
 def executor(name, url, worker, **more):
@@ -148,20 +148,24 @@ def test_gateway_away():
             executor("one", head.url, worker) as one:
         submit(head, "job-1")
         wait_for(lambda: runs_of("job-1") == 1, "it runs")
-        with executor("idle", head.url, worker):
-            head.kill()
-            wait_for(lambda: "the gateway is away" in one.text(), "the gateway is missed")
-            check(is_running("job-1"), "the job goes on")
-            allow("job-1")
-            wait_for(lambda: not is_running("job-1"), "it ends")
-            [path] = [path for path in (harness.scratch() / "gateway").rglob("*.db") if has_jobs(path)]
-            with contextlib.closing(sqlite3.connect(path)) as database:
-                database.execute("UPDATE job SET lease_until_ms = 1")
-                database.commit()
-            with gateway(sim, worker, JCA_WORKER_PORT=port) as back:
-                job = ended(back, "job-1")
-                equal((job["state"], job["executor"], job["attempts"]), ("completed", "one", 1), f"{job['reason']}")
-                equal(runs_of("job-1"), 1, "runs")
+        head.kill()
+        wait_for(lambda: "the gateway is away" in one.text(), "the gateway is missed")
+        check(is_running("job-1"), "the job goes on")
+        allow("job-1")
+        wait_for(lambda: not is_running("job-1"), "it ends")
+        [path] = [path for path in (harness.scratch() / "gateway").rglob("*.db") if has_jobs(path)]
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE job SET lease_until_ms = 1")
+            database.commit()
+        # Another asks first.
+        one.process.send_signal(signal.SIGSTOP)
+        with gateway(sim, worker, JCA_WORKER_PORT=port, JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS="60") as back:
+            equal(api(back, "/gateway/claim", "POST", {"executor": "two", "ready": ",openai-compatible,"},
+                      {"Authorization": f"Bearer {TOKEN}"})[0], 204, "a claim of another")
+            one.process.send_signal(signal.SIGCONT)
+            job = ended(back, "job-1")
+            equal((job["state"], job["executor"], job["attempts"]), ("completed", "one", 1), f"{job['reason']}")
+            equal(runs_of("job-1"), 1, "runs")
 
 
 def has_jobs(path):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A provider whose work a program does, one run for each turn; README.md describes what the two say to each other. */
+#include <inttypes.h>
 #include <mergeloom/plugin.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,7 +130,7 @@ static void read_line(session *s, const char *line, size_t size, const mloom_eve
     event.name = (mloom_bytes){name, strlen(name)};
     s->result.stop = MLOOM_STOP_TOOL_CALLS;
     s->result.tool_call_count++;
-  } else if (sscanf(line, "usage %ju %ju", &event.input_tokens, &event.output_tokens) == 2) {
+  } else if (sscanf(line, "usage %" SCNu64 " %" SCNu64, &event.input_tokens, &event.output_tokens) == 2) {
     event.kind = MLOOM_EVENT_USAGE;
   } else if (strncmp(line, "end\n", 4) == 0) {
     s->ended = 1;

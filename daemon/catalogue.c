@@ -391,7 +391,10 @@ static char *plugin_of(catalogue *self, const char *provider) {
   return plugin;
 }
 
-void catalogue_note_crash(catalogue *self, const char *provider, const char *what) {
+void catalogue_note_crash(catalogue *self, const char *provider, const child_outcome *outcome, const char *what) {
+  if (!outcome->crashed || outcome->noted) {
+    return;
+  }
   MLOOM_AUTO(mloom_auto_free) char *plugin = plugin_of(self, provider);
   (void)quarantine_note(self->options.programs->quarantine, plugin == NULL ? provider : plugin, provider, what, 0);
 }
@@ -481,9 +484,7 @@ static void *run_task(void *userdata) {
     mloom_cancel_unref(cancel);
     if (code != MLOOM_OK && code != MLOOM_E_CANCELLED) {
       note_failure(self, task->id, &error);
-      if (outcome.crashed) {
-        catalogue_note_crash(self, task->id, error.message);
-      }
+      catalogue_note_crash(self, task->id, &outcome, error.message);
     } else if (code == MLOOM_OK) {
       release(task);
     }

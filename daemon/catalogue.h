@@ -67,7 +67,7 @@ char *catalogue_ready_list(catalogue *catalogue);
 /* Of each provider that cannot, why not and what to do: {"claude-api": "check credential: ...; ..."}. "" has the
  * plugins that are not loaded because they crash. */
 mloom_json *catalogue_obstacles(catalogue *catalogue);
-/* Notes a crash of a child that ran for provider. */
-void catalogue_note_crash(catalogue *catalogue, const char *provider, const char *what);
+/* Notes of a child that ran for provider that its plugin crashed, if it did and that is not noted yet. */
+void catalogue_note_crash(catalogue *catalogue, const char *provider, const child_outcome *outcome, const char *what);
 
 #endif

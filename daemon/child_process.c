@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ typedef struct reading {
   void *userdata;
   int done;
   mloom_buffer plugin;   /* whose code was entered last; empty: it was left */
+  char phase[16];        /* "loaded", "used" or "shut down" */
   int64_t overgrown_mib; /* it ended itself for that */
   int64_t stuck_ms;      /* or for that */
   mloom_error failure;   /* that the child told */
@@ -61,6 +63,7 @@ static void take_line(reading *state, const char *line, size_t size) {
   } else if (strcmp(type, "plugin") == 0) {
     mloom_buffer_clear(&state->plugin);
     mloom_buffer_append_string(&state->plugin, mloom_json_member_string(fact, "path", ""));
+    snprintf(state->phase, sizeof state->phase, "%s", mloom_json_member_string(fact, "phase", ""));
   } else if (strcmp(type, "error") == 0) {
     mloom_error_set(&state->failure, code_of(mloom_json_member_string(fact, "code", "")), MLOOM_DOMAIN_SYSTEM,
                     mloom_json_member_string(fact, "remedy", ""), "%s", mloom_json_member_string(fact, "message", ""));
@@ -198,8 +201,8 @@ static int32_t run_once(const child_programs *programs, const mloom_json *reques
   return code != MLOOM_OK ? code : judge(state, &report, outcome, programs, request, error);
 }
 
-/* Notes a plugin that ended the worker while it was loaded or shut down. 1 when the request shall be made again:
- * nothing of it was done, and who did it is left out sooner or later. */
+/* Notes a plugin that ended the worker while it was loaded, asked by others, or shut down. 1 when the request shall be
+ * made again: nothing of it was done, and who did it is left out sooner or later. */
 static int note_plugin(const child_programs *programs, const reading *state, child_outcome *outcome, int32_t *code,
                        mloom_error *error) {
   if (!outcome->crashed || state->plugin.size == 0) {
@@ -207,17 +210,17 @@ static int note_plugin(const child_programs *programs, const reading *state, chi
   }
   mloom_error why = *error;
   const char *path = mloom_buffer_string(&state->plugin);
-  const char *when = state->done || state->failure.code != MLOOM_OK ? "shut down" : "loaded";
-  mloom_error_set(error, why.code, why.domain, why.remedy, "%s while %s was %s", why.message, path, when);
+  mloom_error_set(error, why.code, why.domain, why.remedy, "%s while %s was %s", why.message, path, state->phase);
   if (programs->quarantine == NULL) {
     return 0;
   }
-  outcome->crashed = 0;
+  outcome->noted = 1;
   int64_t crashes = quarantine_note(programs->quarantine, path, path, error->message, 1);
   if (state->done) {
+    outcome->crashed = 0;
     *code = MLOOM_OK;
   }
-  return strcmp(when, "loaded") == 0 && crashes <= QUARANTINE_CRASHES;
+  return strcmp(state->phase, "loaded") == 0 && crashes <= QUARANTINE_CRASHES;
 }
 
 static int32_t run(const child_programs *programs, mloom_json *request, const int *ends, const int *timer,

@@ -28,7 +28,8 @@ typedef struct child_programs {
 typedef void (*child_fact_fn)(const char *type, const mloom_json *fact, void *userdata);
 
 typedef struct child_outcome {
-  int crashed; /* ended by a signal, without its last fact, or not in time, and not by a plugin that is noted already */
+  int crashed; /* ended by a signal, without its last fact, or not in time */
+  int noted;   /* in the quarantine: it was a plugin that was loaded or asked by others, and not that of the provider */
   int32_t signal;
   int32_t exit_code;
 } child_outcome;

@@ -172,9 +172,7 @@ static void *run_login(void *userdata) {
                                     self->timeout_ms + SPARE_MS, take_fact, self, &outcome, &error);
   mloom_json_wipe(mloom_json_member(self->request, "api_key"));
   catalogue_drop_request(MLOOM_STEAL(self->request));
-  if (outcome.crashed) {
-    catalogue_note_crash(owner->options.catalogue, self->provider, error.message);
-  }
+  catalogue_note_crash(owner->options.catalogue, self->provider, &outcome, error.message);
   char text[sizeof self->reason + 32];
   pthread_mutex_lock(&owner->lock);
   note_end(self, code, &error);

@@ -196,9 +196,11 @@ static int32_t run_child(slot *own, const char *document, job_facts *facts, mloo
   code = child_process_lease(&self->app->programs, request, &own->lease.timer, own->cancel, limit_ms, take_job_fact,
                              facts, &outcome, error);
   catalogue_drop_request(request);
+  catalogue_note_crash(self->app->catalogue, own->provider, &outcome, error->message);
   if (outcome.crashed) {
-    catalogue_note_crash(self->app->catalogue, own->provider, error->message);
     facts->crash = strdup(error->message);
+  }
+  if (outcome.crashed && !outcome.noted) {
     mloom_error_set(error, code, error->domain, error->remedy, "the plugin of provider %s: %s", own->provider,
                     facts->crash == NULL ? "" : facts->crash);
   }

@@ -95,15 +95,24 @@ static int32_t take_settings(mloom_buffer *out, mloom_bytes *bytes, const mloom_
   return MLOOM_OK;
 }
 
-/* Whose code runs next, so that the daemon knows who has ended this process. */
+typedef struct work {
+  child_watch *watch;
+  mloom_context *context;
+  const char *phase; /* what the plugins are there for now */
+} work;
+
+/* Whose code runs next, so that the daemon knows who has ended this process. What a plugin does for a request has the
+ * time of the request. */
 static void tell_plugin(const char *path, void *userdata) {
+  const work *self = userdata;
   mloom_json *fact = child_fact("plugin");
   mloom_json_set_string(fact, "path", path == NULL ? "" : path);
+  mloom_json_set_string(fact, "phase", self->phase);
   child_tell(fact);
-  child_watch_note(userdata, path != NULL);
+  child_watch_note(self->watch, path != NULL && strcmp(self->phase, "used") != 0);
 }
 
-static int32_t make_context(mloom_context **out, const mloom_json *request, child_watch *watch, mloom_error *error) {
+static int32_t make_context(work *self, const mloom_json *request, mloom_error *error) {
   MLOOM_AUTO(wipe_buffer) mloom_buffer gateway = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(wipe_buffer) mloom_buffer stored = MLOOM_BUFFER_INIT;
   const mloom_json *list = mloom_json_member(request, "left_out");
@@ -119,27 +128,27 @@ static int32_t make_context(mloom_context **out, const mloom_json *request, chil
                                    .log = tell_log,
                                    .left_out_plugins = left_out,
                                    .entering = tell_plugin,
-                                   .entering_userdata = watch};
+                                   .entering_userdata = self};
   options.log_level = (int32_t)mloom_json_member_integer(request, "log_level", MLOOM_LOG_WARNING);
   const char *key = mloom_json_member_string(request, "fingerprint_key", "");
   options.fingerprint_key = (mloom_bytes){key, strlen(key)};
   int32_t code = take_settings(&gateway, &options.gateway_settings, request, "gateway_settings", error);
   code = code != MLOOM_OK ? code : take_settings(&stored, &options.stored_settings, request, "stored_settings", error);
-  return code != MLOOM_OK ? code : mloom_context_new(out, &options, error);
+  return code != MLOOM_OK ? code : mloom_context_new(&self->context, &options, error);
 }
 
 /* What was asked for is done, or has failed, before the plugins are shut down. */
-static void finish(mloom_context *context, int32_t code, const mloom_error *error) {
+static void finish(work *self, int32_t code, const mloom_error *error) {
+  self->phase = "shut down";
   if (code != MLOOM_OK) {
     child_tell_error(error);
   } else {
     child_tell(child_fact("done"));
   }
-  mloom_context_free(context);
+  mloom_context_free(self->context);
 }
 
-static int32_t perform(const mloom_json *request, mloom_cancel *cancel, child_watch *watch, mloom_context **context,
-                       mloom_error *error) {
+static int32_t perform(const mloom_json *request, mloom_cancel *cancel, work *self, mloom_error *error) {
   static const struct {
     const char *name;
     child_command_fn run;
@@ -148,8 +157,9 @@ static int32_t perform(const mloom_json *request, mloom_cancel *cancel, child_wa
   const char *name = mloom_json_member_string(request, "command", "");
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
     if (strcmp(commands[i].name, name) == 0) {
-      int32_t code = make_context(context, request, watch, error);
-      return code != MLOOM_OK ? code : commands[i].run(*context, request, cancel, error);
+      int32_t code = make_context(self, request, error);
+      self->phase = "used";
+      return code != MLOOM_OK ? code : commands[i].run(self->context, request, cancel, error);
     }
   }
   return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_USAGE, "this program is started by mergeloomd",
@@ -159,16 +169,15 @@ static int32_t perform(const mloom_json *request, mloom_cancel *cancel, child_wa
 static int32_t run(mloom_cancel *cancel, mloom_error *error) {
   MLOOM_AUTO(wipe_buffer) mloom_buffer text = MLOOM_BUFFER_INIT;
   mloom_json *request = NULL;
-  mloom_context *context = NULL;
-  child_watch *watch = NULL;
+  work self = {.phase = "loaded"};
   int32_t code = read_input(&text, error);
   code = code != MLOOM_OK ? code : mloom_json_parse(&request, text.data, text.size, "the request", error);
   code = code != MLOOM_OK ? code
-                          : child_watch_new(&watch, mloom_json_member_integer(request, "memory_mib", 0),
+                          : child_watch_new(&self.watch, mloom_json_member_integer(request, "memory_mib", 0),
                                             mloom_json_member_integer(request, "enter_ms", 0), error);
-  code = code != MLOOM_OK ? code : perform(request, cancel, watch, &context, error);
-  finish(context, code, error);
-  child_watch_end(watch);
+  code = code != MLOOM_OK ? code : perform(request, cancel, &self, error);
+  finish(&self, code, error);
+  child_watch_end(self.watch);
   mloom_json_wipe(request);
   mloom_json_unref(request);
   return code;

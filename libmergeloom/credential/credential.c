@@ -103,10 +103,12 @@ static void enter(source_instance *source) {
   } else if (rule != MLOOM_THREADS_PARALLEL) {
     pthread_mutex_lock(source->entry->plugin_lock);
   }
+  mloom_plugin_enter(source->entry->watch);
 }
 
 static void leave(source_instance *source) {
   uint32_t rule = source->entry->descriptor.threads;
+  mloom_plugin_leave(source->entry->watch);
   if (rule == MLOOM_THREADS_SERIALIZE_INSTANCE) {
     pthread_mutex_unlock(&source->lock);
   } else if (rule != MLOOM_THREADS_PARALLEL) {

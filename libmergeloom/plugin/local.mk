@@ -12,4 +12,6 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/plugin/loader.c \
   libmergeloom/plugin/loader.h \
   libmergeloom/plugin/registry.c \
-  libmergeloom/plugin/registry.h
+  libmergeloom/plugin/registry.h \
+  libmergeloom/plugin/watch.c \
+  libmergeloom/plugin/watch.h

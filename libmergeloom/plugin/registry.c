@@ -22,6 +22,7 @@ typedef struct registered_plugin {
   char *failure; /* NULL: it is loaded */
   mloom_module *module;
   mloom_plugin_copy copy;
+  mloom_plugin_watch watch;
   pthread_mutex_t lock;
 } registered_plugin;
 
@@ -39,17 +40,13 @@ struct mloom_registry {
   size_t layer_count;
 };
 
-static void tell_entering(const mloom_registry *registry, const char *plugin_path) {
-  if (registry->rules.entering != NULL) {
-    registry->rules.entering(plugin_path, registry->rules.userdata);
-  }
-}
-
 static void shut_down(registered_plugin *plugin) {
   if (plugin->copy.shutdown != NULL) {
+    mloom_plugin_enter(&plugin->watch);
     mloom_loader_lock();
     plugin->copy.shutdown();
     mloom_loader_unlock();
+    mloom_plugin_leave(&plugin->watch);
     plugin->copy.shutdown = NULL;
   }
 }
@@ -82,6 +79,7 @@ static registered_plugin *add_plugin(mloom_registry *registry, const char *file_
   pthread_mutex_init(&plugin->lock, NULL);
   plugin->file_name = strdup(file_name);
   plugin->path = strdup(path);
+  plugin->watch = (mloom_plugin_watch){plugin->path, registry->rules.entering, registry->rules.userdata};
   if (plugin->file_name == NULL || plugin->path == NULL) {
     free_plugin(plugin);
     return NULL;
@@ -264,6 +262,16 @@ static int is_left_out(const mloom_registry *registry, const char *path) {
   return 0;
 }
 
+static void watch_roles(const registered_plugin *plugin) {
+  const mloom_plugin_copy *copy = &plugin->copy;
+  for (size_t i = 0; i < copy->source_count; i++) {
+    copy->sources[i]->watch = &plugin->watch;
+  }
+  for (size_t i = 0; i < copy->layer_count; i++) {
+    copy->layers[i]->watch = &plugin->watch;
+  }
+}
+
 /* The plugin's own words, made safe. */
 static int32_t declined(char *text, size_t size, mloom_error *error) {
   text[size - 1] = '\0';
@@ -325,14 +333,16 @@ static int32_t load(mloom_registry *registry, const char *file_name, const char 
     return plugin->failure == NULL ? mloom_error_memory(error) : MLOOM_OK;
   }
   mloom_error reason = MLOOM_ERROR_INIT;
-  tell_entering(registry, path);
+  mloom_plugin_enter(&plugin->watch);
   int32_t code = builtin != NULL ? MLOOM_OK : mloom_loader_open(&plugin->module, path, &reason);
   if (code == MLOOM_OK) {
     code = initialise(registry, plugin, builtin != NULL ? builtin : mloom_module_init(plugin->module), &reason);
   }
+  mloom_plugin_leave(&plugin->watch);
   if (code != MLOOM_OK) {
     return refuse(registry, plugin, &reason, error);
   }
+  watch_roles(plugin);
   mloom_log_write(registry->log, MLOOM_LOG_INFO, COMPONENT, "%s %s (ABI %u.%u) from %s: %s", plugin->copy.name,
                   plugin->copy.version, plugin->copy.abi_major, plugin->copy.abi_minor, where(plugin), plugin->roles);
   return MLOOM_OK;
@@ -390,7 +400,6 @@ int32_t mloom_registry_new(mloom_registry **out, const char *const *plugin_paths
       code = load_folder(registry, plugin_paths[i], error);
     }
   }
-  tell_entering(registry, NULL);
   registry->rules.left_out = NULL;
   if (code != MLOOM_OK) {
     mloom_registry_free(registry);
@@ -407,12 +416,8 @@ void mloom_registry_free(mloom_registry *registry) {
   /* In reverse order, so that a plugin outlives those loaded after it. */
   for (size_t i = registry->plugin_count; i > 0; i--) {
     registered_plugin *plugin = registry->plugins[i - 1];
-    if (plugin->failure == NULL && plugin->copy.shutdown != NULL) {
-      tell_entering(registry, plugin->path);
-    }
     free_plugin(plugin);
   }
-  tell_entering(registry, NULL);
   free(registry->plugins);
   free(registry->providers);
   free(registry->sources);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "plugin/host.h"
+#include "plugin/watch.h"
 #include <mergeloom/context.h>
 
 typedef struct mloom_registry mloom_registry;
@@ -26,12 +27,14 @@ typedef struct mloom_credential_source_entry {
   mloom_credential_source descriptor;
   const char *plugin_name;
   pthread_mutex_t *plugin_lock;
+  const mloom_plugin_watch *watch;
 } mloom_credential_source_entry;
 
 typedef struct mloom_resolver_layer_entry {
   mloom_resolver_layer descriptor;
   const char *plugin_name;
   pthread_mutex_t *plugin_lock;
+  const mloom_plugin_watch *watch;
 } mloom_resolver_layer_entry;
 
 /* Members of mloom_context_options. */

@@ -48,13 +48,15 @@ static const char *present(const char *text) {
 
 /* ---- Layers of plugins ---- */
 
-static void lock_plugin(const mloom_resolver_layer_entry *entry) {
+static void enter_plugin(const mloom_resolver_layer_entry *entry) {
   if (entry->plugin_lock != NULL && entry->descriptor.threads != MLOOM_THREADS_PARALLEL) {
     pthread_mutex_lock(entry->plugin_lock);
   }
+  mloom_plugin_enter(entry->watch);
 }
 
-static void unlock_plugin(const mloom_resolver_layer_entry *entry) {
+static void leave_plugin(const mloom_resolver_layer_entry *entry) {
+  mloom_plugin_leave(entry->watch);
   if (entry->plugin_lock != NULL && entry->descriptor.threads != MLOOM_THREADS_PARALLEL) {
     pthread_mutex_unlock(entry->plugin_lock);
   }
@@ -78,9 +80,9 @@ static int32_t ask_plugin(resolving *work, const ladder_rung *rung, uint32_t lad
   mloom_layer_query query = query_of(work, ladder);
   mloom_layer_answer answer = {.size = sizeof answer};
   mloom_error error = MLOOM_ERROR_INIT;
-  lock_plugin(entry);
+  enter_plugin(entry);
   int32_t code = entry->descriptor.lookup(&query, &answer, &error);
-  unlock_plugin(entry);
+  leave_plugin(entry);
   answer.value[sizeof answer.value - 1] = '\0';
   answer.provenance[sizeof answer.provenance - 1] = '\0';
   if (code == MLOOM_E_NOT_APPLICABLE || code == MLOOM_E_NOT_FOUND || (code == MLOOM_OK && answer.value[0] == '\0')) {
@@ -106,9 +108,9 @@ static int32_t ask_vetoes(resolving *work, uint32_t ladder, const char *candidat
     }
     mloom_layer_query query = query_of(work, ladder);
     mloom_error error = MLOOM_ERROR_INIT;
-    lock_plugin(entry);
+    enter_plugin(entry);
     int32_t code = entry->descriptor.veto(&query, candidate, &error);
-    unlock_plugin(entry);
+    leave_plugin(entry);
     if (code != MLOOM_OK) {
       char text[256];
       const char *why = error.message[0] == '\0' ? "no reason given" : error.message;

@@ -200,6 +200,26 @@ def must_be_tried_again(server, folder, paths):
     equal(browser.submit("/plugins/release", plugin="")[0], 404, "a form without a path")
 
 
+def test_bad_layer():
+    """a plugin that others ask and that crashes is named in the place of the provider, and left out after three times"""
+    folder = plugins()
+    path = add_plugin(folder, "veto")
+    ask = {"schema": "mergeloom.job.v1", "repository": {"path": str(harness.repository(harness.FILES))},
+           "ticket": {"key": "T-1", "title": "Mend", "description": harness.MARK}}
+    with harness.simulator(script()) as sim, \
+            daemon(MERGELOOM_PLUGIN_PATH=folder, JCA_WORKER_PROVIDER="harmful") as server:
+        set_up(server, sim)
+        for number in range(1, 4):
+            status, _, problem = api(server, "/resolve", "POST", ask)
+            equal(status, 500, f"{problem}")
+            contains(problem["title"], f"signal 6 (Aborted) while {path} was used", "what went wrong")
+            equal(crashes(server, path)[0]["crashes"], number, "crashes")
+        must_be_left_alone(server, path, "signal 6")
+        submit(server, "one", "none")
+        equal(wait_for(lambda: ended(server, "one"), "the job ends")["state"], "completed", "a job without that layer")
+        equal(provider(server, "harmful")["crashes"], 0, "crashes of the provider's plugin")
+
+
 def test_hang_at_start():
     """a plugin that does not come back while it is loaded is left alone"""
     folder = plugins()

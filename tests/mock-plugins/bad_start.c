@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Ends the process that loads it in the way that the name of its file says: copied to mergeloom-abort.so it aborts.
+ * Ends the process that loads or asks it in the way that the name of its file says: copied to mergeloom-abort.so it
+ * aborts.
  */
 #include <dlfcn.h>
 #include <mergeloom/plugin.h>
@@ -37,6 +38,9 @@ static void grow(void) {
 
 /* A plugin needs a role to be loaded. */
 static int32_t veto(const mloom_layer_query *query, const char *candidate, mloom_error *error) {
+  if (is_named("-veto.so")) {
+    abort();
+  }
   (void)query;
   (void)candidate;
   (void)error;
@@ -61,6 +65,14 @@ MLOOM_PLUGIN_EXPORT const mloom_plugin *mergeloom_plugin_init_v1(const mloom_hos
                                     .resolver_layers = layers,
                                     .resolver_layer_count = 1,
                                     .shutdown = leave_late};
+  static const mloom_plugin vetoing = {.size = sizeof(vetoing),
+                                       .abi_major = MLOOM_ABI_MAJOR,
+                                       .abi_minor = MLOOM_ABI_MINOR,
+                                       .name = "veto",
+                                       .version = "1",
+                                       .description = "Aborts when it is asked.",
+                                       .resolver_layers = layers,
+                                       .resolver_layer_count = 1};
   (void)host;
   if (is_named("-segfault.so")) {
     raise(SIGSEGV);
@@ -72,6 +84,8 @@ MLOOM_PLUGIN_EXPORT const mloom_plugin *mergeloom_plugin_init_v1(const mloom_hos
     grow();
   } else if (is_named("-late.so")) {
     return &late;
+  } else if (is_named("-veto.so")) {
+    return &vetoing;
   }
 
   snprintf(error_text, error_size, "it does nothing under this name");

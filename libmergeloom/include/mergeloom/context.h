@@ -49,9 +49,10 @@ typedef struct mloom_context_options {
   /* Files of plugins that are not loaded, as mloom_context_each_plugin gives their paths, ends with NULL: those that
    * ended an earlier process. They are told there with a failure. Read during mloom_context_new only. NULL: none. */
   const char *const *left_out_plugins;
-  /* Called with the path of a plugin before its code runs for the first time, and before it is shut down; with NULL
-   * when that is over: in a process of its own a caller learns from it which plugin has ended the process. From the
-   * thread of mloom_context_new and mloom_context_free. NULL: nobody asks. */
+  /* Called with the path of a plugin before it is loaded, before it is shut down, and before each call of a credential
+   * source or a resolver layer of it; with NULL when that is over. In a process of its own a caller learns from it
+   * which plugin has ended the process, when it is not that of the provider. From any thread that runs the plugin.
+   * NULL: nobody asks. */
   void (*entering)(const char *plugin_path, void *userdata);
   void *entering_userdata;
 } mloom_context_options;

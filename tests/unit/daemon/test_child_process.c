@@ -196,13 +196,14 @@ static void test_no_last_line(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(found.error.message, "status 3"));
 }
 
-#define ENTER "say({'type': 'plugin', 'path': '/a.so'})\n"
+#define ENTER(PHASE) "say({'type': 'plugin', 'path': '/a.so', 'phase': '" PHASE "'})\n"
+#define LEAVE "say({'type': 'plugin', 'path': ''})\n"
 
 static void test_crash_while_loading(void) {
   run found = run_worker(SAY "request = json.load(sys.stdin)\n"
                              "if request['left_out'] != ['/a.so']:\n"
-                             "  " ENTER "  os.kill(os.getpid(), signal.SIGABRT)\n"
-                             "say({'type': 'a'})\n" DONE,
+                             "  " ENTER("loaded") "  os.kill(os.getpid(), signal.SIGABRT)\n"
+                                                  "say({'type': 'a'})\n" DONE,
                          0, NULL);
   UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
   CU_ASSERT_EQUAL(found.outcome.crashed, 0);
@@ -211,7 +212,7 @@ static void test_crash_while_loading(void) {
   UNIT_ASSERT_STRING(found.known.noted,
                      "/a.so: the worker process was ended by signal 6 (Aborted) while /a.so was loaded");
   /* One that is left out and goes on all the same. */
-  found = run_worker(SAY ENTER "sys.exit(0)", 0, NULL);
+  found = run_worker(SAY ENTER("loaded") "sys.exit(0)", 0, NULL);
   UNIT_ASSERT_CODE(found.code, MLOOM_E_INTERNAL, &found.error);
   CU_ASSERT_EQUAL(found.known.crashes, QUARANTINE_CRASHES + 1);
   CU_ASSERT_PTR_NOT_NULL(strstr(found.error.message, "status 0"));
@@ -219,7 +220,7 @@ static void test_crash_while_loading(void) {
 
 static void test_stuck_while_loading(void) {
   run found = run_worker(SAY "if not json.load(sys.stdin)['left_out']:\n"
-                             "  " ENTER "  say({'type': 'stuck', 'ms': 1500})\n  sys.exit(70)\n" DONE,
+                             "  " ENTER("loaded") "  say({'type': 'stuck', 'ms': 1500})\n  sys.exit(70)\n" DONE,
                          0, NULL);
   UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
   UNIT_ASSERT_STRING(found.known.noted, "/a.so: the worker process was still busy with it after 2 s and ended itself "
@@ -228,14 +229,27 @@ static void test_stuck_while_loading(void) {
 
 /* What was asked for is done by then. */
 static void test_crash_at_shutdown(void) {
-  run found = run_worker(SAY ENTER "say({'type': 'plugin', 'path': ''})\n"
-                                   "say({'type': 'a'})\n" DONE ENTER "sys.exit(3)",
-                         0, NULL);
+  run found =
+      run_worker(SAY ENTER("loaded") LEAVE "say({'type': 'a'})\n" DONE ENTER("shut down") "sys.exit(3)", 0, NULL);
   UNIT_ASSERT_CODE(found.code, MLOOM_OK, &found.error);
   CU_ASSERT_EQUAL(found.outcome.crashed, 0);
   CU_ASSERT_EQUAL(found.known.crashes, 1);
   UNIT_ASSERT_STRING(found.facts.types, "a ");
   CU_ASSERT_PTR_NOT_NULL(strstr(found.known.noted, "while /a.so was shut down"));
+}
+
+/* It costs what was asked for, which may have been done in part. */
+static void test_crash_beside(void) {
+  run found = run_worker(SAY ENTER("loaded") LEAVE ENTER("used") "os.kill(os.getpid(), signal.SIGABRT)", 0, NULL);
+  UNIT_ASSERT_CODE(found.code, MLOOM_E_INTERNAL, &found.error);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 1);
+  CU_ASSERT_EQUAL(found.outcome.noted, 1);
+  CU_ASSERT_EQUAL(found.known.crashes, 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(found.known.noted, "while /a.so was used"));
+  found = run_worker(SAY ENTER("used") LEAVE "os.kill(os.getpid(), signal.SIGABRT)", 0, NULL);
+  CU_ASSERT_EQUAL(found.outcome.crashed, 1);
+  CU_ASSERT_EQUAL(found.outcome.noted, 0);
+  CU_ASSERT_EQUAL(found.known.crashes, 0);
 }
 
 static void test_error(void) {
@@ -283,6 +297,7 @@ static const unit_test tests[] = {
     {"a plugin that ends the worker while it is loaded is left out at last", test_crash_while_loading},
     {"a plugin that does not come back while it is loaded is left out at last", test_stuck_while_loading},
     {"a plugin that ends the worker when it is shut down spoils nothing", test_crash_at_shutdown},
+    {"a plugin that another asks and that ends the worker is noted", test_crash_beside},
     {"the error of the worker is handed on", test_error},
     {"time limit and cancellation", test_ends},
 };

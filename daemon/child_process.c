@@ -201,10 +201,20 @@ static int32_t run_once(const child_programs *programs, const mloom_json *reques
   return code != MLOOM_OK ? code : judge(state, &report, outcome, programs, request, error);
 }
 
+static int is_left_out(const mloom_json *request, const char *path) {
+  const mloom_json *paths = mloom_json_member(request, "left_out");
+  for (size_t i = 0; i < mloom_json_count(paths); i++) {
+    if (strcmp(mloom_json_text(mloom_json_at(paths, i)).data, path) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 /* Notes a plugin that ended the worker while it was loaded, asked by others, or shut down. 1 when the request shall be
  * made again: nothing of it was done, and who did it is left out sooner or later. */
-static int note_plugin(const child_programs *programs, const reading *state, child_outcome *outcome, int32_t *code,
-                       mloom_error *error) {
+static int note_plugin(const child_programs *programs, const mloom_json *request, const reading *state,
+                       child_outcome *outcome, int32_t *code, mloom_error *error) {
   if (!outcome->crashed || state->plugin.size == 0) {
     return 0;
   }
@@ -220,7 +230,7 @@ static int note_plugin(const child_programs *programs, const reading *state, chi
     outcome->crashed = 0;
     *code = MLOOM_OK;
   }
-  return strcmp(state->phase, "loaded") == 0 && crashes <= QUARANTINE_CRASHES;
+  return strcmp(state->phase, "loaded") == 0 && crashes > 0 && !is_left_out(request, path);
 }
 
 static int32_t run(const child_programs *programs, mloom_json *request, const int *ends, const int *timer,
@@ -236,7 +246,7 @@ static int32_t run(const child_programs *programs, mloom_json *request, const in
       mloom_json_set(request, "left_out", quarantine_left_out(programs->quarantine));
     }
     code = run_once(programs, request, ends, timer, cancel, timeout_ms, &state, outcome, error);
-    again = note_plugin(programs, &state, outcome, &code, error);
+    again = note_plugin(programs, request, &state, outcome, &code, error);
   }
   return code;
 }

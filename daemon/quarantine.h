@@ -21,7 +21,7 @@ void quarantine_free(quarantine *quarantine);
 
 /* A plugin has ended a worker. plugin: the path of its file; for one without a file, the id of its provider. subject:
  * of the entry in the audit. loading: when it was loaded or shut down, so that each worker is in danger. Returns how
- * often it has done so, with this time. */
+ * often it has done so, with this time; 0: there is no memory to count it. */
 int64_t quarantine_note(quarantine *quarantine, const char *plugin, const char *subject, const char *what, int loading);
 int64_t quarantine_crashes(quarantine *quarantine, const char *plugin);
 /* An array of the paths that workers shall not load: those left alone that are dangerous to load. Files that have been

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "deadlines.h"
+#include "framing.h"
 #include "heap.h"
 #include "listener.h"
 
@@ -379,6 +380,10 @@ static enum MHD_Result send_answer(http_request *request, http_answer *answer) {
     return MHD_NO;
   }
   add_headers(response, &answer->headers);
+  if (http_header(request, "Transfer-Encoding") != NULL) {
+    /* Where chunks end is a matter of opinion too: nothing after them is taken for a request. */
+    MHD_add_response_header(response, "Connection", "close");
+  }
   enum MHD_Result result = MHD_queue_response(request->connection, answer->status, response);
   MHD_destroy_response(response);
   return result;
@@ -409,6 +414,25 @@ static enum MHD_Result refuse_path(http_request *request) {
       request, MHD_HTTP_BAD_REQUEST,
       "{\"type\":\"urn:mergeloom:error:invalid\",\"title\":\"the path of the request is no text\",\"status\":400,"
       "\"detail\":\"send UTF-8 without NUL\"}\n");
+}
+
+static enum MHD_Result judge_header(void *userdata, enum MHD_ValueKind kind, const char *name, const char *value) {
+  (void)kind;
+  framing_judge(userdata, name, value == NULL ? "" : value);
+  return MHD_YES;
+}
+
+static int is_ambiguous(const http_request *request) {
+  framing found = {0};
+  MHD_get_connection_values(request->connection, MHD_HEADER_KIND, judge_header, &found);
+  return found.wrong || found.lengths > 1;
+}
+
+static enum MHD_Result refuse_ambiguous(http_request *request) {
+  return refuse(
+      request, MHD_HTTP_BAD_REQUEST,
+      "{\"type\":\"urn:mergeloom:error:invalid\",\"title\":\"the head of the request can be read in two ways\","
+      "\"status\":400,\"detail\":\"send one Content-Length, or Transfer-Encoding: chunked, and no folded lines\"}\n");
 }
 
 static void answer_free(http_answer *answer) {
@@ -494,6 +518,9 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
     request->too_large = length != NULL && strtoull(length, NULL, 10) > server->options.body_limit;
     if (request->has_nul || !mloom_text_is_utf8(url, strlen(url))) {
       return refuse_path(request);
+    }
+    if (is_ambiguous(request)) {
+      return refuse_ambiguous(request);
     }
     return request->too_large ? refuse_large(request) : MHD_YES;
   }

@@ -55,10 +55,13 @@ mergeloomd_SOURCES = \
   daemon/deployment.h \
   daemon/deployment_fields.c \
   daemon/deployment_fields.h \
+  daemon/deployment_unused.c \
   daemon/exports.c \
   daemon/exports.h \
   daemon/fleet.c \
   daemon/fleet.h \
+  daemon/framing.c \
+  daemon/framing.h \
   daemon/gateway_client.c \
   daemon/gateway_client.h \
   daemon/guard.c \

@@ -52,7 +52,7 @@ def raw(server, data, wait=True):
 
 
 def statuses(answer):
-    return [int(found) for found in re.findall(rb"^HTTP/1\.1 (\d{3}) ", answer, re.MULTILINE)]
+    return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
 
 
 def head(server, first, *lines):
@@ -188,8 +188,9 @@ def test_many_connections():
 
 def test_smuggling():
     """two lengths, two hosts, folded lines, bad chunks: one answer at most, never a second request"""
-    inner = "GET /api/v1/providers HTTP/1.1\r\nHost: x\r\n\r\n"
-    with attacked() as server:
+    # Connections whose end the daemon does not see at once are ended soon.
+    with attacked(JCA_WORKER_REQUEST_SECONDS="2") as server:
+        inner = head(server, "GET /api/v1/providers HTTP/1.1")
         post = "POST /api/v1/resolve HTTP/1.1"
         for lines, body in (
                 (("Content-Length: 5", "Transfer-Encoding: chunked"), "0\r\n\r\n" + inner),
@@ -203,7 +204,19 @@ def test_smuggling():
                 (("Transfer-Encoding: chunked",), "zz\r\n" + inner),
                 (("Transfer-Encoding: chunked",), "-1\r\n" + inner),
                 (("Transfer-Encoding: chunked",), "ffffffffffffffffff\r\n" + inner),
-                (("Transfer-Encoding: chunked",), "5\r\nabcdefgh" + inner)):
+                (("Transfer-Encoding: chunked",), "5\r\nabcdefgh" + inner),
+                ((f"Content-Length : {len(inner)}",), inner), ((f"Content-Length: {len(inner)}", "X A: b"), inner),
+                (("Content-Length: 5", "Content-Length: 5"), inner), (("Content-Length: 5 5",), inner),
+                # What ends a line for one side and not for the other, and lines that go on in the next.
+                ((f"Content-Length: {len(inner)}", "X-A: b\nTransfer-Encoding: chunked"), "0\r\n\r\n" + inner),
+                ((f"Content-Length: {len(inner)}", "X-A: b\rTransfer-Encoding: chunked"), inner),
+                ((f"Content-Length: {len(inner)}", "X-A: b\n\n" + inner), ""),
+                ((f"Content-Length: {len(inner)}", "Transfer-Encoding:\r\n chunked"), inner),
+                ((f"Content-Length: {len(inner)}", "X-A: b\r\n Transfer-Encoding: chunked"), inner),
+                ((f"Content-Length: {len(inner)}", " Transfer-Encoding: chunked"), inner),
+                ((f"Content-Length: {len(inner)}", "Transfer-Encoding: \x0bchunked"), inner),
+                (("Transfer-Encoding: chunked",), "5 ;x\nabcde\n0\n\n" + inner),
+                (("Transfer-Encoding: chunked",), "0\r\nX: y\n\n" + inner)):
             found, answer = raw(server, head(server, post, *lines) + body)
             check(all(status >= 400 for status in found), f"{lines} {body[:12]!r}: {answer[:400]!r}")
             lacks(answer, b"mergeloom.providers.v1", f"{lines} {body[:12]!r}: the inner request")
@@ -217,6 +230,10 @@ def test_smuggling():
                         f"GET /providers HTTP/1.1\r\nHost: attacker.example#{server.host}\r\n\r\n"):
             found, answer = raw(server, request)
             check(not found or found[0] in (400, 403), f"{request!r}: {answer[:200]!r}")
+        for address in ("http://attacker.example/providers", "//attacker.example/providers", "http:/providers",
+                        f"http://{server.host}@attacker.example/providers"):
+            found, answer = raw(server, head(server, f"GET {address} HTTP/1.1"))
+            check(not found or found[0] in (400, 403, 404), f"{address} under our own host: {answer[:200]!r}")
         for request in ("GET / HTTP/9.9\r\nHost: x\r\n\r\n", "\r\n\r\n\r\n", "GET\r\n\r\n", "\0" * 100, "GET  HTTP/1.1\r\n\r\n",
                         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
             found, answer = raw(server, request)
@@ -237,6 +254,12 @@ def test_methods():
                     check(400 <= status < 500, f"{method} {path}: {status}")
                     lacks(body, b"mirror-me", f"{method} {path}")
                     check(not [name for name in answered if name.lower().startswith("access-control")], f"{answered}")
+        path = "/api/v1/providers/claude-api/settings"
+        for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
+            for method in ("GET", "POST"):
+                equal(harness.request(f"{server.url}{path}?_method=PATCH", method, '{"fields": {"model": "overridden"}}',
+                                      {name: "PATCH"})[0], 405, f"{method} with {name}")
+        check(not field(server, "claude-api", "model")["set"], "another method was taken")
 
 
 # ---- Paths and texts ----
@@ -245,6 +268,8 @@ def test_paths():
     """traversal, NUL, line ends, odd and broken characters in paths and queries lead nowhere and split nothing"""
     odd = ["../etc/passwd", "..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd", "....//etc/passwd", "..%5c..%5cetc",
            "%c0%ae%c0%ae/etc/passwd", "a%00b", "%00", "a%0d%0aX-Injected:%20yes", "%ff%fe", "a%20b", "%3Cscript%3E", "%25s%25n",
+           "%252e%252e%252fetc%252fpasswd", "%25252e%25252e/etc/passwd", "..%c0%afetc%c0%afpasswd", "%e0%80%ae%e0%80%ae/etc/passwd",
+           "..%ef%bc%8fetc%ef%bc%8fpasswd", "..;/..;/etc/passwd", "%2fetc%2fpasswd", "..%u2215etc%u2215passwd",
            "'%20OR%201=1--", "%F0%9F%98%80", "*", ";", "con", "a" * 200, "."]
     with attacked() as server:
         for part in odd:

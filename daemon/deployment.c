@@ -32,6 +32,10 @@ mloom_bytes deployment_secret(const deployment *self, const char *field) {
   return mloom_secret_bytes(setting.secret);
 }
 
+int deployment_takes_jobs(const deployment *self) {
+  return self->role != DEPLOYMENT_GATEWAY && mloom_settings_boolean(self->settings, "poll_enabled", 1);
+}
+
 int deployment_is_loopback(const char *host) {
   struct in_addr address;
   return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
@@ -155,7 +159,7 @@ static int32_t check(const deployment *self, mloom_error *error) {
 }
 
 int32_t deployment_read(deployment *out, const char *const *environment, mloom_error *error) {
-  *out = (deployment){0};
+  *out = (deployment){.environment = environment};
   char *const *variables = (char *const *)(uintptr_t)environment;
   int32_t code = mloom_redactor_new(&out->redactor, error);
   code = code != MLOOM_OK
@@ -216,6 +220,7 @@ static const char *derived_value(const deployment *self, const char *field) {
                  {"runtime_config_db_path", self->runtime_store_path},
                  {"local_state_db", self->state_store_path},
                  {"provider_secret_key_path", self->secret_key_path},
+                 {"poll_enabled", deployment_takes_jobs(self) ? "true" : "false"},
                  {"role", "both"}};
   for (size_t i = 0; i < sizeof derived / sizeof derived[0]; i++) {
     if (strcmp(derived[i].field, field) == 0 && derived[i].value != NULL) {
@@ -225,18 +230,9 @@ static const char *derived_value(const deployment *self, const char *field) {
   return "-";
 }
 
-/* URLs of databases that are given and lead nowhere here. */
-static void print_unused_urls(const deployment *self) {
-  static const char *const unknown[] = {"code_audit_db_url", "trace_db_url"};
-  for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
-    mloom_setting setting = {.size = sizeof setting};
-    if (mloom_settings_get(self->settings, unknown[i], &setting) == MLOOM_OK && setting.secret != NULL) {
-      printf("note: %s is not used: mergeloomd keeps no such store apart\n", setting.origin_name);
-    }
-  }
-  if (self->role == DEPLOYMENT_EXECUTOR && deployment_secret(self, "database_url").size > 0) {
-    printf("note: the database is not used: an executor asks its gateway, and keeps its own audit in a file\n");
-  }
+static void print_unused(const char *note, void *userdata) {
+  (void)userdata;
+  printf("note: %s\n", note);
 }
 
 void deployment_print(const deployment *self, const mloom_secret *fingerprint_key) {
@@ -258,5 +254,5 @@ void deployment_print(const deployment *self, const mloom_secret *fingerprint_ke
     const mloom_settings_problem *problem = mloom_settings_problem_at(self->settings, i);
     printf("%s: %s; %s\n", problem->state == MLOOM_CHECK_FAIL ? "error" : "warning", problem->message, problem->remedy);
   }
-  print_unused_urls(self);
+  deployment_each_unused(self, print_unused, NULL);
 }

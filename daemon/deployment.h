@@ -27,7 +27,8 @@
 #define DEPLOYMENT_STORES 4
 
 typedef struct deployment {
-  mloom_settings *settings; /* owner "daemon" */
+  mloom_settings *settings;       /* owner "daemon" */
+  const char *const *environment; /* borrowed */
   mloom_redactor *redactor;
   mloom_json *config; /* the configuration file, or NULL */
   char *config_path;
@@ -44,8 +45,8 @@ typedef struct deployment {
   int runtime_mode;
 } deployment;
 
-/* Reads environment (NAME=value, ends with NULL), mounted secrets and the configuration file. The caller frees with
- * deployment_free, also after an error. MLOOM_E_INVALID: something makes no sense; the message says what. */
+/* Reads environment (NAME=value, ends with NULL, outlives out), mounted secrets and the configuration file. The caller
+ * frees with deployment_free, also after an error. MLOOM_E_INVALID: something makes no sense; the message says what. */
 int32_t deployment_read(deployment *out, const char *const *environment, mloom_error *error);
 void deployment_free(deployment *deployment);
 
@@ -53,11 +54,15 @@ void deployment_free(deployment *deployment);
 const char *deployment_string(const deployment *deployment, const char *field);
 /* The bytes of a secret field, {NULL, 0} when unset. Borrowed. */
 mloom_bytes deployment_secret(const deployment *deployment, const char *field);
+/* 1 when this process runs jobs itself. */
+int deployment_takes_jobs(const deployment *deployment);
 /* 1 when host names this machine only. */
 int deployment_is_loopback(const char *host);
 /* MLOOM_E_DENIED: listening there would open this daemon to everybody who reaches it, and nothing says that it may. */
 int32_t deployment_check_address(const deployment *deployment, const char *host, mloom_error *error);
 
+/* Calls fn with a sentence for each setting that is given and has no effect. */
+void deployment_each_unused(const deployment *deployment, void (*fn)(const char *note, void *userdata), void *userdata);
 /* Prints the effective configuration with origins and problems; secrets as fingerprints under
  * fingerprint_key (mloom_secret_fingerprint). */
 void deployment_print(const deployment *deployment, const mloom_secret *fingerprint_key);

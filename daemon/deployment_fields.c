@@ -12,6 +12,7 @@ VARIABLE(host_name, "JCA_WORKER_HOST");
 VARIABLE(port_name, "JCA_WORKER_PORT");
 VARIABLE(role_name, "JCA_WORKER_ROLE");
 VARIABLE(worker_name, "JCA_WORKER_NAME");
+VARIABLE(poll_name, "JCA_WORKER_POLL_ENABLED");
 VARIABLE(tenant_name, "JCA_WORKER_TENANT_SLUG");
 VARIABLE(gateway_name, "JCA_WORKER_GATEWAY_URL");
 VARIABLE(cluster_name, "JCA_WORKER_CLUSTER_TOKEN");
@@ -49,6 +50,9 @@ static const mloom_field role = {FIELD("role", MLOOM_FIELD_CHOICE, "Role", "gate
 static const mloom_field name = {
     FIELD("name", MLOOM_FIELD_STRING, "Name", "of this worker; the host's name when unset"),
     .environment_names = worker_name};
+static const mloom_field poll = {
+    FIELD("poll_enabled", MLOOM_FIELD_BOOLEAN, "Takes jobs", "false: this process runs no jobs; a gateway never does"),
+    .environment_names = poll_name};
 static const mloom_field tenant = {FIELD("tenant_slug", MLOOM_FIELD_STRING, "Workspace", "that this worker belongs to"),
                                    .environment_names = tenant_name};
 static const mloom_field gateway_url = {FIELD("gateway_url", MLOOM_FIELD_URL, "Gateway", "that an executor asks"),
@@ -143,7 +147,7 @@ static const mloom_field *const fields[] = {&host,           &port,          &ro
                                             &database_url,   &config_db_url, &audit_db_url,   &code_audit_db_url,
                                             &live_db_url,    &trace_db_url,  &gateway_db_url, &workspace_root,
                                             &heartbeat,      &slots,         &grace,          &request_seconds,
-                                            &check_seconds,  &worker_memory, &attempts};
+                                            &check_seconds,  &worker_memory, &attempts,       &poll};
 
 const mloom_field *const *deployment_fields(size_t *count) {
   *count = sizeof fields / sizeof fields[0];

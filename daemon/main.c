@@ -84,17 +84,22 @@ static int activated_socket(void) {
   return FIRST_SOCKET;
 }
 
-/* What a service manager has opened is held to the same rule as an address of the settings. */
-static int32_t check_activated_socket(const application *self, int fd, mloom_error *error) {
+/* What a service manager has opened is held to the same rules as an address of the settings. */
+static int32_t check_activated_socket(const application *self, int fd, int *is_local, mloom_error *error) {
   struct sockaddr_storage address = {0};
   socklen_t size = sizeof address;
   char host[INET6_ADDRSTRLEN] = "";
-  if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &size) != 0 || address.ss_family == AF_UNIX) {
+  if (fd < 0) {
+    return MLOOM_OK;
+  }
+  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 || address.ss_family == AF_UNIX) {
+    *is_local = 1;
     return MLOOM_OK;
   }
   const void *bytes = address.ss_family == AF_INET ? (const void *)&((struct sockaddr_in *)&address)->sin_addr
                                                    : (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr;
   (void)inet_ntop(address.ss_family, bytes, host, sizeof host);
+  *is_local = deployment_is_loopback(host);
   return deployment_check_address(&self->deployment, host, error);
 }
 
@@ -112,12 +117,14 @@ static const char *program_path(const char *variable, const char *installed) {
 static int32_t start_server(application *self, mloom_error *error) {
   const char *host = mloom_settings_string(self->deployment.settings, "host", "127.0.0.1");
   int fd = activated_socket();
+  int is_local = deployment_is_loopback(host);
+  int32_t code = check_activated_socket(self, fd, &is_local, error);
   http_options options = {.host = host,
                           .port = (uint16_t)mloom_settings_integer(self->deployment.settings, "port", 8010),
                           .listen_fd = fd,
                           .threads = 2,
                           .connection_limit = 2000,
-                          .connections_of_one_address = deployment_is_loopback(host) ? 0 : 200,
+                          .connections_of_one_address = is_local ? 0 : 200,
                           .idle_seconds = 60,
                           .request_seconds =
                               (unsigned)mloom_settings_integer(self->deployment.settings, "request_seconds", 30),
@@ -125,7 +132,6 @@ static int32_t start_server(application *self, mloom_error *error) {
                           .handler = app_handle,
                           .userdata = self,
                           .log = &self->log};
-  int32_t code = check_activated_socket(self, fd, error);
   return code != MLOOM_OK ? code : http_server_new(&self->server, &options, error);
 }
 
@@ -239,7 +245,7 @@ static int32_t start(application *self, mloom_error *error) {
   refresh(self);
   notify("STATUS=running");
   code = is_executor ? start_executor_side(self, error) : MLOOM_OK;
-  return code != MLOOM_OK || self->deployment.role == DEPLOYMENT_GATEWAY ? code : start_runner(self, error);
+  return code != MLOOM_OK || !deployment_takes_jobs(&self->deployment) ? code : start_runner(self, error);
 }
 
 static void stop(application *self) {
@@ -303,6 +309,10 @@ static int32_t open_store(application *self, const sigset_t *signals, mloom_erro
   return code;
 }
 
+static void log_unused(const char *note, void *userdata) {
+  mloom_log_write(userdata, MLOOM_LOG_INFO, "settings", "%s", note);
+}
+
 static int serve(application *self) {
   mloom_error error = MLOOM_ERROR_INIT;
   sigset_t signals;
@@ -312,6 +322,7 @@ static int serve(application *self) {
   sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
   signal(SIGPIPE, SIG_IGN);
+  deployment_each_unused(&self->deployment, log_unused, &self->log);
   int status = open_store(self, &signals, &error) == MLOOM_OK && start(self, &error) == MLOOM_OK ? 0 : complain(&error);
   if (status == 0) {
     (void)store_add_audit(self->store, "daemon", self->deployment.name, "started", NULL);

@@ -86,7 +86,7 @@ static void explain(application *app, const char *provider, mloom_buffer *out) {
   snprintf(found.listed, sizeof found.listed, ",%s,", provider);
   found.silent_ms =
       mloom_settings_integer(app->deployment.settings, "heartbeat_seconds", 15) * 1000 * SILENT_HEARTBEATS;
-  if (app->deployment.role != DEPLOYMENT_GATEWAY) {
+  if (deployment_takes_jobs(&app->deployment)) {
     add_own(app, &found);
   }
   if (app->fleet != NULL) {

@@ -8,9 +8,21 @@
 #include "pages/page.h"
 #include "running.h"
 
-static const char *role_name(const application *app) {
+static void draw_worker(mloom_buffer *out, const application *app) {
   static const char *const names[] = {"gateway and executor", "gateway", "executor"};
-  return names[app->deployment.role];
+  const deployment *where = &app->deployment;
+  const char *workspace = deployment_string(where, "tenant_slug");
+  const char *idle = where->role == DEPLOYMENT_GATEWAY || deployment_takes_jobs(where) ? "" : ", takes no jobs";
+  html_add(out,
+           "<section class=\"card\"><h2>This worker</h2><table><tbody><tr><th scope=\"row\">Name</th><td>%s</td></tr>",
+           where->name);
+  if (workspace != NULL) {
+    html_add(out, "<tr><th scope=\"row\">Workspace</th><td>%s</td></tr>", workspace);
+  }
+  html_add(out, "<tr><th scope=\"row\">Role</th><td>%s%s</td></tr><tr><th scope=\"row\">Started</th><td>",
+           names[where->role], idle);
+  page_age_ms(out, app->started_ms);
+  html_add(out, "</td></tr></tbody></table></section>");
 }
 
 typedef struct counts {
@@ -42,9 +54,9 @@ static void draw_member(const fleet_member *member, void *userdata) {
   member_rows *rows = userdata;
   mloom_buffer *out = &rows->text;
   const mloom_json *jobs = mloom_json_member(rows->running, member->name);
-  html_add(out, "<tr><td>%s</td><td>", member->name);
+  html_add(out, "<tr><td>%s</td><td data-label=\"Seen\">", member->name);
   page_age_ms(out, member->seen_ms);
-  html_add(out, "</td><td>");
+  html_add(out, "</td><td data-label=\"Can work there\">");
   for (const char *provider = member->ready; *provider != '\0';) {
     size_t size = strcspn(provider, ",");
     html_text(out, provider, size);
@@ -53,7 +65,7 @@ static void draw_member(const fleet_member *member, void *userdata) {
   }
   const char *left_alone = mloom_json_member_string(member->obstacles, "", "");
   html_add(out, left_alone[0] == '\0' ? "" : "<p class=\"problem\">%s</p>", left_alone);
-  html_add(out, "</td><td>");
+  html_add(out, mloom_json_count(jobs) == 0 ? "</td><td>" : "</td><td data-label=\"Jobs\">");
   for (size_t i = 0; i < mloom_json_count(jobs); i++) {
     const char *job = mloom_json_text(mloom_json_at(jobs, i)).data;
     html_add(out, "<a href=\"/live/%s\">%s</a> ", job, job);
@@ -79,10 +91,9 @@ void page_fleet(app_call *call) {
     fleet_each(call->app->fleet, draw_member, &rows);
   }
   if (rows.text.size > 0) {
-    html_add(
-        out,
-        "<section class=\"card\"><h2>Executors</h2><table><thead><tr><th>Name</th><th>Seen</th><th>Providers that can "
-        "work there</th><th>Jobs</th></tr></thead><tbody>");
+    html_add(out, "<section class=\"card\"><h2>Executors</h2><table "
+                  "class=\"stacks\"><thead><tr><th>Name</th><th>Seen</th><th>Providers that can "
+                  "work there</th><th>Jobs</th></tr></thead><tbody>");
     mloom_buffer_append(out, rows.text.data, rows.text.size);
     html_add(out, "</tbody></table></section>");
   }
@@ -133,16 +144,10 @@ void page_home(app_call *call) {
   if (counted.completed == 0) {
     draw_first_steps(out, ready > 0, proved > 0, &counted);
   }
-  html_add(out,
-           "<section class=\"card\"><h2>This worker</h2><table><tbody><tr><th "
-           "scope=\"row\">Name</th><td>%s</td></tr><tr>"
-           "<th scope=\"row\">Role</th><td>%s</td></tr><tr><th scope=\"row\">Started</th><td>",
-           call->app->deployment.name, role_name(call->app));
-  page_age_ms(out, call->app->started_ms);
-  html_add(out, "</td></tr></tbody></table></section>");
+  draw_worker(out, call->app);
   page_fleet(call);
   html_add(out, "<section "
-                "class=\"card\"><h2>Providers</h2><table><thead><tr><th>Provider</th>"
+                "class=\"card\"><h2>Providers</h2><table class=\"stacks\"><thead><tr><th>Provider</th>"
                 "<th>State</th><th>Checked</th></tr></thead><tbody>");
   for (size_t i = 0; i < mloom_json_count(providers); i++) {
     const mloom_json *provider = mloom_json_at(providers, i);
@@ -150,7 +155,7 @@ void page_home(app_call *call) {
     html_add(out, "<tr><td><a href=\"/providers#%s\">%s</a></td><td>", id,
              mloom_json_member_string(provider, "title", id));
     page_badge(out, mloom_json_member_string(provider, "state", ""));
-    html_add(out, "</td><td>");
+    html_add(out, "</td><td data-label=\"Checked\">");
     page_age(out, mloom_json_member_string(provider, "checked_at", ""));
     html_add(out, "</td></tr>");
   }
@@ -196,7 +201,7 @@ void page_audit(app_call *call) {
            "class=\"card\"><div "
            "class=\"scroll\" "
            "tabindex=\"0\" role=\"region\" "
-           "aria-label=\"Audit\"><table><thead><tr><th>Time</th><th>Kind</th><th>About</th><th>What"
+           "aria-label=\"Audit\"><table class=\"stacks\"><thead><tr><th>Time</th><th>Kind</th><th>About</th><th>What"
            "</th></tr></thead><tbody data-live=\"audit\">",
            subject == NULL ? "" : subject);
   mloom_buffer_append(out, mloom_buffer_string(&rows), rows.size);

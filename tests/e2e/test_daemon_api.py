@@ -6,6 +6,7 @@ import json
 import re
 
 import harness
+from chart import EMPTY, TOKEN, chart, pod
 from daemon_server import add_plugin, api, daemon, environment, fake_programs, provider, settled, simulated, wait_for
 from harness import check, contains, equal, lacks
 
@@ -283,43 +284,7 @@ def test_jobs_that_ran_fit_the_description():
 
 # ---- The environment of the public chart ----
 
-# What the chart sets to nothing unless somebody fills it in.
-EMPTY = (
-    "JCA_WORKER_ENROLLMENT_TOKEN JCA_WORKER_DATABASE_URL JCA_WORKER_CONFIG_DB_URL JCA_WORKER_AUDIT_DB_URL "
-    "JCA_WORKER_CODE_AUDIT_DB_URL JCA_WORKER_LIVE_DB_URL JCA_WORKER_TRACE_DB_URL JCA_WORKER_GATEWAY_DB_URL "
-    "JCA_OPENAI_API_KEY JCA_ANTHROPIC_API_KEY JCA_VERTEX_SERVICE_ACCOUNT_JSON JCA_VERTEX_ACCESS_TOKEN "
-    "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN JCA_AZURE_FOUNDRY_API_KEY AZURE_CLIENT_SECRET "
-    "JCA_AZURE_FOUNDRY_BEARER_TOKEN JCA_OPENAI_MODEL JCA_ANTHROPIC_MODEL JCA_WORKER_CLAUDE_CODE_MODEL "
-    "JCA_VERTEX_AUTH_METHOD JCA_VERTEX_ENDPOINT_MODE JCA_VERTEX_ENDPOINT_URL JCA_VERTEX_PROJECT_ID JCA_VERTEX_LOCATION "
-    "JCA_VERTEX_PUBLISHER JCA_VERTEX_MODEL GOOGLE_APPLICATION_CREDENTIALS JCA_BEDROCK_AUTH_METHOD JCA_BEDROCK_REGION "
-    "JCA_BEDROCK_MODEL_ID JCA_BEDROCK_ENDPOINT_URL AWS_PROFILE JCA_AZURE_FOUNDRY_AUTH_METHOD JCA_AZURE_FOUNDRY_ENDPOINT "
-    "AZURE_TENANT_ID AZURE_CLIENT_ID AZURE_FEDERATED_TOKEN_FILE JCA_AZURE_FOUNDRY_MODEL").split()
 DATABASES = [name for name in EMPTY if name.endswith(("_DATABASE_URL", "_DB_URL"))]
-
-
-def chart(role, **more):
-    """What the chart gives a pod. Its paths lead into the scratch folder, and it listens on loopback: the rest stands."""
-    data = harness.scratch() / role
-    values = dict.fromkeys(EMPTY, "")
-    values.update({
-        "JCA_WORKER_CLUSTER_TOKEN": TOKEN, "JCA_WORKER_ROLE": role, "JCA_WORKER_NAME": f"mergeloom-{role}",
-        "JCA_WORKER_CONTROL_PLANE_URL": "https://controller.mergeloom.ai", "JCA_WORKER_TENANT_SLUG": "demo",
-        "JCA_WORKER_WORKSPACE_ROOT": data / "workspaces", "JCA_WORKER_CLI_CONFIG_DIR": data / "home/.codex",
-        "JCA_PROVIDER_CONFIG_MODE": "ui" if role == "gateway" else "gateway",
-        "JCA_WORKER_RUNTIME_CONFIG_MODE": "ui" if role == "gateway" else "gateway",
-        "JCA_WORKER_ALLOWED_COMMANDS": "git,rg,pytest,python,python3", "JCA_WORKER_COMMAND_TIMEOUT_SECONDS": "300",
-        "JCA_WORKER_CONTROL_PLANE_REQUEST_TIMEOUT_SECONDS": "60", "JCA_WORKER_HOST": "127.0.0.1", "JCA_WORKER_PORT": "0",
-        "JCA_CONTEXT_ENGINE_URL": "http://mergeloom-context-engine:8020", "JCA_CONTEXT_ENGINE_WORKER_TOKEN": "",
-        "JCA_CONTEXT_ENGINE_REQUEST_TIMEOUT_SECONDS": "30"})
-    if role == "gateway":
-        values.update({
-            "JCA_WORKER_POLL_ENABLED": "false", "JCA_CONTEXT_ENGINE_INTERNAL_TOKEN": "", "JCA_PROVIDER_CONFIG_DB_PATH": data / "provider_config.db",
-            "JCA_PROVIDER_SECRET_KEY_PATH": data / "provider_secret.key",
-            "JCA_WORKER_RUNTIME_CONFIG_DB_PATH": data / "runtime_config.db"})
-    else:
-        values.update({"JCA_WORKER_MAX_REPAIR_ATTEMPTS": "2", "JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS": "15",
-                       "XDG_STATE_HOME": data})
-    return {**values, **more}
 
 
 def test_chart():
@@ -337,9 +302,10 @@ def test_chart():
             contains(json.dumps(provider(server, "claude-api")["checks"]), "JCA_ANTHROPIC_API_KEY", "the remedy")
             lacks(server.text(), "is known to no loaded provider", "the log")
             lacks(server.text(), TOKEN, "the log")
+            contains(server.text(), "JCA_WORKER_CONTROL_PLANE_URL is set, but has no meaning here", "the log")
         wait_for(lambda: api(gateway, "/executors")[2]["executors"], "the executor is known")
         for path in ("provider_config.db", "provider_secret.key", "runtime_config.db"):
-            check((harness.scratch() / "gateway" / path).is_file(), path)
+            check((harness.scratch() / "gateway/data/gateway" / path).is_file(), path)
 
 
 def check_config(**more):
@@ -353,6 +319,39 @@ def test_chart_listens_only_with_a_token():
     finished = check_config(**chart("gateway", JCA_WORKER_HOST="0.0.0.0", JCA_WORKER_CLUSTER_TOKEN=""))
     equal(finished.status, 2, f"{finished!r}")
     contains(finished.err, "JCA_WORKER_ACCESS_TOKEN", "the remedy")
+
+
+def test_chart_is_honoured():
+    """every variable of the chart, once it is set, is shown as the origin of a setting or named as one without meaning here"""
+    kinds = {"_AUTH_METHOD": "api_key", "_ENDPOINT_MODE": "structured", "_URL": "https://service.example", "_ENDPOINT": "https://service.example",
+             "_CREDENTIALS": "/run/key.json", "_FILE": "/run/token"}
+    special = {"JCA_VERTEX_AUTH_METHOD": "adc", "JCA_BEDROCK_AUTH_METHOD": "default_chain",
+               **dict.fromkeys(DATABASES, "postgresql://worker:password@db.example/mergeloom")}
+    for role in ("gateway", "executor"):
+        filled = {name: special.get(name) or next((text for end, text in kinds.items() if name.endswith(end)), "filled-in")
+                  for name, value in chart(role).items() if not value and name in pod(role)}
+        finished = check_config(**chart(role, **filled))
+        equal(finished.status, 0, f"{finished!r}")
+        foreign = {name for name in pod(role) if f"note: {name} is set, but has no meaning here: " in finished.out}
+        equal({name for name in pod(role) if f"[{name}]" not in finished.out} - foreign, set(), f"{role}: not shown")
+        equal({name for name in foreign if not name.startswith("JCA_CONTEXT_ENGINE_")}, {
+            "JCA_WORKER_ENROLLMENT_TOKEN", "JCA_WORKER_CONTROL_PLANE_URL", "JCA_WORKER_CONTROL_PLANE_REQUEST_TIMEOUT_SECONDS",
+            "JCA_WORKER_CODE_AUDIT_DB_URL", "JCA_WORKER_TRACE_DB_URL"}, f"{role}: without meaning")
+
+
+def test_polling():
+    """JCA_WORKER_POLL_ENABLED=false: no job is run, and the page, which names the workspace, and the job say so"""
+    repo = harness.repository(harness.FILES)
+    with daemon(JCA_WORKER_POLL_ENABLED="false", JCA_WORKER_TENANT_SLUG="slug-of-the-workspace",
+                JCA_WORKER_PROVIDER="claude-api") as server:
+        text = harness.request(server.url + "/")[2].decode()
+        for part in ("gateway and executor, takes no jobs", "slug-of-the-workspace"):
+            contains(text, part, "the first page")
+        status, _, job = api(server, "/jobs", "POST", {"schema": "mergeloom.job.v1", "repository": {"path": str(repo)},
+                                                       "ticket": {"title": "Wait", "description": harness.MARK}})
+        equal(status, 201, f"{job}")
+        contains(api(server, f"/jobs/{job['id']}")[2]["reason"], "there is no executor yet", "the reason")
+    contains(check_config(JCA_WORKER_ROLE="gateway", JCA_WORKER_POLL_ENABLED="true").out, "a gateway takes no jobs", "what is said")
 
 
 def test_check_config():

@@ -9,7 +9,8 @@ daemon_tests = \
 check_PROGRAMS += $(daemon_tests)
 TESTS += $(daemon_tests)
 daemon_unit_cppflags = $(unit_cppflags) -I$(srcdir)/daemon
-daemon_deployment_sources = daemon/deployment.c daemon/deployment_fields.c daemon/store/database_url.c
+daemon_deployment_sources = daemon/deployment.c daemon/deployment_fields.c daemon/deployment_unused.c \
+  daemon/store/database_url.c
 tests_unit_daemon_test_child_process_SOURCES = tests/unit/daemon/test_child_process.c daemon/child_process.c \
   daemon/last_words.c
 tests_unit_daemon_test_child_process_CPPFLAGS = $(daemon_unit_cppflags)
@@ -28,7 +29,7 @@ tests_unit_daemon_test_html_CPPFLAGS = $(daemon_unit_cppflags)
 tests_unit_daemon_test_html_CFLAGS = $(unit_cflags)
 tests_unit_daemon_test_html_LDADD = $(unit_libs)
 tests_unit_daemon_test_store_SOURCES = tests/unit/daemon/test_store.c $(daemon_store_sources) \
-  daemon/deployment.c daemon/deployment_fields.c
+  daemon/deployment.c daemon/deployment_fields.c daemon/deployment_unused.c
 tests_unit_daemon_test_store_CPPFLAGS = $(daemon_unit_cppflags) $(SQLITE_CFLAGS) $(POSTGRESQL_CFLAGS)
 tests_unit_daemon_test_store_CFLAGS = $(unit_cflags)
 tests_unit_daemon_test_store_LDADD = $(unit_libs) $(SQLITE_LIBS) $(POSTGRESQL_LIBS)

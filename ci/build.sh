@@ -8,7 +8,7 @@ build_packages=(
   autoconf automake libtool make gcc libc6-dev pkg-config binutils xz-utils ca-certificates
   libltdl-dev libcurl4-openssl-dev libjson-c-dev libssl-dev libcunit1-dev libmicrohttpd-dev libsqlite3-dev libpq-dev git python3
 )
-test_packages=(procps groff-base python3-botocore python3-jsonschema python3-prometheus-client g++ rustc clang clang-format libclang-rt-14-dev shellcheck cppcheck valgrind chromium postgresql)
+test_packages=(procps iproute2 groff-base python3-botocore python3-jsonschema python3-prometheus-client g++ rustc clang clang-format libclang-rt-14-dev shellcheck cppcheck valgrind chromium postgresql)
 # What bench/ compares with.
 bench_packages=(nginx-light wrk python3-botocore)
 # The npm packages of the end-to-end tests want this Node.js; Debian 12 has an older one.

@@ -123,6 +123,11 @@ static int is_known_host(const guard *self, const char *authority) {
       return 1;
     }
   }
+  /* The one address that it listens on cannot come from another site's name; one that stands for all is no name. */
+  const char *own = mloom_settings_string(self->deployment->settings, "host", "127.0.0.1");
+  if (strcmp(own, "0.0.0.0") != 0 && strcmp(own, "::") != 0 && strcasecmp(own, host) == 0) {
+    return 1;
+  }
   /* Names of this machine only; any port, as a tunnel or a port-forward may end at another one. */
   return strcasecmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0;
 }

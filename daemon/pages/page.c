@@ -22,6 +22,8 @@ void page_headers(app_call *call, unsigned status) {
 void page_begin(app_call *call, const char *title, const char *current) {
   mloom_buffer *out = &call->answer->body;
   page_headers(call, 200);
+  /* Whoever may not look is not told the name either. */
+  const char *name = call->session->csrf[0] == '\0' ? "" : call->app->deployment.name;
   html_add(
       out,
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -31,7 +33,7 @@ void page_begin(app_call *call, const char *title, const char *current) {
       "<script src=\"/assets/live.js\" defer></script></head><body>"
       "<a class=\"skip\" href=\"#main\">Skip to content</a>"
       "<header class=\"top\"><a class=\"brand\" href=\"/\">MergeLoom <span>%s</span></a><nav aria-label=\"Pages\"><ul>",
-      title, call->app->deployment.name);
+      title, name);
   for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
     int is_current = strcmp(sections[i].path, current) == 0;
     html_add(out, "<li><a href=\"%s\"", sections[i].path);

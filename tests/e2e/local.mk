@@ -99,3 +99,11 @@ proof_tests += tests/e2e/test_operators_guide.py tests/e2e/test_daemon_leases.py
 endif
 EXTRA_DIST += tests/e2e/test_daemon_leases.py
 EXTRA_DIST += tests/e2e/test_operators_guide.py
+if DAEMON
+TESTS += tests/e2e/test_daemon_markup.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_markup.py
+if DAEMON
+TESTS += tests/e2e/test_daemon_listener.py
+endif
+EXTRA_DIST += tests/e2e/test_daemon_listener.py tests/e2e/chart.py

@@ -18,7 +18,7 @@
 static void begin_table(mloom_buffer *out, const char *id, const char *title) {
   html_add(out,
            "<section class=\"card\" data-live=\"%s\"><h2>%s</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-           "aria-label=\"%s\"><table><tbody>",
+           "aria-label=\"%s\"><table class=\"stacks\"><tbody>",
            id, title, title);
 }
 
@@ -136,7 +136,8 @@ static void draw_plugins(mloom_buffer *out, const mloom_json *document) {
   const mloom_json *plugins = mloom_json_member(document, "plugins");
   html_add(out, "<section class=\"card\" data-live=\"plugins\"><h2>Plugins</h2><div class=\"scroll\" tabindex=\"0\" "
                 "role=\"region\" "
-                "aria-label=\"Plugins\"><table><thead><tr><th>Plugin</th><th>Version</th><th>Offers</th><th>State</"
+                "aria-label=\"Plugins\"><table "
+                "class=\"stacks\"><thead><tr><th>Plugin</th><th>Version</th><th>Offers</th><th>State</"
                 "th></tr></thead><tbody>");
   for (size_t i = 0; i < mloom_json_count(plugins); i++) {
     const mloom_json *plugin = mloom_json_at(plugins, i);

@@ -55,7 +55,7 @@ void page_runs(app_call *call) {
     html_add(
         out,
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-        "aria-label=\"Jobs\"><table><thead><tr><th>Job</th><th>Ticket"
+        "aria-label=\"Jobs\"><table class=\"stacks\"><thead><tr><th>Job</th><th>Ticket"
         "</th><th>State</th><th>Provider</th><th>Executor</th><th>Submitted</th><th>Reason</th></tr></thead><tbody>");
     mloom_buffer_append(out, rows.text.data, rows.text.size);
     html_add(out, "</tbody></table></div>");

@@ -240,6 +240,44 @@ const stories = {
     }
   },
 
+  // Texts that would be markup are read on every page, and lines that come while one looks.
+  async markup() {
+    const page = await open(plan.live);
+    page.on('dialog', (dialog) => { complaints.push(`a dialog on ${page.url()}`); dialog.dismiss(); });
+    page.on('request', (request) => {
+      if (request.resourceType() === 'image' && !request.url().endsWith('/favicon.ico')) complaints.push(`asked for ${request.url()}`);
+    });
+    const read = async (texts, name) => {
+      // What stands in inputs and attributes is text as well; lines of a job may come a moment later.
+      const missing = () => page.evaluate((wanted) => {
+        const found = [document.body.textContent, ...[...document.querySelectorAll('*')]
+          .flatMap((node) => [...node.attributes].map((attribute) => attribute.value))].join('\n');
+        return wanted.filter((text) => !found.includes(text));
+      }, texts);
+      for (let i = 0; i < 600 && (await missing()).length > 0; i++) await page.waitForTimeout(100);
+      assert.deepEqual(await missing(), [], `what ${name} does not show`);
+      assert.equal(await page.locator('img, iframe, object, embed, svg, base, [onerror], a[href^="javascript:"]').count(), 0, name);
+    };
+    await marked(page);
+    for (const [address, body] of plan.told) {
+      const answer = await fetch(plan.url + address, { method: 'POST', headers: plan.headers, body: JSON.stringify(body) });
+      assert.equal(answer.status, 204, address);
+    }
+    await page.locator('[data-live="head"] .badge', { hasText: /^failed$/ }).waitFor();
+    await page.locator('.said', { hasText: 'event-said' }).waitFor();
+    await unchanged(page, 'what the executor told');
+    await read(plan.pages.find(([, address]) => address === plan.live)[2], 'the page that was open');
+    for (const [name, address, texts] of plan.pages) {
+      await page.goto(plan.url + address);
+      await read(texts, address);
+      await page.setViewportSize(phone);
+      await keep(page, `markup-${name}`);
+      const [width, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(width <= room, `${address}: ${width} wide in a window of ${room}`);
+      await page.setViewportSize(desk);
+    }
+  },
+
   // The same story without scripts.
   async without_scripts() {
     const page = await open('/providers', { javaScriptEnabled: false });

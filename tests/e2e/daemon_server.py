@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import http.client
 import json
+import os
 import re
 import shutil
 import textwrap
@@ -84,14 +85,15 @@ class Browser:
         return self.request("POST", path, {"csrf": csrf or self.csrf(), **fields})
 
 
-def only_plugins(*names):
+def only_plugins(*names, build=harness.PLAIN_BUILD):
     """A folder with these plugins and no others: what starts over and over starts sooner."""
     folder = harness.scratch() / "plugins"
     (folder / ".libs").mkdir(parents=True, exist_ok=True)
     for name in names:
         for file in (f"mergeloom-{name}.la", f".libs/mergeloom-{name}.so"):
+            check((build / file).exists(), f"{build / file} is not built")
             if not (folder / file).exists():
-                (folder / file).symlink_to(harness.PLAIN_BUILD / file)
+                (folder / file).symlink_to(build / file)
     return folder
 
 
@@ -186,6 +188,28 @@ def settled(server, name):
 def simulated(url, **more):
     return {"JCA_OPENAI_COMPATIBLE_BASE_URL": url + "/v1", "JCA_OPENAI_COMPATIBLE_MODEL": "sim-1", **more}
 
+
+# ---- Chromium ----
+
+def needs_browser():
+    harness.node_modules()
+    if os.environ.get("CHROMIUM") or shutil.which("chromium", path="/usr/bin"):
+        return
+    reason = "Chromium is not installed: ./dev setup installs it"
+    raise harness.Failure(reason) if os.environ.get("CI") == "true" else harness.Skip(reason)
+
+
+def tell_browser(story, server, **plan):
+    """A story of daemon_browser.mjs."""
+    node, modules = harness.node_modules()
+    plan = {"url": server.url, "screenshots": harness.BUILD / "tests/e2e/screenshots", **plan}
+    environment = harness.clean_environment(CHROMIUM=os.environ.get("CHROMIUM"))
+    finished = harness.run([node, harness.SOURCE / "tests/e2e/daemon_browser.mjs", modules, story, json.dumps(plan, default=str)],
+                           environment)
+    harness.equal(finished.status, 0, f"{story}: {finished!r}")
+
+
+# ---- Programs that log in ----
 
 # A program in the place of codex or claude that logs in as they do: it shows a page, and a code or the question for one,
 # and goes on when the page is done with (a file) or the answer is there.

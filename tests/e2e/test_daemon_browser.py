@@ -1,32 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The pages of mergeloomd in a browser that is not ours: Chromium, with axe-core looking for what keeps people out."""
-import json
-import os
-import shutil
-
 import harness
-from daemon_server import daemon, fake_programs, settled, simulated
-from harness import check, equal
+from daemon_server import daemon, fake_programs, needs_browser, settled, simulated, tell_browser
+from harness import check
 
 
 def tell(story, server, sim, repository=None, control=None):
-    node, modules = harness.node_modules()
-    plan = {"url": server.url, "sim": sim and sim.url, "repository": str(repository), "mark": harness.MARK,
-            "control": str(control),
-            "screenshots": str(harness.BUILD / "tests/e2e/screenshots")}
-    environment = harness.clean_environment(CHROMIUM=os.environ.get("CHROMIUM"))
-    finished = harness.run([node, harness.SOURCE / "tests/e2e/daemon_browser.mjs", modules, story, json.dumps(plan)],
-                           environment)
-    equal(finished.status, 0, f"{story}: {finished!r}")
-
-
-def needs_browser():
-    harness.node_modules()
-    if os.environ.get("CHROMIUM") or shutil.which("chromium", path="/usr/bin"):
-        return
-    reason = "Chromium is not installed: ./dev setup installs it"
-    raise harness.Failure(reason) if os.environ.get("CI") == "true" else harness.Skip(reason)
+    tell_browser(story, server, sim=sim and sim.url, repository=repository, mark=harness.MARK, control=control)
 
 
 def test_first_run():

@@ -170,3 +170,16 @@ tests_mock_plugins_mergeloom_bad_start_la_SOURCES = tests/mock-plugins/bad_start
 tests_mock_plugins_mergeloom_bad_start_la_CPPFLAGS = $(mock_cppflags) -D_GNU_SOURCE
 tests_mock_plugins_mergeloom_bad_start_la_CFLAGS = $(mock_cflags)
 tests_mock_plugins_mergeloom_bad_start_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+
+# For the daemon: markup in every text, and one that says why it does not load.
+check_LTLIBRARIES += tests/mock-plugins/mergeloom-marked-up.la tests/mock-plugins/mergeloom-marked-up-declines.la
+tests_mock_plugins_mergeloom_marked_up_la_SOURCES = tests/mock-plugins/marked_up.c
+tests_mock_plugins_mergeloom_marked_up_la_CPPFLAGS = $(mock_cppflags)
+tests_mock_plugins_mergeloom_marked_up_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_marked_up_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+tests_mock_plugins_mergeloom_marked_up_la_LIBADD = tests/mock-plugins/libharmed.la plugins/libwire.la libmergeloom/libportable.la
+tests_mock_plugins_mergeloom_marked_up_declines_la_SOURCES = tests/mock-plugins/marked_up.c
+tests_mock_plugins_mergeloom_marked_up_declines_la_CPPFLAGS = $(mock_cppflags) -DMARKED_UP_DECLINES
+tests_mock_plugins_mergeloom_marked_up_declines_la_CFLAGS = $(mock_cflags)
+tests_mock_plugins_mergeloom_marked_up_declines_la_LDFLAGS = $(AM_LDFLAGS) $(mock_link)
+tests_mock_plugins_mergeloom_marked_up_declines_la_LIBADD = $(tests_mock_plugins_mergeloom_marked_up_la_LIBADD)

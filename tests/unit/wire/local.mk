@@ -150,7 +150,7 @@ tests_unit_wire_aws_identity_SOURCES = tests/unit/wire/aws_identity.c $(credenti
 tests_unit_wire_aws_identity_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins
 tests_unit_wire_aws_identity_LDADD = plugins/libwire.la libmergeloom/libcore.la
 TESTS += tests/unit/wire/test_aws_identity.py
-EXTRA_DIST += tests/unit/wire/test_aws_identity.py tests/unit/wire/botocore_identity.py
+EXTRA_DIST += tests/unit/wire/test_aws_identity.py tests/unit/wire/botocore_identity.py tests/unit/wire/aws_sdk_identity.mjs
 
 if HAVE_CUNIT
 check_PROGRAMS += tests/unit/wire/test_credential_static

@@ -199,10 +199,10 @@ PROCESS = {"helper.sh": printing(AccessKeyId="of.process", SecretAccessKey="test
 
 
 def case(name, key=None, *, code=None, says=None, config="", credentials="", files=None, environment=None, profile=None,
-         since=(1, 29), ours=None, answers=None, method=None):
+         ours=None, answers=None, method=None):
     """key: the access key id that comes out; code and says: of the error. ours: why botocore does otherwise."""
     return {"name": name, "key": key, "code": code, "says": says, "config": config, "credentials": credentials,
-            "files": files or {}, "environment": environment or {}, "profile": profile, "since": since, "ours": ours,
+            "files": files or {}, "environment": environment or {}, "profile": profile, "ours": ours,
             "answers": answers or {}, "method": method}
 
 
@@ -216,10 +216,9 @@ CASES = [
          environment=ENV, profile="default"),
     case("a role of the profile comes before web identity", "r.by.file.key", files={"jwt": "test"},
          config=f"[default]\nrole_arn = {ROLE}r\nsource_profile = base\n",
-         credentials=STATIC.replace("default", "base"), environment={**WEB, "AWS_DEFAULT_REGION": "eu-west-1"},
-         since=(1, 31)),
+         credentials=STATIC.replace("default", "base"), environment={**WEB, "AWS_DEFAULT_REGION": "eu-west-1"}),
     case("web identity comes before keys in files", "irsa.by.token.test", files={"jwt": "test"}, credentials=STATIC,
-         environment={**WEB, "AWS_DEFAULT_REGION": "eu-central-1", "AWS_STS_REGIONAL_ENDPOINTS": None}, since=(1, 40)),
+         environment={**WEB, "AWS_DEFAULT_REGION": "eu-central-1"}),
     case("web identity comes before the container", "irsa.by.token.test", files={"jwt": "test"},
          environment={**WEB, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1/creds"}),
     case("SSO comes before keys in the credentials file", "sso.Dev.123456789012", config=SSO_SESSION,
@@ -306,8 +305,7 @@ CASES = [
          config=f"[default]\nregion = us-east-1\nrole_arn = {ROLE}r\nsource_profile = p\n"
                 "[profile p]\ncredential_process = {home}/helper.sh\n"),
     case("a role with keys of SSO", "r.by.sso.Dev.123456789012", files=sso_cache("corp", 7200),
-         config=f"[default]\nregion = us-east-1\nrole_arn = {ROLE}r\nsource_profile = sso\n" + SSO_SESSION,
-         since=(1, 31)),
+         config=f"[default]\nregion = us-east-1\nrole_arn = {ROLE}r\nsource_profile = sso\n" + SSO_SESSION),
     case("a role with keys of another role by web identity", "r.by.w.by.token.test", files={"jwt": "test"},
          config=f"[default]\nregion = us-east-1\nrole_arn = {ROLE}r\nsource_profile = w\n"
                 f"[profile w]\nrole_arn = {ROLE}w\nweb_identity_token_file = {{home}}/jwt\n"),
@@ -353,17 +351,19 @@ CASES = [
          environment={**WEB, "AWS_DEFAULT_REGION": "us-west-2", "AWS_USE_DUALSTACK_ENDPOINT": "true"}),
     case("web identity at the old global address", "irsa.by.token.test", files={"jwt": "test"},
          environment={**WEB, "AWS_DEFAULT_REGION": "us-west-2", "AWS_STS_REGIONAL_ENDPOINTS": "legacy"}),
+    case("web identity at the region's address when nothing is said", "irsa.by.token.test", files={"jwt": "test"},
+         environment={**WEB, "AWS_DEFAULT_REGION": "eu-central-1", "AWS_STS_REGIONAL_ENDPOINTS": None}),
     case("a newer region has no old global address", "irsa.by.token.test", files={"jwt": "test"},
          environment={**WEB, "AWS_DEFAULT_REGION": "af-south-1", "AWS_STS_REGIONAL_ENDPOINTS": "legacy"}),
-    case("web identity at an address of the variables", "irsa.by.token.test", files={"jwt": "test"}, since=(1, 31),
+    case("web identity at an address of the variables", "irsa.by.token.test", files={"jwt": "test"},
          environment={**WEB, "AWS_DEFAULT_REGION": "us-west-2", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1/"}),
-    case("web identity at an address for all services", "irsa.by.token.test", files={"jwt": "test"}, since=(1, 31),
+    case("web identity at an address for all services", "irsa.by.token.test", files={"jwt": "test"},
          environment={**WEB, "AWS_DEFAULT_REGION": "us-west-2", "AWS_ENDPOINT_URL": "http://127.0.0.1:1/"}),
-    case("web identity at an address of the profile's services", "irsa.by.token.test", files={"jwt": "test"}, since=(1, 31),
+    case("web identity at an address of the profile's services", "irsa.by.token.test", files={"jwt": "test"},
          config="[default]\nservices = mine\n[services mine]\ns3 =\n  endpoint_url = http://127.0.0.1:3/\n"
                 "sts =\n  endpoint_url = http://127.0.0.1:2/\n",
          environment={**WEB, "AWS_DEFAULT_REGION": "us-west-2"}),
-    case("configured addresses are ignored when told so", "irsa.by.token.test", files={"jwt": "test"}, since=(1, 31),
+    case("configured addresses are ignored when told so", "irsa.by.token.test", files={"jwt": "test"},
          environment={**WEB, "AWS_DEFAULT_REGION": "us-west-2", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1/",
                       "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}),
     case("a token does not go to an address without TLS", code=INVALID, says="is not https", files={"jwt": "test"},
@@ -389,7 +389,7 @@ CASES = [
     case("SSO whose registration has expired", code=NEEDS_INTERACTION, says="has expired", config=SSO_SESSION,
          profile="sso", files=sso_cache("corp", -300, **{**RENEWABLE, "registrationExpiresAt": moment(-1)})),
     case("an expired SSO login", code=NEEDS_INTERACTION, says="has expired", config=SSO_LEGACY, profile="sso",
-         files=sso_cache(START_URL, -1), since=(1, 31)),
+         files=sso_cache(START_URL, -1)),
     case("no SSO login", code=NEEDS_INTERACTION, says="has not been made here", config=SSO_LEGACY, profile="sso"),
     case("an SSO login that is revoked", code=NEEDS_INTERACTION, says="no longer accepted", config=SSO_SESSION,
          profile="sso", files=sso_cache("corp", 7200),
@@ -430,22 +430,21 @@ CASES = [
          config="[default]\ncredential_process = '/bin/true\n"),
     # Containers.
     case("a container with a token", "of.container",
-         since=(1, 33), environment={
-                      "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.5/creds?a=b",
+         environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.5/creds?a=b",
                       "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic test-authorization"}),
     case("a container with a path", "of.container",
          environment={"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/x"}),
     case("a path wins over an address", "of.container",
          environment={"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/x",
                       "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1/creds"}),
-    case("EKS Pod Identity", "of.container", files={"token": "test-pod-token"}, since=(1, 33),
+    case("EKS Pod Identity", "of.container", files={"token": "test-pod-token"},
          environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/creds",
                       "AWS_CONTAINER_AUTHORIZATION_TOKEN": "unused",
                       "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "{home}/token"}),
-    case("EKS Pod Identity by IPv6", "of.container", since=(1, 33),
+    case("EKS Pod Identity by IPv6", "of.container",
          environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://[fd00:ec2::23]/creds"}),
     case("a container by https", "of.container",
-         environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https://agent.example/creds"}, since=(1, 33)),
+         environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https://agent.example/creds"}),
     case("a container at a foreign host", code=DENIED, says="names the host 192.0.2.1",
          environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/creds"}),
     case("a container at a name", code=DENIED, says="names the host agent.example",
@@ -499,6 +498,40 @@ CASES = [
     case("an answer without a key", code=PROTOCOL, says="not whole", files={"jwt": "test"}, environment=WEB,
          answers={"POST https://sts.*": (200, "<AssumeRoleResponse/>")}),
 ]
+
+
+# Cases that the botocore of Debian 12, 1.29, cannot judge: the version that can, and what the older one does. The AWS SDK
+# for JavaScript is asked all of them.
+NEWER = {
+    "a role with keys of SSO": ((1, 31), "fails with an AttributeError"),
+    "web identity at the region's address when nothing is said": ((1, 40), "goes to the old global address"),
+    "web identity at an address of the variables": ((1, 31), "knows no AWS_ENDPOINT_URL_STS"),
+    "web identity at an address for all services": ((1, 31), "knows no AWS_ENDPOINT_URL"),
+    "web identity at an address of the profile's services": ((1, 31), "knows no services sections"),
+    "configured addresses are ignored when told so": ((1, 31), "knows no such addresses, and has nothing to ignore"),
+    "an expired SSO login": ((1, 31), "sends the expired token all the same"),
+    "a container with a token": ((1, 33), "allows no loopback address but 127.0.0.1"),
+    "EKS Pod Identity": ((1, 33), "allows no address of EKS"),
+    "EKS Pod Identity by IPv6": ((1, 33), "allows no address of EKS"),
+    "a container by https": ((1, 33), "allows no other host, even by https"),
+}
+
+# Every way to an identity, and the cases that stand for it.
+WAYS = {
+    "variables": ["variables come before everything", "a session token in a variable"],
+    "web identity (IRSA)": ["web identity with a name of the session", "web identity of a profile"],
+    "role_arn": ["a role with everything", "a role of a role of a role"],
+    "source_profile": ["a role whose source has a session token", "a role with keys of a program"],
+    "credential_source": ["a role with keys of variables", "a role with keys of the container",
+                          "a role with keys of the instance"],
+    "SSO cache": ["SSO by a session", "SSO in the older form", "SSO with a token that is renewed"],
+    "credential_process": ["a program", "a program with words in quotes"],
+    "ECS": ["a container with a path", "a path wins over an address"],
+    "EKS Pod Identity": ["EKS Pod Identity", "EKS Pod Identity by IPv6"],
+    "IMDSv2": ["the instance comes last", "an instance without a role"],
+}
+
+JUDGED = {}  # by the name of the case: those that gave the same
 
 
 def prepare(number, one):
@@ -573,19 +606,48 @@ def test_cases():
     server.shutdown()
 
 
-def compare(one, ours, our_requests, theirs, their_requests, version):
-    name = f"{one['name']} (botocore {version})"
+def compare(one, ours, our_requests, theirs, their_requests, judge_name):
+    name = f"{one['name']} ({judge_name})"
     if one["code"] is None:
-        check("error" not in theirs, f"{name}: botocore gives {theirs}")
+        check("error" not in theirs, f"{name}: it gives {theirs}")
         contains(ours["Authorization"], f"Credential={theirs['id']}/", f"{name}: key")
         equal(ours["secret"], theirs["secret"], f"{name}: secret")
         equal(ours.get("X-Amz-Security-Token"), theirs["token"], f"{name}: token")
         if theirs["expires"] >= 0:
             equal(ours["expires"], theirs["expires"], f"{name}: time")
     else:
-        check("error" in theirs, f"{name}: botocore finds a key, {theirs}")
-    equal([essence(request) for request in our_requests], [essence(request) for request in their_requests],
-          f"{name}: requests")
+        check("error" in theirs, f"{name}: it finds a key, {theirs}")
+    equal(our_requests, their_requests, f"{name}: requests")
+
+
+def compare_all(judge_name, chosen, ask, essence_of):
+    """Has a vendor's client judge the cases. ask(cases, server) gives its version and what it made of each of them."""
+    server = Recorder()
+    wanted, homes = [], []
+    for number, one in enumerate(chosen):
+        home, environment = prepare(number, one)
+        homes.append(home)
+        wanted.append({"environment": environment, "profile": one["profile"]})
+    server.case_answers = [one["answers"] for one in chosen]
+    version, theirs = ask(wanted, server)
+    their_requests = server.take()
+    server.case_answers = []
+    problems = []
+    for number, one in enumerate(chosen):
+        since = NEWER.get(one["name"], ((0, 0), ""))[0]
+        if version is not None and version < since:
+            continue
+        shutil.rmtree(homes[number])
+        server.answers = one["answers"]
+        ours = fetch_ours(server, prepare(number, one)[1], one["profile"])
+        try:
+            compare(one, ours, [essence_of(request) for request in server.take()], theirs[number],
+                    [essence_of(request) for request in their_requests if request[0] == str(number)], judge_name)
+            JUDGED.setdefault(one["name"], []).append(judge_name)
+        except harness.Failure as problem:
+            problems.append(str(problem))
+    server.shutdown()
+    check(not problems, "\n".join(problems))
 
 
 def test_botocore():
@@ -593,34 +655,47 @@ def test_botocore():
     found = interpreters()
     if not found:
         raise harness.Skip("botocore is not installed: ./dev setup installs it")
+    chosen = [one for one in CASES if one["ours"] is None]
     for interpreter in found:
-        server = Recorder()
-        chosen = [one for one in CASES if one["ours"] is None]
-        wanted, homes = [], []
-        for number, one in enumerate(chosen):
-            home, environment = prepare(number, one)
-            homes.append(home)
-            wanted.append(["identity", {"environment": environment, "profile": one["profile"]}])
-        server.case_answers = [one["answers"] for one in chosen]
-        version, theirs = run_oracle(interpreter, wanted, server)
-        their_requests = server.take()
-        server.case_answers = []
-        compared, problems = 0, []
-        for number, one in enumerate(chosen):
-            if version < one["since"]:
-                continue
-            shutil.rmtree(homes[number])
-            server.answers = one["answers"]
-            ours = fetch_ours(server, prepare(number, one)[1], one["profile"])
-            try:
-                compare(one, ours, server.take(), theirs[number],
-                        [request for request in their_requests if request[0] == str(number)], version)
-            except harness.Failure as problem:
-                problems.append(str(problem))
-            compared += 1
-        check(not problems, "\n".join(problems))
-        check(compared > 70, f"only {compared} cases were compared")
-        server.shutdown()
+        compare_all(f"botocore of {interpreter}", chosen, lambda cases, server, interpreter=interpreter: run_oracle(
+            interpreter, [["identity", one] for one in cases], server), essence)
+
+
+def sdk_essence(request):
+    """The SDK says the usual duration, too, names the session in its own way, and signs what it tells of itself."""
+    method, url, query, kept, said = essence(request)
+    if "content-type" in kept:
+        kept["content-type"] = kept["content-type"].split(";")[0]
+    if "signed" in kept:
+        kept["signed"] = kept["signed"][:2]
+    if isinstance(said, dict) and "Action" in said:
+        if said.get("DurationSeconds") in ("900", "3600"):
+            said.pop("DurationSeconds")
+        if said["RoleSessionName"].startswith("aws-sdk-js-"):
+            said["RoleSessionName"] = "made up"
+    return method, url, query, kept, said
+
+
+def test_sdk():
+    """the AWS SDK for JavaScript gives the same keys and makes the same requests, where Debian's botocore is too old to judge"""
+    node, modules = harness.node_modules()
+
+    def ask(cases, server):
+        out = harness.must([node, harness.SOURCE / "tests/unit/wire/aws_sdk_identity.mjs", modules], text=json.dumps(cases),
+                           environment=harness.clean_environment(TEST_SERVER=server.url))
+        return None, [json.loads(line) for line in out.splitlines()]
+    compare_all("the AWS SDK for JavaScript", [one for one in CASES if one["name"] in NEWER], ask, sdk_essence)
+
+
+def test_every_case_is_judged():
+    """every case was judged by botocore or the AWS SDK, but for those where ours does otherwise on purpose"""
+    if not JUDGED:
+        raise harness.Skip("no other client was asked")
+    names = {one["name"] for one in CASES}
+    equal(sorted(set(NEWER) - names), [], "names in NEWER of no case")
+    equal(sorted(one["name"] for one in CASES if one["ours"] is None and one["name"] not in JUDGED), [], "not judged")
+    for way, standing in WAYS.items():
+        equal([name for name in standing if name not in JUDGED], [], f"cases of {way} that nobody judged")
 
 
 def find_oracle():

@@ -24,7 +24,7 @@ static void require(int condition) {
 
 static void refuse(const mloom_host *host, int32_t status, mloom_bytes body) {
   mloom_error error = MLOOM_ERROR_INIT;
-  int32_t code = mloom_azure_refused(host, status, body, -1, &error);
+  int32_t code = mloom_azure_refused(host, status, body, -1, status % 2 == 0 ? 0 : 3600000, &error);
   require(code < 0 && error.code == code && error.message[0] != '\0' && error.http_status == status);
 }
 

@@ -383,6 +383,9 @@ static void fetch(mloom_credentials *self, mloom_call *call, cached_credential *
   entry->failure_code = code;
   entry->pause_until_ms = self->clock->monotonic_ms(self->clock) + ADVISORY_PAUSE_MS;
   if (code == MLOOM_OK) {
+    if (fresh.clock_offset_ms != 0 || entry->credential.clock_offset_ms != 0) {
+      atomic_store(&self->clock_offset_ms, fresh.clock_offset_ms);
+    }
     mloom_secret_unref(entry->credential.secret);
     fresh.description[sizeof(fresh.description) - 1] = '\0';
     entry->credential = fresh;

@@ -220,7 +220,11 @@ int32_t mloom_azure_certificate_fetch(const mloom_azure_fetch *fetch, mloom_cred
       host->log(host->ctx, MLOOM_LOG_WARNING, "credential-azure",
                 "Entra's clock is minutes from this machine's: the assertion is made again by Entra's");
       reason = (mloom_error)MLOOM_ERROR_INIT;
+      int64_t offset_ms = clock_offset_ms;
       code = prove_by_certificate(fetch, identity, path.text, &clock_offset_ms, out, &reason);
+      if (code == MLOOM_OK && MLOOM_HAS(out, mloom_credential, clock_offset_ms)) {
+        out->clock_offset_ms = offset_ms;
+      }
     }
     host->secret_unref(host->ctx, identity);
   }

@@ -83,9 +83,10 @@ void mloom_azure_set_resume(const mloom_azure_fetch *fetch, int64_t wait_ms);
 
 /* ---- refusal.c ---- */
 
-/* What an error answer of the token endpoint means. Returns the code. retry_after_ms: -1 when unknown. */
+/* What an error answer of the token endpoint means. Returns the code. retry_after_ms: -1 when unknown. clock_offset_ms:
+ * how far Entra's clock is ahead of ours, when by minutes. */
 int32_t mloom_azure_refused(const mloom_host *host, int32_t status, mloom_bytes body, int64_t retry_after_ms,
-                            mloom_error *error);
+                            int64_t clock_offset_ms, mloom_error *error);
 
 /* ---- The four identities: probe and fetch each ---- */
 

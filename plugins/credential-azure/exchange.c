@@ -121,12 +121,14 @@ int32_t mloom_azure_exchange(const mloom_azure_fetch *fetch, const char *url, co
   mloom_error reason = MLOOM_ERROR_INIT;
   code = mloom_fetch(&answer, host, fetch->call, &request, NULL, &reason);
   if (code == MLOOM_E_UNAVAILABLE) {
+    /* A certificate or a proxy that says no has a remedy of its own. */
     mloom_error_set(error, code, MLOOM_DOMAIN_CREDENTIAL,
-                    "check the network between here and authority_host (AZURE_AUTHORITY_HOST), and the provider's "
-                    "settings proxy and ca_file",
+                    reason.retryable ? "check the network between here and authority_host (AZURE_AUTHORITY_HOST), and "
+                                       "the provider's settings proxy and ca_file"
+                                     : reason.remedy,
                     "Entra cannot be reached: %s", reason.message);
     if (error != NULL) {
-      error->retryable = 1;
+      error->retryable = reason.retryable;
     }
     return code;
   }
@@ -140,7 +142,7 @@ int32_t mloom_azure_exchange(const mloom_azure_fetch *fetch, const char *url, co
     if (answer.status == 429 || answer.status == 503) {
       mloom_azure_set_resume(fetch, answer.retry_after_ms);
     }
-    return mloom_azure_refused(host, answer.status, text, answer.retry_after_ms, error);
+    return mloom_azure_refused(host, answer.status, text, answer.retry_after_ms, *clock_offset_ms, error);
   }
   return mloom_azure_take_token(fetch, text, asked_wall_ms, 0, out, error);
 }

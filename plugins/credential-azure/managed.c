@@ -219,7 +219,7 @@ static int32_t refused(const mloom_azure_fetch *fetch, const mloom_azure_platfor
     return no_identity_here(platform, error); /* the network of a container on a desktop answers so */
   }
   if (memmem(body.data, body.size, "AADSTS", 6) != NULL) {
-    return mloom_azure_refused(host, answer->status, body, answer->retry_after_ms, error);
+    return mloom_azure_refused(host, answer->status, body, answer->retry_after_ms, 0, error);
   }
   int32_t code;
   if (answer->status == 400 || answer->status == 404 || answer->status == 410) {

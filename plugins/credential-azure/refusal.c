@@ -28,9 +28,15 @@ typedef struct refusal {
 #define CHECK_FEDERATION                                                                                        \
   "compare issuer, subject (system:serviceaccount:NAMESPACE:NAME) and audience of the federated credential of " \
   "the application with the cluster's issuer address and the pod's service account"
+/* Of what the application or the issuer of its token signed, by the time in it. */
+#define OUT_OF_TIME "the assertion is not valid now"
 #define CHECK_SCOPE                                                                                               \
   "correct token_scope: https://cognitiveservices.azure.com/.default or https://ai.azure.com/.default, or those " \
   "of the sovereign cloud that the tenant is in"
+
+#define CHECK_TIMES                                                                                                  \
+  "correct this machine's clock; for workload identity make sure that federated_token_file names the file that the " \
+  "kubelet renews, not a copy of it"
 
 static const refusal refusals[] = {
     {7000215, MLOOM_E_UNAUTHENTICATED, "the client secret is not one of the application's",
@@ -53,9 +59,8 @@ static const refusal refusals[] = {
     {700027, MLOOM_E_UNAUTHENTICATED, "the certificate is not one of the application's, or has expired",
      "upload the certificate to the application, and make sure that key and certificate in client_certificate_path "
      "(AZURE_CLIENT_CERTIFICATE_PATH) belong together"},
-    {700024, MLOOM_E_UNAUTHENTICATED, "the assertion is not valid now",
-     "correct this machine's clock; for workload identity make sure that federated_token_file names the file that the "
-     "kubelet renews, not a copy of it"},
+    {700024, MLOOM_E_UNAUTHENTICATED, OUT_OF_TIME, CHECK_TIMES},
+    {500133, MLOOM_E_UNAUTHENTICATED, OUT_OF_TIME, CHECK_TIMES},
     {70021, MLOOM_E_UNAUTHENTICATED, "no federated credential of the application matches the token", CHECK_FEDERATION},
     {700211, MLOOM_E_UNAUTHENTICATED, "no federated credential of the application has the token's issuer",
      CHECK_FEDERATION},
@@ -101,6 +106,19 @@ static int64_t number_of(const mloom_token_answer *answer) {
   return number;
 }
 
+static int32_t report_known(const refusal *known, int64_t clock_offset_ms, mloom_error *error) {
+  const char *remedy = known->remedy;
+  char clock[96] = "";
+  if (clock_offset_ms != 0 && strcmp(known->message, OUT_OF_TIME) == 0) {
+    remedy = "set the clock of this machine, and let it follow a time server";
+    snprintf(clock, sizeof(clock), "; this machine's clock is %" PRId64 " s %s Entra's",
+             (clock_offset_ms < 0 ? -clock_offset_ms : clock_offset_ms) / 1000,
+             clock_offset_ms < 0 ? "ahead of" : "behind");
+  }
+  return mloom_error_set(error, known->code, MLOOM_DOMAIN_CREDENTIAL, remedy,
+                         "Entra gave no token: %s (AADSTS%" PRId64 ")%s", known->message, known->number, clock);
+}
+
 static int32_t report_unknown(const mloom_token_answer *answer, int32_t status, int64_t number, mloom_error *error) {
   int client_fault = strcmp(answer->error, "invalid_client") == 0 ||
                      strcmp(answer->error, "unauthorized_client") == 0 || status == 401;
@@ -136,7 +154,7 @@ static int32_t report_busy(int32_t status, int64_t retry_after_ms, mloom_error *
 }
 
 int32_t mloom_azure_refused(const mloom_host *host, int32_t status, mloom_bytes body, int64_t retry_after_ms,
-                            mloom_error *error) {
+                            int64_t clock_offset_ms, mloom_error *error) {
   mloom_token_answer answer;
   mloom_error ignored = MLOOM_ERROR_INIT;
   int readable = mloom_token_answer_read(&answer, host, body, &ignored) == MLOOM_OK;
@@ -145,8 +163,7 @@ int32_t mloom_azure_refused(const mloom_host *host, int32_t status, mloom_bytes 
   const refusal *known = find(number);
   int32_t code;
   if (known != NULL) {
-    code = mloom_error_set(error, known->code, MLOOM_DOMAIN_CREDENTIAL, known->remedy,
-                           "Entra gave no token: %s (AADSTS%" PRId64 ")", known->message, known->number);
+    code = report_known(known, clock_offset_ms, error);
   } else if (status == 429 || status >= 500 || strcmp(answer.error, "temporarily_unavailable") == 0) {
     code = report_busy(status, retry_after_ms, error);
   } else if (!readable) {

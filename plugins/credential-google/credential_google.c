@@ -90,6 +90,9 @@ static void give(mloom_credential *out, const mloom_google_token *token, const c
   out->kind = MLOOM_CREDENTIAL_SIGNS;
   out->secret = token->secret;
   out->expires_wall_ms = token->expires_wall_ms;
+  if (MLOOM_HAS(out, mloom_credential, clock_offset_ms)) {
+    out->clock_offset_ms = token->clock_offset_ms;
+  }
   snprintf(out->description, sizeof(out->description), "%s from %s", who, where);
 }
 

@@ -22,7 +22,8 @@ typedef struct mloom_google_job {
 typedef struct mloom_google_token {
   const mloom_secret *secret;
   int64_t expires_wall_ms;
-  char who[120]; /* safe to show */
+  int64_t clock_offset_ms; /* Google took an assertion by its own clock only */
+  char who[120];           /* safe to show */
 } mloom_google_token;
 
 /* The settings of the provider; 0 when it has no such field or no value. */

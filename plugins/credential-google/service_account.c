@@ -111,6 +111,7 @@ static int32_t granted(const mloom_google_job *job, const mloom_google_key_file 
               "Google's clock is minutes from this machine's: the assertion is made again by Google's");
     reason = (mloom_error)MLOOM_ERROR_INIT;
     code = ask(job, file, (host->clock_wall_ms(host->ctx) + offset_ms) / 1000, NULL, out, &reason);
+    out->clock_offset_ms = offset_ms;
   }
   mloom_error_copy(error, &reason);
   return code;

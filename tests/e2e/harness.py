@@ -481,6 +481,27 @@ class Proxy:
         self.server.server_close()
 
 
+def must_find_the_way(prefix, certificate, credential, lead_to=None):
+    """Between a provider's identity and where its tokens come from, which has this certificate, stands a proxy that asks for a
+    login: each of proxy_login and ca_file that is missing or wrong has its reason and remedy, and together they work.
+
+    prefix: of the variables of these fields. credential(**environment): what the check says of the credential."""
+    with Proxy(lead_to, login="user:test-word") as proxy:
+        way = {prefix + "_PROXY": proxy.url, prefix + "_PROXY_LOGIN": "user:test-word", prefix + "_CA_FILE": certificate}
+        for field, value, reason, remedy in (
+                ("_PROXY_LOGIN", None, "the proxy asks for a login (407)", "set proxy_login"),
+                ("_PROXY_LOGIN", "user:other-word", "the proxy refused its user or password", "correct proxy_login"),
+                ("_CA_FILE", None, "was issued by an unknown authority", "ca_file")):
+            got = credential(**{**way, prefix + field: value})
+            equal(got["state"], "fail", f"{field} {value}: {got}")
+            contains(got["reason"], reason, f"the reason for {field} {value}")
+            contains(got["remedy"], remedy, f"the remedy for {field} {value}")
+            lacks(str(got), "-word", "what may be shown")
+        got = credential(**way)
+        equal(got["state"], "pass", f"with both: {got}")
+        check(any(line.startswith("CONNECT") for line, _ in proxy.heads), f"the proxy was used: {proxy.heads}")
+
+
 # ---- Repositories and jobs ----
 
 def repository(files, name="repository"):

@@ -38,10 +38,10 @@ def refusal(code, message="because", status=403, **headers):
 class Sts(harness.Recorder):
     """Gives key-1, key-2, ...; or what answer(form) gives."""
 
-    def __init__(self, answer=None):
+    def __init__(self, answer=None, certificate=None):
         self.forms = []
         self.other = answer
-        super().__init__(answer=self.reply)
+        super().__init__(answer=self.reply, certificate=certificate)
 
     def reply(self, _method, _path, _headers, body):
         form = dict(urllib.parse.parse_qsl(body.decode()))
@@ -336,6 +336,22 @@ def test_reasons():
     contains(got["reason"], "not supported", "reason")
     got = credential_check("a program that fails", NOWHERE, "[default]\ncredential_process = /bin/false\n")
     contains(got["reason"], "/bin/false ended with status 1", "reason")
+
+
+def test_proxy_with_login_and_private_authority():
+    """on the way to STS, a proxy with a login and a private authority have a reason each, and work when they are set"""
+    folder = harness.scratch()
+    harness.must(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout",
+                  folder / "tls.key", "-out", folder / "tls.crt", "-addext", "subjectAltName=DNS:localhost"])
+
+    def credential(**way):
+        finished = harness.mergeloom("check", "aws-bedrock", "--no-self-test", "--json", environment=harness.
+                                     clean_environment(**settings(server.url, sts.url, **web_identity(), **way)))
+        lacks(finished.everything(), "test-", "what is printed")
+        return next(one for one in find_checks(json.loads(finished.out)) if one["name"] == "credential")
+    with harness.simulator(harness.job_script(harness.job_steps())) as server, \
+            Sts(certificate=(folder / "tls.crt", folder / "tls.key")) as sts:
+        harness.must_find_the_way("JCA_AWS_BEDROCK", folder / "tls.crt", credential)
 
 
 def test_identity_that_was_used_is_named():

@@ -302,6 +302,44 @@ def test_wrong_clock():
     check(abs(begun[1] - begun[0] - hour) < 60, f"times of the assertions: {begun}")
 
 
+def checked(fake, **environment):
+    """mergeloom check of azure-foundry at an endpoint that answers everything: what it says of the credential."""
+    with Recorder(answer=lambda *_: as_json({"data": []})) as service:
+        settings = {"JCA_AZURE_FOUNDRY_ENDPOINT": service.url, "JCA_AZURE_FOUNDRY_MODEL": "m",
+                    "JCA_AZURE_FOUNDRY_CA_FILE": keys() / "tls.crt", "JCA_WORKER_SCRATCH_PATH": harness.scratch(),
+                    **application(fake), **environment}
+        finished = harness.mergeloom("check", "azure-foundry", "--no-self-test", "--json",
+                                     environment=clean_environment(**settings))
+    lacks(finished.everything(), TOKEN, "what is printed")
+    return next(one for one in json.loads(finished.out)["providers"][0]["checks"] if one["name"] == "credential")
+
+
+def test_readiness_with_a_wrong_clock():
+    """mergeloom check: a clock that is wrong is a warning when Entra's was used instead, and else the reason"""
+    def judge(_path, _number):
+        claims = json.loads(decoded(form(fake.requests[-1])[1]["client_assertion"].split(".")[1]))
+        late = abs(claims["nbf"] - time.time() + 3600) > 300
+        return as_json({"error": "invalid_client", "error_codes": [number], "error_description": f"AADSTS{number}: Client "
+                        "assertion is not within its valid time range."}, 401,
+                       Date=email.utils.formatdate(time.time() - 3600, usegmt=True)) if late or forever else None
+    with Fake(tls(), refusal=judge) as fake:
+        for number, forever, state, reason in ((700024, False, "warn", "s ahead of it (Entra token"),
+                                               (700024, True, "fail", "s ahead of Entra's"),
+                                               (500133, True, "fail", "s ahead of Entra's")):
+            got = checked(fake, JCA_AZURE_FOUNDRY_AUTH_METHOD="client_certificate",
+                          AZURE_CLIENT_CERTIFICATE_PATH=keys() / "app.pem")
+            equal(got["state"], state, f"{got}")
+            contains(got["reason"], reason, "the reason")
+            contains(got["remedy"], "time server", "the remedy")
+
+
+def test_proxy_with_login_and_private_authority():
+    """on the way to Entra, a proxy with a login and a private authority have a reason each, and work when they are set"""
+    with Fake(tls()) as fake:
+        harness.must_find_the_way("JCA_AZURE_FOUNDRY", keys() / "tls.crt", lambda **way: checked(
+            fake, JCA_AZURE_FOUNDRY_AUTH_METHOD="client_secret", AZURE_CLIENT_SECRET=SECRET, **way))
+
+
 def test_workload_identity():
     """workload identity: the exchange is the vendor's"""
     token = harness.scratch() / "token"

@@ -824,6 +824,33 @@ def checked(fake, **environment):
     return next(check for check in checks if check["name"] == "credential")
 
 
+def test_proxy_with_login_and_private_authority():
+    """on the way to Google's tokens, a proxy with a login and a private authority have a reason each, and work when they are set"""
+    with google() as fake:
+        path = saved(service_account())
+        harness.must_find_the_way("JCA_VERTEX_AI", keys() / "tls.crt", lead_to=fake.port(), credential=lambda **way: checked(
+            fake, GOOGLE_APPLICATION_CREDENTIALS=path, **way))
+
+
+def test_readiness_with_a_wrong_clock():
+    """mergeloom check: a clock that is wrong is a warning when Google's was used instead, and else the reason"""
+    def judge(_path, number):
+        form = dict(urllib.parse.parse_qsl(fake.requests[number - 1][3].decode()))
+        if "assertion" not in form:
+            return None
+        late = abs(json.loads(decoded(form["assertion"].split(".")[1]))["iat"] - time.time() - 3600) > 300
+        return as_json({"error": "invalid_grant", "error_description": "Invalid JWT: Token must be a short-lived token (60 "
+                        "minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim."}, 400,
+                       Date=email.utils.formatdate(time.time() + 3600, usegmt=True)) if late or forever else None
+    with google(judge) as fake:
+        for forever, state, reason in ((False, "warn", "s behind it (service account"), (True, "fail", "s behind Google's")):
+            got = checked(fake, GOOGLE_APPLICATION_CREDENTIALS=saved(service_account()))
+            equal(got["state"], state, f"{got}")
+            contains(got["reason"], reason, "the reason")
+            contains(got["reason"], "machine", "the reason")
+            contains(got["remedy"], "clock", "the remedy")
+
+
 def test_readiness():
     """mergeloom check: the proxy and authority of the provider lead to Google's tokens too; each failure has its place"""
     with google() as fake:

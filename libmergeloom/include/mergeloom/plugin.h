@@ -488,6 +488,9 @@ typedef struct mloom_credential {
   const mloom_secret *secret;
   int64_t expires_wall_ms; /* -1: it does not expire, or nobody knows */
   char description[160];   /* safe to show: where it came from, never a part of it */
+  /* What is to be added to this machine's clock to come to the issuer's, where that refused what was made by ours and
+   * took it by its own; else 0. */
+  int64_t clock_offset_ms;
 } mloom_credential;
 
 typedef struct mloom_header_sink {

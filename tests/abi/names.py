@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every name that the public headers put into a program begins with our prefix, and the plugin ABI uses no type that
-differs between compilers or languages."""
+"""Every name that the public headers put into a program begins with our prefix, every function has a comment, and the
+plugin ABI uses no type that differs between compilers or languages."""
 
 import os
 import re
@@ -23,6 +23,15 @@ def code_of(path):
 def check_name(path, name):
     if not OURS.match(name):
         problems.append(f"{os.path.basename(path)}: the name {name} has no prefix of ours")
+
+
+def check_comments(path):
+    """A comment, or another function of the same comment, stands right above each function."""
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    for above, line in zip(lines, lines[1:]):
+        if line.startswith("MLOOM_API ") and not above.endswith(("*/", ";")):
+            problems.append(f"{os.path.basename(path)}: no comment above: {line}")
 
 
 def without_braces(text):
@@ -72,6 +81,7 @@ def check_plugin_types(path, text):
 total = 0
 for header in sorted(os.listdir(INCLUDE)):
     path = os.path.join(INCLUDE, header)
+    check_comments(path)
     text = code_of(path)
     for macro in re.findall(r"^\s*#\s*define\s+(\w+)", text, flags=re.M):
         check_name(path, macro)

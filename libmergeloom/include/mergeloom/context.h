@@ -25,7 +25,8 @@ typedef struct mloom_context_options {
   /* Folders with plugins, absolute, end with NULL. NULL: the folders of MERGELOOM_PLUGIN_PATH (ignored in a set-user-id
    * program) and then the installed one. */
   const char *const *plugin_paths;
-  /* Absolute path of the configuration file. NULL: MERGELOOM_CONFIG, else /etc/mergeloom/config.json if it exists. */
+  /* Absolute path of the configuration file. NULL: MERGELOOM_CONFIG (ignored in a set-user-id program), else
+   * /etc/mergeloom/config.json if it exists. */
   const char *config_path;
   /* Folder of mounted secrets. NULL: /run/secrets. */
   const char *secrets_path;
@@ -58,14 +59,21 @@ typedef struct mloom_context_options {
 } mloom_context_options;
 
 /* Reads the configuration and loads the plugins. A plugin that fails to load is a warning in the log and in
- * mloom_context_each_plugin. options may be NULL. The caller owns *out.
- * MLOOM_E_INVALID: the configuration file or a document of settings is malformed; the message has its line.
- * MLOOM_E_DENIED: a file is writable by others: correct its mode. MLOOM_E_MEMORY. */
+ * mloom_context_each_plugin. options may be NULL. The caller owns *out. Neither is read again later: to take up changed
+ * settings or a new version of a plugin (under another path, docs/abi.md), make a second context, start new calls on
+ * it, and free the first when its last call has returned.
+ *
+ * MLOOM_E_INVALID: a path is not absolute, or the configuration file or a document of settings is malformed; the
+ * message has its line. MLOOM_E_NOT_FOUND: the configuration file that was named is not there. MLOOM_E_DENIED: a file
+ * is writable by others: correct its mode. MLOOM_E_IO: it cannot be read. MLOOM_E_LIMIT: it is larger than 1 MiB.
+ * MLOOM_E_MEMORY. */
 MLOOM_API int32_t mloom_context_new(mloom_context **out, const mloom_context_options *options, mloom_error *error);
 
-/* Shuts the plugins down and frees everything. No call may be running on it. NULL is allowed. */
+/* Shuts the plugins down and frees everything; the plugins' code stays in memory. No call may be running on it.
+ * Results, reports and resolutions that came from it stay valid. NULL is allowed. */
 MLOOM_API void mloom_context_free(mloom_context *context);
 
+/* One plugin that was found, loaded or refused. */
 typedef struct mloom_plugin_info {
   uint32_t size;
   uint32_t flags;

@@ -21,17 +21,17 @@ typedef struct mloom_crypto {
   uint32_t size;
   uint32_t flags;
   void *ctx;
-  /* SHA-256 of the pieces, one after the other. MLOOM_E_MEMORY, MLOOM_E_INTERNAL. */
+  /* SHA-256 (FIPS 180-4) of the pieces, one after the other. MLOOM_E_MEMORY, MLOOM_E_INTERNAL: give up. */
   int32_t (*sha256)(void *ctx, const mloom_bytes *pieces, size_t piece_count, uint8_t out[MLOOM_SHA256_SIZE]);
-  /* HMAC-SHA-256 of the pieces under key. */
+  /* HMAC-SHA-256 (RFC 2104) of the pieces under key; errors as of sha256. */
   int32_t (*hmac_sha256)(void *ctx, const void *key, size_t key_size, const mloom_bytes *pieces, size_t piece_count,
                          uint8_t out[MLOOM_SHA256_SIZE]);
-  /* RSASSA-PKCS1-v1_5 with SHA-256 of data, under the private key in PEM (PKCS #1 or PKCS #8, not encrypted) that
-   * private_key holds. out_size is the room on entry and the length on return; 512 bytes suffice for 4096 bits.
-   * MLOOM_E_INVALID: no usable key; MLOOM_E_LIMIT: no room. */
+  /* RSASSA-PKCS1-v1_5 with SHA-256 of data (RS256 of RFC 7518), under the private key in PEM (PKCS #1 or PKCS #8, not
+   * encrypted) that private_key holds. out_size is the room on entry and the length on return; 512 bytes suffice for
+   * 4096 bits. MLOOM_E_INVALID: no usable key; MLOOM_E_LIMIT: no room. */
   int32_t (*sign_rs256)(void *ctx, const mloom_secret *private_key, const char *data, size_t data_size, uint8_t *out,
                         size_t *out_size, mloom_error *error);
-  /* As above with RSASSA-PSS, SHA-256 and a salt of 32 bytes (PS256). */
+  /* As above with RSASSA-PSS, SHA-256 and a salt of 32 bytes (PS256 of RFC 7518). */
   int32_t (*sign_ps256)(void *ctx, const mloom_secret *private_key, const char *data, size_t data_size, uint8_t *out,
                         size_t *out_size, mloom_error *error);
   /* The first certificate in PEM: its DER bytes and the SHA-1 and SHA-256 of them. *der comes from the host's

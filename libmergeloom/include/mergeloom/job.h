@@ -64,14 +64,18 @@ typedef struct mloom_job_options {
   void *userdata;
 } mloom_job_options;
 
+/* How a job ended. Immutable: may be read from several threads, and outlives its context. */
 typedef struct mloom_result mloom_result;
 
 /* Runs a mergeloom.job.v1 document to its end: resolves, gates on readiness, runs the model's turns and tools,
  * validates, checks the result against the real diff and writes the audit record. Blocking; one job a thread.
- * Returns MLOOM_OK whenever there is a result, a failed one too. The caller owns *out.
- * MLOOM_E_INVALID: the document is malformed. MLOOM_E_IO: the repository cannot be used. MLOOM_E_MEMORY. */
+ * Returns MLOOM_OK whenever there is a result, a failed one too. The caller owns *out. Whatever ends the job, the
+ * repository keeps the work done so far, and the result says so. job is read during the call only; options may be NULL.
+ * MLOOM_E_INVALID: the document is malformed: correct it. MLOOM_E_LIMIT: it is larger than 8 MiB. MLOOM_E_IO: the
+ * repository is no folder: give another path. In these three cases nothing ran. MLOOM_E_MEMORY. */
 MLOOM_API int32_t mloom_job_run(mloom_result **out, mloom_context *context, const char *job, size_t job_size,
                                 const mloom_job_options *options, mloom_error *error);
+/* NULL is allowed. */
 MLOOM_API void mloom_result_free(mloom_result *result);
 
 /* MLOOM_JOB_COMPLETED, ...; *error (may be NULL) gets the reason when the job is not completed. */

@@ -185,30 +185,44 @@ typedef struct mloom_host {
   uint32_t abi_minor;
   const char *version;
   void *ctx;
+  /* level is MLOOM_LOG_...; component may be NULL. message becomes one line, with known secrets taken out. */
   void (*log)(void *ctx, int32_t level, const char *component, const char *message);
   /* What the host frees comes from here; what a plugin allocated otherwise it frees itself. NULL when out of
    * memory. */
   void *(*alloc)(void *ctx, size_t size);
   void *(*realloc)(void *ctx, void *memory, size_t size);
   void (*free)(void *ctx, void *memory);
-  /* Copies bytes into a new secret and wipes bytes. The caller owns one reference. */
+  /* Copies bytes into a new secret and wipes bytes, also when it fails. The caller owns one reference. From then on the
+   * host takes it out of logs, errors and events. MLOOM_E_INVALID, MLOOM_E_LIMIT (more than 1 MiB), MLOOM_E_MEMORY. */
   int32_t (*secret_new)(void *ctx, char *bytes, size_t size, mloom_secret **out, mloom_error *error);
+  /* Add and drop a reference. NULL is allowed. */
   void (*secret_ref)(void *ctx, const mloom_secret *secret);
   void (*secret_unref)(void *ctx, const mloom_secret *secret);
-  /* Borrows the bytes; valid while the caller holds a reference. Never copy them to ordinary memory. */
+  /* Borrows the bytes; valid while the caller holds a reference. Never copy them to ordinary memory. MLOOM_E_INVALID:
+   * secret is NULL. */
   int32_t (*secret_borrow)(void *ctx, const mloom_secret *secret, mloom_bytes *out, mloom_error *error);
-  /* Blocking. Ends early on cancel or deadline of the call. */
+  /* Blocking. Ends early on cancel or deadline of the call; call may be NULL. MLOOM_OK for every whole answer, whatever
+   * its status. MLOOM_E_INVALID: the URL, the method or a header is malformed: correct it. MLOOM_E_UNAVAILABLE: the
+   * server was not reached (name, connection, TLS, proxy). MLOOM_E_TIMEOUT: one of the time-outs, named in the message.
+   * MLOOM_E_PROTOCOL: the answer was cut or is no HTTP. MLOOM_E_CANCELLED. MLOOM_E_UNSUPPORTED: this host makes no
+   * requests for plugins. Else what a callback of the sink returned. retryable says whether another try may help. */
   int32_t (*http)(void *ctx, mloom_call *call, const mloom_http_request *request, const mloom_http_sink *sink,
                   mloom_error *error);
+  /* Blocking; ends early as http, with everything that the program started. Of the request it heeds argv, environment,
+   * working_directory, input and the two time-outs; the rest is for exchanges. MLOOM_OK whenever the program ended by
+   * itself, whatever its status. MLOOM_E_INVALID: argv[0] is not absolute. MLOOM_E_IO: it cannot be run.
+   * MLOOM_E_TIMEOUT, MLOOM_E_CANCELLED. MLOOM_E_LIMIT: it wrote more than 64 MiB. Else what a callback of the sink
+   * returned. */
   int32_t (*spawn)(void *ctx, mloom_call *call, const mloom_process_request *request, const mloom_process_sink *sink,
                    mloom_error *error);
   int64_t (*clock_wall_ms)(void *ctx);      /* since 1970-01-01 UTC */
   int64_t (*clock_monotonic_ms)(void *ctx); /* never goes back */
   /* Sleeps until the monotonic time; MLOOM_E_CANCELLED or MLOOM_E_TIMEOUT when the call ends first. */
   int32_t (*sleep_until)(void *ctx, mloom_call *call, int64_t monotonic_ms);
+  /* Fills out with bytes fit for keys. MLOOM_E_IO: the system has none: give up. */
   int32_t (*random)(void *ctx, void *out, size_t size);
   /* MLOOM_E_NOT_FOUND when the schema has no such field; MLOOM_OK with origin MLOOM_ORIGIN_UNSET when it has no
-   * value. out->size must be set by the caller. */
+   * value. out->size must be set by the caller; MLOOM_E_INVALID when it is not. */
   int32_t (*setting_get)(void *ctx, const mloom_settings *settings, const char *name, mloom_setting *out);
   int32_t (*call_cancelled)(void *ctx, mloom_call *call);    /* 1 when the call was cancelled or timed out */
   int64_t (*call_deadline_ms)(void *ctx, mloom_call *call);  /* monotonic; INT64_MAX when there is none */
@@ -422,13 +436,19 @@ typedef struct mloom_provider {
   const char *const *aliases; /* accepted on input, ends with NULL; optional */
   const mloom_field *const *fields;
   size_t field_count;
-  /* Must validate settings only as far as it needs to; the host has checked kinds and required fields. */
+  /* Must validate settings only as far as it needs to; the host has checked kinds and required fields. A failure makes
+   * the provider not ready, with the error as the reason. On failure close is not called. */
   int32_t (*open)(const mloom_open_args *args, void **out_instance, mloom_error *error);
+  /* After session_free of each of its sessions. */
   void (*close)(void *instance);
+  /* Begins a conversation; args are borrowed for the call. A failure ends the job, and session_free is not called. */
   int32_t (*session_new)(void *instance, const mloom_session_args *args, void **out_session, mloom_error *error);
+  /* At any time between two calls, also after a failed turn. */
   void (*session_free)(void *session);
+  /* Encodes what is said next. A failure ends the job. */
   int32_t (*append)(void *session, const mloom_message *message, mloom_error *error);
-  /* Called again for the same turn after a failed attempt: whatever was decoded of that attempt is dropped. */
+  /* Describes what is to be done for a turn; a failure fails the turn.
+   * Called again for the same turn after a failed attempt: whatever was decoded of that attempt is dropped. */
   int32_t (*prepare)(void *session, const mloom_turn_args *args, mloom_exchange *out, mloom_error *error);
   /* One header of the answer, before any feed; optional. */
   int32_t (*header)(void *session, int32_t http_status, const char *name, const char *value, mloom_error *error);
@@ -441,7 +461,7 @@ typedef struct mloom_provider {
    * as before prepare. A stream that ended without its terminal event is MLOOM_E_PROTOCOL. */
   int32_t (*finish)(void *session, const mloom_exchange_end *end, const mloom_event_sink *sink, mloom_turn_result *out,
                     mloom_error *error);
-  /* Checks of the settings that need no network; optional. */
+  /* Tells checks of the settings that need no network; a failure counts as a failed one. Optional. */
   int32_t (*check)(void *instance, const mloom_probe_sink *sink, mloom_error *error);
   /* Describes an exchange for MLOOM_PROBE_...; MLOOM_E_UNSUPPORTED when the service has nothing like it. Optional. */
   int32_t (*probe)(void *instance, uint32_t kind, mloom_exchange *out, mloom_error *error);
@@ -514,11 +534,15 @@ typedef struct mloom_credential_source {
   /* Could this source apply? MLOOM_OK, MLOOM_CREDENTIAL_CHANGED, MLOOM_E_NOT_APPLICABLE (try the next) or another code
    * (stop the chain with this reason). Never blocks. */
   int32_t (*probe)(void *instance, const mloom_credential_args *args, mloom_error *error);
+  /* Gets the credential, blocking where it must; the host keeps it and asks again in time. MLOOM_E_NOT_CONFIGURED,
+   * MLOOM_E_DENIED, MLOOM_E_NEEDS_INTERACTION, MLOOM_E_EXPIRED: a person has to change what the remedy names.
+   * MLOOM_E_UNAVAILABLE, MLOOM_E_TIMEOUT: later may work. MLOOM_E_CANCELLED. A failure stops the chain, for whether the
+   * source applies is for probe to say; what was fetched before is used on as long as it is good. */
   int32_t (*fetch)(void *instance, mloom_call *call, const mloom_credential_args *args, mloom_credential *out,
                    mloom_error *error);
   /* The service refused the credential: forget what is cached inside. Optional. */
   void (*invalidate)(void *instance, const mloom_credential_args *args);
-  /* MLOOM_CREDENTIAL_SIGNS: headers for this very request. Optional. */
+  /* MLOOM_CREDENTIAL_SIGNS: headers for this very request. A failure fails the request. Optional. */
   int32_t (*authorize)(void *instance, const mloom_credential_args *args, const mloom_credential *credential,
                        const mloom_http_request *request, const mloom_header_sink *sink, mloom_error *error);
 } mloom_credential_source;
@@ -548,9 +572,11 @@ typedef struct mloom_resolver_layer {
   const char *title;
   int32_t rank; /* directive 100, label 200, repository 300, workspace 400, worker 500; lower is asked first */
   uint32_t threads;
-  /* Optional. */
+  /* Proposes a value: writes it and where it comes from to out. Nothing to say: an empty value, MLOOM_E_NOT_APPLICABLE
+   * or MLOOM_E_NOT_FOUND. Any other code blocks the job, with the error as the reason. Optional. */
   int32_t (*lookup)(const mloom_layer_query *query, mloom_layer_answer *out, mloom_error *error);
-  /* Optional. MLOOM_OK, or MLOOM_E_DENIED with the reason in error. */
+  /* May this provider or model be used? candidate is its id. MLOOM_OK, or MLOOM_E_DENIED with the reason in error: the
+   * job is blocked, or the label skipped that named the model. Any other code denies as well. Optional. */
   int32_t (*veto)(const mloom_layer_query *query, const char *candidate, mloom_error *error);
 } mloom_resolver_layer;
 

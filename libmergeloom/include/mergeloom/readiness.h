@@ -40,6 +40,7 @@ typedef struct mloom_check_options {
   const char *const *providers;
 } mloom_check_options;
 
+/* What a sweep found. Immutable: may be read from several threads, and outlives its context. */
 typedef struct mloom_check_report mloom_check_report;
 
 /* Checks one provider (id or alias), or several or all of them at once when provider is NULL. Blocking; a sweep takes
@@ -47,9 +48,11 @@ typedef struct mloom_check_report mloom_check_report;
  * no such provider is loaded. MLOOM_E_CANCELLED, MLOOM_E_MEMORY. Thread-safe. */
 MLOOM_API int32_t mloom_check(mloom_check_report **out, mloom_context *context, const char *provider,
                               const mloom_check_options *options, mloom_error *error);
+/* NULL is allowed. */
 MLOOM_API void mloom_check_report_free(mloom_check_report *report);
 
-/* How many providers the report has; its borrowed id and state by index. */
+/* How many providers the report has; by index the id, borrowed, and the state (MLOOM_STATE_...). Behind the last one:
+ * NULL and MLOOM_STATE_NOT_READY. */
 MLOOM_API size_t mloom_check_report_count(const mloom_check_report *report);
 MLOOM_API const char *mloom_check_report_provider(const mloom_check_report *report, size_t index);
 MLOOM_API uint32_t mloom_check_report_state(const mloom_check_report *report, size_t index);

@@ -11,6 +11,7 @@
 extern "C" {
 #endif
 
+/* What was decided, and why. Immutable: may be read from several threads, and outlives its context. */
 typedef struct mloom_resolution mloom_resolution;
 
 /* Resolves a mergeloom.job.v1 document. Pure: reads no file and no network, and does not ask for readiness. Returns
@@ -18,6 +19,7 @@ typedef struct mloom_resolution mloom_resolution;
  * MLOOM_E_INVALID: the document is malformed, with line and column. MLOOM_E_MEMORY. Thread-safe. */
 MLOOM_API int32_t mloom_resolve(mloom_resolution **out, mloom_context *context, const char *job, size_t job_size,
                                 mloom_error *error);
+/* NULL is allowed. */
 MLOOM_API void mloom_resolution_free(mloom_resolution *resolution);
 
 /* The chosen ids, or NULL while blocked or when nothing named one. Borrowed. */
@@ -35,7 +37,8 @@ MLOOM_API const char *mloom_resolution_json(const mloom_resolution *resolution);
 /* Reads a ticket as people keep it (a JSON object with key, title, description, labels; or text whose first line is the
  * title) and makes a mergeloom.job.v1 document of it and of repository_path. template_job may be NULL or a job document
  * whose other members are kept. ticket may be NULL: the template is then a whole job, and only the repository is put
- * in. The caller frees *out with mloom_string_free. MLOOM_E_INVALID, MLOOM_E_MEMORY. */
+ * in. The caller frees *out with mloom_string_free. Thread-safe; reads no file. MLOOM_E_INVALID: the ticket or the
+ * template is malformed, not UTF-8, empty or too large; the message has line and column. MLOOM_E_MEMORY. */
 MLOOM_API int32_t mloom_job_from_ticket(char **out, const char *ticket, size_t ticket_size, const char *repository_path,
                                         const char *template_job, size_t template_job_size, mloom_error *error);
 

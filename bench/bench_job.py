@@ -153,29 +153,29 @@ class Bench:
 
 # ---- Whose a process is ----
 
-def part(process, program, run):
-    """The part of the host's own cost that a process is, or None for the program with all that it runs."""
-    if "mergeloom-supervise --judge" in process.command or re.search(r"/judge( |$)", process.command):
-        return "judge of commands"
-    if "mergeloom-supervise --confine" in process.command or "/usr/bin/env -i" in process.command:
-        return "sandbox of commands"
-    parents = {one.id: one.parent for one in run.processes}
-    of_program = {one.id for one in run.processes if one.command.startswith(str(program))}
-    at = process.parent if process.id in of_program else process.id
-    while at in parents and at not in of_program:
-        at = parents[at]
-    if process.command.startswith(str(program)) or at in of_program:
-        return None
-    name = pathlib.Path(process.command.split(" ")[0]).name
-    return "mergeloom" if name.startswith("mergeloom") and name != "mergeloom-supervise" else name
-
-
 def own_parts(run, program):
+    """The processes that are not the program's, by what they are for."""
+    parents = {one.id: one.parent for one in run.processes}
+
+    def line(process):
+        """From a process up to the tool."""
+        return [process] + (line(parents[process]) if parents[process] in parents else [])
+    of_program = {one.id for one in run.processes if one.command.startswith(str(program))}
+    around = {one for process in of_program for one in line(process)}
     parts = {}
     for process in run.processes:
-        name = part(process, program, run)
-        if name:
-            parts.setdefault(name, []).append(process)
+        above = line(process.id)
+        if "mergeloom-supervise --judge" in process.command or re.search(r"/judge( |$)", process.command):
+            name = "judge of commands"
+        elif "mergeloom-supervise --confine" in process.command or "/usr/bin/env -i" in process.command:
+            name = "sandbox of commands"
+        elif process.command.startswith(str(program)) or of_program.intersection(above[1:]):
+            continue
+        elif len(above) == 1:
+            name = "mergeloom"
+        else:
+            name = "supervisor of the program" if above[-2] in around else "git for the diff, with its sandbox"
+        parts.setdefault(name, []).append(process)
     return parts
 
 

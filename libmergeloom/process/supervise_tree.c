@@ -18,7 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define COUNT_INTERVAL_MS 10
+/* How often the processes are counted where nothing asks before a fork: a bomb starts about so many in a millisecond,
+ * and looking every few milliseconds at a program that works for an hour would cost more than all else here. */
+#define FORKS_PER_MS 12
+#define LEAST_COUNT_INTERVAL_MS 10
+#define MOST_COUNT_INTERVAL_MS 100
 /* What cannot be killed in this time waits for hardware. */
 #define END_TIMEOUT_MS 25000
 #define MOST_PROCESSES 65536
@@ -198,6 +202,13 @@ static int has_too_many(watch *self) {
   return processes > limit || threads > limit * SUPERVISE_THREADS_PER_PROCESS;
 }
 
+static int64_t count_interval(const supervise_plan *plan) {
+  uint64_t interval = plan->processes / FORKS_PER_MS;
+  return interval < LEAST_COUNT_INTERVAL_MS  ? LEAST_COUNT_INTERVAL_MS
+         : interval > MOST_COUNT_INTERVAL_MS ? MOST_COUNT_INTERVAL_MS
+                                             : (int64_t)interval;
+}
+
 /* May a signal of the tree go there? To the tree, and to groups within it. */
 static int is_own_target(pid_t target) {
   if (target == 0) {
@@ -328,7 +339,7 @@ static void wait_for_command(watch *self) {
         supervise_report("too-many");
         return;
       }
-      self->count_at_ms = now + COUNT_INTERVAL_MS;
+      self->count_at_ms = now + count_interval(self->plan);
     }
   }
 }

@@ -459,16 +459,6 @@ static int32_t renew(void *ctx, const job_claim *job, int64_t *lease_ms, int *ca
   return code;
 }
 
-static int32_t note(void *ctx, const char *id, const char *provider, const char *model, mloom_error *error) {
-  /* The end says it again. */
-  (void)ctx;
-  (void)id;
-  (void)provider;
-  (void)model;
-  (void)error;
-  return MLOOM_OK;
-}
-
 static int is_hurried(gateway_client *self) {
   pthread_mutex_lock(&self->lock);
   int hurried = self->hurried;
@@ -552,7 +542,7 @@ static void interrupt(void *ctx) {
 }
 
 job_source gateway_client_jobs(gateway_client *self) {
-  return (job_source){self, claim, renew, note, add_event, end, give_back, interrupt};
+  return (job_source){self, claim, renew, add_event, end, give_back, interrupt};
 }
 
 /* ---- Life ---- */

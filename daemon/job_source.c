@@ -24,11 +24,6 @@ static int32_t renew(void *ctx, const job_claim *job, int64_t *lease_ms, int *ca
   return store_renew_lease(jobs->store, &lease, jobs->lease_ms, cancelled, error);
 }
 
-static int32_t note(void *ctx, const char *id, const char *provider, const char *model, mloom_error *error) {
-  const local_jobs *jobs = ctx;
-  return store_note_job(jobs->store, id, provider, model, NULL, error);
-}
-
 static int32_t add_event(void *ctx, const job_claim *job, const char *event, mloom_error *error) {
   const local_jobs *jobs = ctx;
   return store_note_event(jobs->store, job->id, event, error);
@@ -58,5 +53,5 @@ static int32_t give_back(void *ctx, const job_claim *job, mloom_error *error) {
 }
 
 job_source job_source_of_store(local_jobs *jobs) {
-  return (job_source){jobs, claim, renew, note, add_event, end, give_back, NULL};
+  return (job_source){jobs, claim, renew, add_event, end, give_back, NULL};
 }

@@ -23,7 +23,6 @@ typedef struct job_source {
   int32_t (*claim)(void *ctx, const char *ready, store_job_fn fn, void *userdata, int64_t *lease_ms,
                    mloom_error *error);
   int32_t (*renew)(void *ctx, const job_claim *job, int64_t *lease_ms, int *cancelled, mloom_error *error);
-  int32_t (*note)(void *ctx, const char *id, const char *provider, const char *model, mloom_error *error);
   int32_t (*event)(void *ctx, const job_claim *job, const char *event, mloom_error *error);
   /* crash: how its plugin crashed, for a source whose audit does not have it yet; NULL: it did not. */
   int32_t (*end)(void *ctx, const job_claim *job, const char *state, const char *reason, const char *result,

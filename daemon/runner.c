@@ -135,9 +135,6 @@ static void take_result(job_facts *facts, const mloom_json *fact) {
   facts->result = text_of(result);
   facts->diff = strdup(mloom_json_member_string(fact, "diff", ""));
   facts->reason = strdup(mloom_json_member_string(error, "message", ""));
-  const job_source *jobs = &facts->slot->owner->jobs;
-  (void)jobs->note(jobs->ctx, facts->slot->job.id, mloom_json_member_string(result, "provider", NULL),
-                   mloom_json_member_string(result, "model", NULL), NULL);
 }
 
 /* Somebody else may have the job, or will soon. */

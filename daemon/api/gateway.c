@@ -219,25 +219,20 @@ static void note_crash(const app_call *call, const char *executor, const char *c
 
 void gateway_end(app_call *call) {
   MLOOM_AUTO(message_free) message said = {0};
-  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *result = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
   if (!read_message(call, &said)) {
     return;
   }
   const char *state = mloom_json_member_string(said.json, "state", "");
-  const char *text = mloom_json_member_string(said.json, "result", "");
   fleet_note(call->app->fleet, said.executor, NULL);
   int32_t code = is_end(state) ? MLOOM_OK
                                : mloom_error_set(&error, MLOOM_E_INVALID, MLOOM_DOMAIN_USAGE, "send a final state",
                                                  "a job does not end as \"%.40s\"", state);
-  if (code == MLOOM_OK && mloom_json_parse(&result, text, strlen(text), "the result", NULL) == MLOOM_OK) {
-    (void)store_note_job(call->app->store, call->name, mloom_json_member_string(result, "provider", NULL),
-                         mloom_json_member_string(result, "model", NULL), NULL, NULL);
-  }
   code = code != MLOOM_OK
              ? code
              : store_end_job(call->app->store, &said.lease, state, mloom_json_member_string(said.json, "reason", ""),
-                             text, mloom_json_member_string(said.json, "diff", ""), &error);
+                             mloom_json_member_string(said.json, "result", ""),
+                             mloom_json_member_string(said.json, "diff", ""), &error);
   const char *crash = mloom_json_member_string(said.json, "crash", NULL);
   if (code == MLOOM_OK && crash != NULL) {
     note_crash(call, said.executor, crash);

@@ -4,6 +4,7 @@
  * has it, so that two never both have one.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "store/internal.h"
@@ -233,6 +234,7 @@ int32_t store_extend_leases(store *self, const char *executor, int64_t lease_ms,
 typedef struct ending {
   const store_lease *lease;
   const char *state, *reason, *result, *diff;
+  const char *provider, *model; /* that the result names; NULL: those that are known */
   int is_new;
 } ending;
 
@@ -252,11 +254,12 @@ static int32_t is_told_again(database *jobs, const ending *told, mloom_error *er
 static int32_t end(database *jobs, void *userdata, mloom_error *error) {
   ending *told = userdata;
   int64_t ended = 0;
-  int32_t code = database_write(&ended, jobs, error,
-                                "UPDATE job SET state = ?, reason = ?, result = ?, diff = ?, ended_ms = now_ms(), "
-                                "lease_until_ms = 0 WHERE " IS_HELD,
-                                "tttttti", told->state, told->reason, told->result, told->diff, told->lease->id,
-                                told->lease->executor, told->lease->claim);
+  int32_t code =
+      database_write(&ended, jobs, error,
+                     "UPDATE job SET state = ?, reason = ?, result = ?, diff = ?, provider = coalesce(?, "
+                     "provider), model = coalesce(?, model), ended_ms = now_ms(), lease_until_ms = 0 WHERE " IS_HELD,
+                     "tttttttti", told->state, told->reason, told->result, told->diff, told->provider, told->model,
+                     told->lease->id, told->lease->executor, told->lease->claim);
   told->is_new = code == MLOOM_OK && ended > 0;
   return code == MLOOM_OK && ended == 0 ? is_told_again(jobs, told, error) : code;
 }
@@ -276,7 +279,15 @@ void store_on_end(store *self, store_ended_fn fn, void *userdata) {
 
 int32_t store_end_job(store *self, const store_lease *lease, const char *state, const char *reason, const char *result,
                       const char *diff, mloom_error *error) {
-  ending told = {lease, state, reason, result, diff, 0};
+  MLOOM_AUTO(mloom_json_unref_auto) mloom_json *said = NULL;
+  (void)mloom_json_parse(&said, result, strlen(result), "the result", NULL); /* "" when it came to none */
+  ending told = {.lease = lease,
+                 .state = state,
+                 .reason = reason,
+                 .result = result,
+                 .diff = diff,
+                 .provider = mloom_json_member_string(said, "provider", NULL),
+                 .model = mloom_json_member_string(said, "model", NULL)};
   int32_t code = end_job(self, &told, error);
   if (code == MLOOM_OK && told.is_new && self->ended != NULL) {
     self->ended(state, result, self->ended_userdata);
@@ -295,15 +306,6 @@ int32_t store_return_job(store *self, const store_lease *lease, mloom_error *err
                               "tti", lease->id, lease->executor, lease->claim);
   store_bring_entries(self, self->jobs);
   return code == MLOOM_OK && returned == 0 ? conflict(lease->id, error) : code;
-}
-
-int32_t store_note_job(store *self, const char *id, const char *provider, const char *model, const char *reason,
-                       mloom_error *error) {
-  STORE_HOLD(self);
-  return database_run(NULL, self->jobs, error,
-                      "UPDATE job SET provider = coalesce(?, provider), model = coalesce(?, model), reason = "
-                      "coalesce(?, reason) WHERE id = ?",
-                      "tttt", provider, model, reason, id);
 }
 
 int32_t store_cancel_job(store *self, const char *id, mloom_error *error) {

@@ -162,8 +162,8 @@ int32_t store_renew_lease(store *store, const store_lease *lease, int64_t lease_
 /* After a time in which nobody could renew leases: those that ran out in it last for lease_ms from now, so that their
  * executors can say what became of the jobs; but not those of executor, whose jobs ended with it. */
 int32_t store_extend_leases(store *store, const char *executor, int64_t lease_ms, mloom_error *error);
-/* The end of a job that is leased; the same end may be told again. MLOOM_E_CONFLICT: it has ended in another way, or
- * was claimed again. */
+/* The end of a job that is leased, with the provider and the model that its result names; the same end may be told
+ * again. MLOOM_E_CONFLICT: it has ended in another way, or was claimed again. */
 int32_t store_end_job(store *store, const store_lease *lease, const char *state, const char *reason, const char *result,
                       const char *diff, mloom_error *error);
 /* Has fn called after each end that store_end_job brought about, once, from its thread. To be said before jobs end. */
@@ -171,9 +171,6 @@ typedef void (*store_ended_fn)(const char *state, const char *result, void *user
 void store_on_end(store *store, store_ended_fn fn, void *userdata);
 /* Gives a running job back: it waits again, or ends when it was cancelled. This attempt does not count. */
 int32_t store_return_job(store *store, const store_lease *lease, mloom_error *error);
-/* Notes what is known of a job in between; NULL leaves it. */
-int32_t store_note_job(store *store, const char *id, const char *provider, const char *model, const char *reason,
-                       mloom_error *error);
 /* A pending one is cancelled at once; of a running one its executor is told. MLOOM_E_NOT_FOUND, MLOOM_E_CONFLICT:
  * ended. */
 int32_t store_cancel_job(store *store, const char *id, mloom_error *error);

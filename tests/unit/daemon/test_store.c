@@ -306,7 +306,7 @@ static void test_migrations(void) {
 /* ---- Jobs ---- */
 
 typedef struct seen {
-  char id[65], state[16], executor[32], reason[96], document[32];
+  char id[65], state[16], provider[32], executor[32], reason[96], document[32];
   int64_t attempts, claim, ended_ms;
   int count;
 } seen;
@@ -317,6 +317,7 @@ static void take(const store_job *job, void *userdata) {
   *out = (seen){.attempts = job->attempts, .claim = job->claim, .ended_ms = job->ended_ms, .count = count};
   snprintf(out->id, sizeof out->id, "%s", job->id);
   snprintf(out->state, sizeof out->state, "%s", job->state);
+  snprintf(out->provider, sizeof out->provider, "%s", job->provider);
   snprintf(out->executor, sizeof out->executor, "%s", job->executor);
   snprintf(out->reason, sizeof out->reason, "%s", job->reason);
   snprintf(out->document, sizeof out->document, "%s", job->document);
@@ -451,14 +452,17 @@ static void test_earlier_claim(void) {
   const store_lease second = {"j", "e", job.claim};
   CU_ASSERT(second.claim > first.claim);
   CU_ASSERT_EQUAL(store_renew_lease(setup.store, &first, LONG_LEASE, &cancelled, NULL), MLOOM_E_CONFLICT);
-  CU_ASSERT_EQUAL(store_end_job(setup.store, &first, "failed", "", "{}", "", NULL), MLOOM_E_CONFLICT);
+  CU_ASSERT_EQUAL(store_end_job(setup.store, &first, "failed", "", "{\"provider\":\"x\"}", "", NULL), MLOOM_E_CONFLICT);
+  UNIT_ASSERT_STRING(job_of(&setup, "j").provider, "a");
   CU_ASSERT_EQUAL(store_return_job(setup.store, &first, NULL), MLOOM_E_CONFLICT);
   /* What is handed back counts as no attempt, but its claim stays behind all the same. */
   CU_ASSERT_EQUAL(store_return_job(setup.store, &second, NULL), MLOOM_OK);
   UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), "j");
   CU_ASSERT_EQUAL(job.attempts, 2);
   CU_ASSERT_EQUAL(store_end_job(setup.store, &second, "failed", "", "{}", "", NULL), MLOOM_E_CONFLICT);
-  CU_ASSERT_EQUAL(end(&setup, "j", "e", "completed"), MLOOM_OK);
+  const store_lease third = {"j", "e", job.claim};
+  CU_ASSERT_EQUAL(store_end_job(setup.store, &third, "completed", "", "{\"provider\":\"b\"}", "", NULL), MLOOM_OK);
+  UNIT_ASSERT_STRING(job_of(&setup, "j").provider, "b");
   CU_ASSERT_EQUAL(store_end_job(setup.store, &second, "completed", "", "{}", "", NULL), MLOOM_E_CONFLICT);
   CU_ASSERT_EQUAL(ends_of(&setup, "j"), 1);
   finish(&setup);

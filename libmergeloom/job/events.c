@@ -72,7 +72,7 @@ void mloom_emitter_emit(const mloom_emitter *emitter, uint32_t kind, uint32_t st
                            .state = state,
                            .name = name == NULL ? "" : name,
                            .text = {mloom_buffer_string(&shown), shown.size},
-                           .elapsed_ms = emitter->clock->monotonic_ms(emitter->clock) - emitter->begin_ms,
+                           .elapsed_ms = emitter->clock->monotonic_ms(emitter->clock) - emitter->listener->begin_ms,
                            .duration_ms = duration_ms,
                            .input_tokens = emitter->input_tokens,
                            .cached_input_tokens = emitter->cached_input_tokens,
@@ -86,9 +86,7 @@ void mloom_emitter_emit(const mloom_emitter *emitter, uint32_t kind, uint32_t st
 }
 
 void mloom_job_emit(const mloom_job_listener *listener, mloom_redactor *redactor, uint32_t kind, uint32_t state,
-                    const char *name, const char *text, int64_t elapsed_ms, int64_t duration_ms) {
-  const mloom_clock *clock = mloom_clock_system();
-  mloom_emitter emitter = {
-      .listener = listener, .redactor = redactor, .clock = clock, .begin_ms = clock->monotonic_ms(clock) - elapsed_ms};
+                    const char *name, const char *text, int64_t duration_ms) {
+  mloom_emitter emitter = {.listener = listener, .redactor = redactor, .clock = mloom_clock_system()};
   mloom_emitter_emit(&emitter, kind, state, name, (mloom_bytes){text, text == NULL ? 0 : strlen(text)}, duration_ms);
 }

@@ -12,7 +12,7 @@ typedef struct mloom_emitter {
   const mloom_job_listener *listener; /* may be NULL */
   mloom_redactor *redactor;
   const mloom_clock *clock;
-  int64_t begin_ms;
+  int64_t begin_ms; /* of the run; what the listener is told counts from the listener's */
   uint32_t turn;
   uint32_t reserved;
   uint64_t input_tokens;

@@ -41,6 +41,7 @@ typedef struct mloom_job_rules {
 typedef struct mloom_job_listener {
   void (*event)(const mloom_job_event *event, void *userdata);
   void *userdata;
+  int64_t begin_ms; /* when what it listens to began, by the clock of the call */
 } mloom_job_listener;
 
 /* Everything a run needs. Borrowed. */
@@ -66,17 +67,16 @@ typedef struct mloom_job_run_args {
 /* Runs the job. MLOOM_OK whenever there is a result. */
 int32_t mloom_job_execute(mloom_result **out, const mloom_job_run_args *args, mloom_error *error);
 
-/* A result for a job that never ran (blocked, not ready, cancelled), with the same document. resolution and checks may
- * be NULL. */
-int32_t mloom_result_new_refused(mloom_result **out, const mloom_job *job, uint32_t state, const mloom_error *reason,
-                                 const mloom_json *resolution, const mloom_json *checks, const mloom_job_rules *rules,
-                                 const mloom_job_listener *listener, mloom_error *error);
+/* A result for a job that never ran (blocked, not ready, cancelled), with the same document. Of args the job, the
+ * rules, the listener, the redactor and what is recorded are used; only the job has to be there. */
+int32_t mloom_result_new_refused(mloom_result **out, const mloom_job_run_args *args, uint32_t state,
+                                 const mloom_error *reason, mloom_error *error);
 
 /* The tree of mloom_result_json. Borrowed. */
 mloom_json *mloom_result_document(const mloom_result *result);
 
 /* Makes a JSON event and hands it to the listener: for events of the worker floor. name and text may be NULL. */
 void mloom_job_emit(const mloom_job_listener *listener, mloom_redactor *redactor, uint32_t kind, uint32_t state,
-                    const char *name, const char *text, int64_t elapsed_ms, int64_t duration_ms);
+                    const char *name, const char *text, int64_t duration_ms);
 
 #endif

@@ -308,9 +308,9 @@ int32_t mloom_result_make(mloom_result **out, mloom_run *run, mloom_error *error
   return code;
 }
 
-int32_t mloom_result_new_refused(mloom_result **out, const mloom_job *job, uint32_t state, const mloom_error *reason,
-                                 const mloom_json *resolution, const mloom_json *checks, const mloom_job_rules *rules,
-                                 const mloom_job_listener *listener, mloom_error *error) {
+int32_t mloom_result_new_refused(mloom_result **out, const mloom_job_run_args *args, uint32_t state,
+                                 const mloom_error *reason, mloom_error *error) {
+  const mloom_job *job = args->job;
   *out = NULL;
   MLOOM_AUTO(mloom_result_free_auto) mloom_result *result = calloc(1, sizeof *result);
   MLOOM_AUTO(mloom_audit_close_auto) mloom_audit *audit = NULL;
@@ -320,24 +320,25 @@ int32_t mloom_result_new_refused(mloom_result **out, const mloom_job *job, uint3
   result->state = state;
   result->error = (mloom_error)MLOOM_ERROR_INIT;
   mloom_error_copy(&result->error, reason);
-  mloom_audit_open(&audit, rules == NULL ? NULL : rules->audit_path, job->id, NULL, NULL);
+  mloom_audit_open(&audit, args->rules == NULL ? NULL : args->rules->audit_path, job->id, args->redactor, NULL);
   mloom_json *document = mloom_json_new_object();
   set_head(document, job, state, reason);
   mloom_json_set_string(document, "summary", "");
   mloom_json_set(document, "files_changed", mloom_json_new_array());
   mloom_json_set(document, "discrepancies", mloom_json_new_array());
   mloom_json_set(document, "warnings", string_array(&job->warnings));
-  set_or_null(document, "resolution", resolution);
-  set_or_null(document, "checks", checks);
+  set_or_null(document, "resolution", args->resolution);
+  set_or_null(document, "checks", args->checks);
   const char *path = mloom_audit_path(audit);
   mloom_json_set_string(document, "audit", *path == '\0' ? NULL : path);
   mloom_json *ticket = mloom_json_new_object();
   set_or_null(ticket, "document", job->document);
   mloom_audit_write(audit, "job", ticket);
   mloom_audit_write(audit, "result", mloom_json_ref(document));
-  int32_t code = mloom_result_finish(result, document, NULL, error);
+  int32_t code = mloom_result_finish(result, document, args->redactor, error);
   if (code == MLOOM_OK) {
-    mloom_job_emit(listener, NULL, MLOOM_JOB_EVENT_STATE, state, mloom_job_state_name(state), reason->message, 0, -1);
+    mloom_job_emit(args->listener, args->redactor, MLOOM_JOB_EVENT_STATE, state, mloom_job_state_name(state),
+                   reason->message, -1);
     *out = MLOOM_STEAL(result);
   }
   return code;

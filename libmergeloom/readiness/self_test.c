@@ -350,7 +350,8 @@ static int32_t execute(self_test *test, mloom_provider_instance *instance, const
   if (code != MLOOM_OK) {
     return code;
   }
-  mloom_job_listener listener = {.event = watch, .userdata = test};
+  const mloom_clock *clock = test->args->call->clock;
+  mloom_job_listener listener = {.event = watch, .userdata = test, .begin_ms = clock->monotonic_ms(clock)};
   mloom_job_run_args run = {.job = job,
                             .provider = instance,
                             .model = model,

@@ -30,18 +30,26 @@ typedef struct job_run {
   mloom_error failure; /* of the first check that failed */
 } job_run;
 
-static int64_t elapsed_ms(const job_run *run) {
-  return run->call.clock->monotonic_ms(run->call.clock) - run->begin_ms;
-}
-
 static void emit(const job_run *run, uint32_t kind, uint32_t state, const char *name, const char *text,
                  int64_t duration_ms) {
-  mloom_job_emit(&run->listener, run->context->redactor, kind, state, name, text, elapsed_ms(run), duration_ms);
+  mloom_job_emit(&run->listener, run->context->redactor, kind, state, name, text, duration_ms);
+}
+
+/* What running the job takes, but for the provider. */
+static mloom_job_run_args run_args(const job_run *run) {
+  return (mloom_job_run_args){.job = run->job,
+                              .model = run->model,
+                              .rules = &run->context->rules,
+                              .listener = &run->listener,
+                              .redactor = run->context->redactor,
+                              .resolution = mloom_resolution_tree(run->resolution),
+                              .checks = run->checks,
+                              .call = &run->call};
 }
 
 static int32_t refuse(job_run *run, mloom_result **out, uint32_t state, const mloom_error *reason, mloom_error *error) {
-  return mloom_result_new_refused(out, run->job, state, reason, mloom_resolution_tree(run->resolution), run->checks,
-                                  &run->context->rules, &run->listener, error);
+  const mloom_job_run_args args = run_args(run);
+  return mloom_result_new_refused(out, &args, state, reason, error);
 }
 
 /* The repository's path, when it is a folder. */
@@ -173,16 +181,9 @@ static int32_t execute(job_run *run, mloom_result **out, const char *repository_
     mloom_provider_close(instance);
     return refuse(run, out, MLOOM_JOB_NOT_READY, &reason, error);
   }
-  mloom_job_run_args args = {.job = run->job,
-                             .provider = instance,
-                             .model = run->model,
-                             .repository_path = repository_path,
-                             .rules = &context->rules,
-                             .listener = &run->listener,
-                             .redactor = context->redactor,
-                             .resolution = mloom_resolution_tree(run->resolution),
-                             .checks = run->checks,
-                             .call = &run->call};
+  mloom_job_run_args args = run_args(run);
+  args.provider = instance;
+  args.repository_path = repository_path;
   code = mloom_job_execute(out, &args, error);
   mloom_provider_close(instance);
   return code;
@@ -222,7 +223,8 @@ int32_t mloom_job_run(mloom_result **out, mloom_context *context, const char *jo
   if (options != NULL) {
     memcpy(&run.options, options, options->size < sizeof(run.options) ? options->size : sizeof(run.options));
   }
-  run.listener = (mloom_job_listener){.event = run.options.event, .userdata = run.options.userdata};
+  run.listener =
+      (mloom_job_listener){.event = run.options.event, .userdata = run.options.userdata, .begin_ms = run.begin_ms};
   mloom_call_init(&run.call, run.options.cancel, clock, &context->log, INT64_MAX);
   mloom_result *result = NULL;
   int32_t code = mloom_job_parse(&run.job, job, job_size, error);

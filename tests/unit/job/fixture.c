@@ -330,7 +330,7 @@ int32_t fixture_run(fixture *f, const char *extra, const char *const *turns, int
                                       .supervise_path = f->rules.supervise_path,
                                       .environment = no_paths};
   code = code == MLOOM_OK ? mloom_provider_open(&instance, &entry, settings, &services, &f->error) : code;
-  mloom_job_listener listener = {listen_to, f};
+  mloom_job_listener listener = {.event = listen_to, .userdata = f};
   mloom_job_run_args args = {.job = job,
                              .provider = instance,
                              .model = "scripted-1",

@@ -199,18 +199,15 @@ static void test_a_refused_job_has_a_result(void) {
   mloom_error_set(&reason, MLOOM_E_BLOCKED, MLOOM_DOMAIN_RESOLVER, "change the ticket", "two model labels");
   static const char text[] = "{" TICKET ", \"id\": \"refused-1\"}";
   UNIT_ASSERT_CODE(mloom_job_parse(&job, text, strlen(text), &error), MLOOM_OK, &error);
-  UNIT_ASSERT_CODE(
-      mloom_result_new_refused(&result, job, MLOOM_JOB_BLOCKED, &reason, NULL, NULL, &f.rules, NULL, &error), MLOOM_OK,
-      &error);
+  const mloom_job_run_args args = {.job = job, .rules = &f.rules};
+  UNIT_ASSERT_CODE(mloom_result_new_refused(&result, &args, MLOOM_JOB_BLOCKED, &reason, &error), MLOOM_OK, &error);
   CU_ASSERT_EQUAL(mloom_result_state(result, &error), MLOOM_JOB_BLOCKED);
   UNIT_ASSERT_STRING(error.message, "two model labels");
   UNIT_ASSERT_STRING(mloom_result_diff(result), "");
   expect_valid(1, "mergeloom.result.v1", ".json", mloom_result_json(result));
   mloom_result_free(result);
   /* Run again, it leaves a second record. */
-  UNIT_ASSERT_CODE(
-      mloom_result_new_refused(&result, job, MLOOM_JOB_BLOCKED, &reason, NULL, NULL, &f.rules, NULL, &error), MLOOM_OK,
-      &error);
+  UNIT_ASSERT_CODE(mloom_result_new_refused(&result, &args, MLOOM_JOB_BLOCKED, &reason, &error), MLOOM_OK, &error);
   UNIT_ASSERT_STRING(fixture_output(&f, "cd ../audit && ls && cat * | wc -l"),
                      "refused-1.2.jsonl\nrefused-1.jsonl\n4\n");
   mloom_result_free(result);

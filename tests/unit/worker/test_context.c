@@ -211,9 +211,43 @@ static void test_proxy_passwords_are_secret(void) {
   mloom_context_free(context);
 }
 
+static void note_event(const mloom_job_event *event, void *userdata) {
+  mloom_buffer_append_string(userdata, event->json);
+}
+
+/* A ticket may quote a secret, and a job that is refused passes on what the ticket says, too. */
+static void test_a_refused_job_tells_no_secret(void) {
+  static const char job[] =
+      "{\"schema\":\"mergeloom.job.v1\",\"id\":\"quoted\",\"repository\":{\"path\":\"/\"},"
+      "\"ticket\":{\"title\":\"second-password\",\"description\":\"[JCA]\\nprovider=second-password\\n[/JCA]\"}}";
+  char audit[64];
+  const char *const environment[] = {"http_proxy=worker:second-password@proxy.example", audit, NULL};
+  mloom_context *context = NULL;
+  mloom_result *result = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer told = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
+  mloom_job_options options = {.size = sizeof(options), .event = note_event, .userdata = &told};
+  snprintf(audit, sizeof(audit), "JCA_WORKER_AUDIT_PATH=%s", folder);
+  UNIT_ASSERT_CODE(make(&context, NULL, environment, &error), MLOOM_OK, &error);
+  UNIT_ASSERT_CODE(mloom_job_run(&result, context, job, strlen(job), &options, &error), MLOOM_OK, &error);
+  CU_ASSERT_EQUAL(mloom_result_state(result, &error), MLOOM_JOB_BLOCKED);
+  mloom_buffer_append_string(&told, error.message);
+  mloom_buffer_append_string(&told, mloom_result_json(result));
+  mloom_buffer_append_format(&path, "%s/quoted.jsonl", folder);
+  UNIT_ASSERT_CODE(mloom_file_read(&told, mloom_buffer_string(&path), 1 << 20, MLOOM_DOMAIN_NONE, &error), MLOOM_OK,
+                   &error);
+  CU_ASSERT_PTR_NOT_NULL(strstr(mloom_buffer_string(&told), "no provider [redacted] is loaded"));
+  CU_ASSERT_PTR_NULL(strstr(mloom_buffer_string(&told), "second-password"));
+  unlink(mloom_buffer_string(&path));
+  mloom_result_free(result);
+  mloom_context_free(context);
+}
+
 static const unit_test tests[] = {{"defaults", test_defaults},
                                   {"environment", test_environment},
                                   {"passwords of proxies are secret", test_proxy_passwords_are_secret},
+                                  {"a refused job tells no secret", test_a_refused_job_tells_no_secret},
                                   {"misspelt limits", test_misspelt_limits},
                                   {"configuration file", test_config},
                                   {"options of an older program", test_old_options},

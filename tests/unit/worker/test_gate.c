@@ -43,25 +43,35 @@ static int start_simulator(const char *build) {
   return found ? 0 : -1;
 }
 
-static void note_tools(const mloom_job_event *event, void *userdata) {
+/* What was told of the check "tools", and when the last event was. */
+typedef struct gate_events {
+  uint32_t tools_state;
+  int64_t elapsed_ms;
+} gate_events;
+
+static void note_event(const mloom_job_event *event, void *userdata) {
+  gate_events *events = userdata;
   if (event->kind == MLOOM_JOB_EVENT_CHECK && strcmp(event->name, "tools") == 0) {
-    *(uint32_t *)userdata = event->state;
+    events->tools_state = event->state;
   }
+  /* The checks are a part of the job: its time does not begin again behind them. */
+  CU_ASSERT(event->elapsed_ms >= events->elapsed_ms);
+  events->elapsed_ms = event->elapsed_ms;
 }
 
 static uint32_t tools_state(mloom_context *context, uint32_t flags) {
   char job[512];
-  uint32_t state = 99;
+  gate_events events = {.tools_state = 99};
   mloom_result *result = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
-  mloom_job_options options = {.size = sizeof(options), .flags = flags, .event = note_tools, .userdata = &state};
+  mloom_job_options options = {.size = sizeof(options), .flags = flags, .event = note_event, .userdata = &events};
   snprintf(job, sizeof(job),
            "{\"schema\":\"mergeloom.job.v1\",\"ticket\":{\"title\":\"x\"},\"repository\":{\"path\":\"%s\"}}", folder);
   UNIT_ASSERT_CODE(mloom_job_run(&result, context, job, strlen(job), &options, &error), MLOOM_OK, &error);
   /* It got through the gate: the server has nothing to say to this ticket. */
   CU_ASSERT_EQUAL(mloom_result_state(result, &error), MLOOM_JOB_FAILED);
   mloom_result_free(result);
-  return state;
+  return events.tools_state;
 }
 
 static mloom_context *make_context(const char *build) {

@@ -33,6 +33,7 @@ LOAD_ROUNDS = 3
 LOAD_SECONDS = 2
 LOAD_CONNECTIONS = 16
 SLOW_SECONDS = 1.5
+LOGINS = (".claude", ".codex")  # below HOME
 VIEWERS = 1000
 VIEWER_ADDRESSES = 40
 
@@ -257,8 +258,11 @@ class Slow(http.server.BaseHTTPRequestHandler):
 def slow_environment(folder, url):
     """Settings that have each of the eight providers ask something slow."""
     program = folder / "slow-program"
-    program.write_text(f"#!/bin/sh\necho \"$*\" >>'{program}.asked'\nsleep {SLOW_SECONDS}\necho 1.0.0\n", encoding="utf-8")
+    # Its login folder is all that the worker's sandbox lets it write.
+    program.write_text(f"#!/bin/sh\necho \"$*\" >>\"$HOME/asked\"\nsleep {SLOW_SECONDS}\necho 1.0.0\n", encoding="utf-8")
     program.chmod(0o755)
+    for login in LOGINS:
+        (folder / login).mkdir()
     return {
         "JCA_OPENAI_COMPATIBLE_BASE_URL": url + "/v1", "JCA_OPENAI_COMPATIBLE_MODEL": "m",
         "JCA_OPENAI_API_KEY": KEY, "JCA_OPENAI_MODEL": "m", "JCA_CODEX_API_BASE_URL": url + "/v1",
@@ -285,10 +289,9 @@ class Server(http.server.ThreadingHTTPServer):
 def measure_sweep(folder):
     server = Server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    asked_programs = folder / "slow-program.asked"
 
     def questions():
-        return len(server.asked) + len(asked_programs.read_text(encoding="utf-8").splitlines())
+        return len(server.asked) + sum(len((folder / login / "asked").read_text(encoding="utf-8").splitlines()) for login in LOGINS)
     with Daemon(folder, **slow_environment(folder, f"http://127.0.0.1:{server.server_port}")) as daemon:
         def timed(names):
             """Seconds until those providers are checked, and how many slow questions that took."""

@@ -70,6 +70,13 @@ def check_process(path, number, line):
         report(path, number, "the library never prints")
 
 
+def check_locale(path, number, line):
+    """The program that loads the library chooses the locale: a decimal comma, a Turkish dotless i."""
+    follows = r"\b(strn?casecmp|strcasestr|strtod|strtof|strtold|atof|tolower|toupper|is(alpha|alnum|digit|space|lower|upper|print|punct))\s*\("
+    if path.startswith(("libmergeloom/", "plugins/")) and "process/supervise" not in path and re.search(follows, line):
+        report(path, number, "this follows the locale of the program: base/text.h has what does not")
+
+
 def check_links(root, path, number, line):
     for target in LINK.findall(line):
         name = target.split("#")[0]
@@ -118,7 +125,9 @@ def main():
             in_comment = comment or code.startswith(("/*", "*", "//"))
             comment = (comment or "/*" in code) and "*/" not in code.rsplit("/*", 1)[-1]
             if not in_comment:
-                check_process(path, number, re.sub(r'"(\\.|[^"\\])*"', '""', code))
+                code = re.sub(r'"(\\.|[^"\\])*"', '""', code)
+                check_process(path, number, code)
+                check_locale(path, number, code)
     print("\n".join(problems))
     return 1 if problems else 0
 

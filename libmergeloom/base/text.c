@@ -208,6 +208,30 @@ int mloom_text_equal_fold(mloom_bytes a, const char *b) {
   return i == a.size && b[i] == '\0';
 }
 
+int mloom_text_compare_fold(const char *a, const char *b) {
+  return mloom_text_compare_start_fold(a, b, SIZE_MAX);
+}
+
+int mloom_text_compare_start_fold(const char *a, const char *b, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    int difference = fold(a[i]) - fold(b[i]);
+    if (difference != 0 || a[i] == '\0') {
+      return difference;
+    }
+  }
+  return 0;
+}
+
+const char *mloom_text_find_fold(const char *text, const char *part) {
+  size_t size = strlen(part);
+  for (; *text != '\0' || size == 0; text++) {
+    if (mloom_text_compare_start_fold(text, part, size) == 0) {
+      return text;
+    }
+  }
+  return NULL;
+}
+
 mloom_bytes mloom_text_bytes(const char *string) {
   return (mloom_bytes){string, string == NULL ? 0 : strlen(string)};
 }
@@ -259,4 +283,29 @@ int32_t mloom_text_parse_int64(mloom_bytes text, int64_t *out) {
   }
   *out = negative ? value : -value;
   return MLOOM_OK;
+}
+
+int64_t mloom_text_parse_thousandths(mloom_bytes text) {
+  int64_t value = 0;
+  int64_t scale = 1000;
+  int digits = 0;
+  int in_fraction = 0;
+  for (size_t i = 0; i < text.size; i++) {
+    char c = text.data[i];
+    if (c == '.' && !in_fraction) {
+      in_fraction = 1;
+      continue;
+    }
+    if (c < '0' || c > '9') {
+      return -1;
+    }
+    digits++;
+    if (in_fraction) {
+      scale /= 10;
+      value += (c - '0') * scale;
+    } else if (value <= INT64_MAX / 10 - 10000) {
+      value = value * 10 + (int64_t)(c - '0') * 1000;
+    }
+  }
+  return digits == 0 ? -1 : value;
 }

@@ -24,6 +24,11 @@ static inline int mloom_text_equal(mloom_bytes a, const char *b) {
   size_t size = strlen(b);
   return a.size == size && (size == 0 || memcmp(a.data, b, size) == 0);
 }
+/* As strcasecmp, strncasecmp and strcasestr are in the C locale. What those do follows the locale of the program: in
+ * Turkish "I" and "i" are two letters. */
+int mloom_text_compare_fold(const char *a, const char *b);
+int mloom_text_compare_start_fold(const char *a, const char *b, size_t size);
+const char *mloom_text_find_fold(const char *text, const char *part);
 mloom_bytes mloom_text_bytes(const char *string);
 /* A copy ending in NUL, owned by the caller; NULL when out of memory. */
 char *mloom_text_dup(mloom_bytes text);
@@ -31,5 +36,8 @@ char *mloom_text_dup(mloom_bytes text);
 void mloom_text_copy(char *out, size_t out_size, mloom_bytes text);
 /* Decimal digits with an optional sign, nothing else. MLOOM_OK or MLOOM_E_INVALID, also when it does not fit. */
 int32_t mloom_text_parse_int64(mloom_bytes text, int64_t *out);
+/* Decimal digits with an optional fraction, in thousandths, the rest of it cut off; -1 for anything else. Not strtod,
+ * whose point is that of the locale. */
+int64_t mloom_text_parse_thousandths(mloom_bytes text);
 
 #endif

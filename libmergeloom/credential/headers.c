@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "net/http.h"
 
 int32_t mloom_authorized_headers_add(const mloom_header *header, void *userdata) {
@@ -46,7 +46,9 @@ void mloom_authorized_headers_free(mloom_authorized_headers *headers) {
 
 /* scheme://authority and nothing behind: scopes look like addresses too, but have a path. */
 static int is_origin(const char *text) {
-  size_t scheme = strncasecmp(text, "http://", 7) == 0 ? 7 : strncasecmp(text, "https://", 8) == 0 ? 8 : 0;
+  size_t scheme = mloom_text_compare_start_fold(text, "http://", 7) == 0    ? 7
+                  : mloom_text_compare_start_fold(text, "https://", 8) == 0 ? 8
+                                                                            : 0;
   if (scheme == 0) {
     return 0;
   }

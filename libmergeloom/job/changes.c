@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,7 +31,7 @@ static int32_t copy_settings(const mloom_git_metadata *metadata, mloom_buffer *c
   if (metadata->common_dir != NULL && code == MLOOM_OK) {
     mloom_file_read(&text, mloom_buffer_string(&path), 1u << 20, MLOOM_DOMAIN_WORKSPACE, NULL);
   }
-  sha256 |= strcasestr(mloom_buffer_string(&text), "objectformat = sha256") != NULL;
+  sha256 |= mloom_text_find_fold(mloom_buffer_string(&text), "objectformat = sha256") != NULL;
   code = code == MLOOM_OK ? mloom_buffer_append_format(
                                 config, "[core]\n\trepositoryformatversion = %d\n\tbare = false\n", sha256 ? 1 : 0)
                           : code;

@@ -42,7 +42,7 @@ static mloom_bytes find_in_url(mloom_bytes line) {
 /* "extraheader = AUTHORIZATION: basic ...": the last word. */
 static mloom_bytes find_in_header(mloom_bytes line) {
   mloom_bytes trimmed = mloom_text_trim(line);
-  if (trimmed.size < 11 || strncasecmp(trimmed.data, "extraheader", 11) != 0) {
+  if (trimmed.size < 11 || mloom_text_compare_start_fold(trimmed.data, "extraheader", 11) != 0) {
     return (mloom_bytes){NULL, 0};
   }
   const char *space = memrchr(trimmed.data, ' ', trimmed.size);

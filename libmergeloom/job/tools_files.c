@@ -4,7 +4,6 @@
  */
 #include <fnmatch.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -191,7 +190,7 @@ typedef struct searching {
 
 static const char *find_fold(const char *data, size_t size, mloom_bytes needle) {
   for (size_t i = 0; i + needle.size <= size; i++) {
-    if (strncasecmp(data + i, needle.data, needle.size) == 0) {
+    if (mloom_text_compare_start_fold(data + i, needle.data, needle.size) == 0) {
       return data + i;
     }
   }

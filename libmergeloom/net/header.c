@@ -2,7 +2,6 @@
 #include "net/header.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -37,7 +36,7 @@ static int is_field_value(const char *data, size_t size) {
 static int is_framing(const char *name) {
   static const char *const names[] = {"Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "TE"};
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-    if (strcasecmp(name, names[i]) == 0) {
+    if (mloom_text_compare_fold(name, names[i]) == 0) {
       return 1;
     }
   }

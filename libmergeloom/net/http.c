@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
@@ -195,7 +194,7 @@ static int32_t add_headers(mloom_http_exchange *ex, mloom_error *error) {
     if (code != MLOOM_OK) {
       return code;
     }
-    has_type |= strcasecmp(header->name, "Content-Type") == 0;
+    has_type |= mloom_text_compare_fold(header->name, "Content-Type") == 0;
   }
   /* Without these curl would ask before it sends a body, and call it a form. */
   if (append_line(ex, "Expect:") != MLOOM_OK || (!has_type && append_line(ex, "Content-Type:") != MLOOM_OK)) {

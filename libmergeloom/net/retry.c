@@ -2,40 +2,13 @@
 #include "net/retry.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/text.h"
 #include "base/timestamp.h"
 
-/* A number of seconds or milliseconds with an optional fraction, in thousandths; -1 for anything else. Not strtod: that
- * follows the locale. */
-static int64_t parse_thousandths(const char *text) {
-  int64_t value = 0;
-  int64_t scale = 1000;
-  int digits = 0;
-  int in_fraction = 0;
-  for (; *text != '\0'; text++) {
-    if (*text == '.' && !in_fraction) {
-      in_fraction = 1;
-      continue;
-    }
-    if (*text < '0' || *text > '9') {
-      return -1;
-    }
-    digits++;
-    if (in_fraction) {
-      scale /= 10;
-      value += (*text - '0') * scale;
-    } else if (value <= INT64_MAX / 10 - 10000) {
-      value = value * 10 + (int64_t)(*text - '0') * 1000;
-    }
-  }
-  return digits == 0 ? -1 : value;
-}
-
 int64_t mloom_retry_after_ms(const char *retry_after_ms, const char *retry_after, int64_t now_wall_ms) {
   if (retry_after_ms != NULL && retry_after_ms[0] != '\0') {
-    int64_t thousandths = parse_thousandths(retry_after_ms);
+    int64_t thousandths = mloom_text_parse_thousandths(mloom_text_bytes(retry_after_ms));
     if (thousandths >= 0) {
       return thousandths / 1000 + (thousandths % 1000 != 0);
     }
@@ -43,7 +16,7 @@ int64_t mloom_retry_after_ms(const char *retry_after_ms, const char *retry_after
   if (retry_after == NULL || retry_after[0] == '\0') {
     return -1;
   }
-  int64_t milliseconds = parse_thousandths(retry_after);
+  int64_t milliseconds = mloom_text_parse_thousandths(mloom_text_bytes(retry_after));
   if (milliseconds >= 0) {
     return milliseconds;
   }
@@ -71,10 +44,10 @@ static int is_worth_it(const mloom_retry_attempt *attempt) {
     break;
   }
   const char *word = attempt->should_retry == NULL ? "" : attempt->should_retry;
-  if (strcasecmp(word, "true") == 0) {
+  if (mloom_text_compare_fold(word, "true") == 0) {
     return 1;
   }
-  if (strcasecmp(word, "false") == 0) {
+  if (mloom_text_compare_fold(word, "false") == 0) {
     return 0;
   }
   if (attempt->http_status >= 300) {

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -64,8 +63,8 @@ int32_t mloom_url_parse(mloom_url *out, const char *url, mloom_error *error) {
       return refuse(error, "has a blank, a backslash, or a byte that is not printable ASCII");
     }
   }
-  out->is_https = strncasecmp(url, "https://", 8) == 0;
-  if (!out->is_https && strncasecmp(url, "http://", 7) != 0) {
+  out->is_https = mloom_text_compare_start_fold(url, "https://", 8) == 0;
+  if (!out->is_https && mloom_text_compare_start_fold(url, "http://", 7) != 0) {
     return refuse(error, "does not begin with https:// or http://");
   }
   const char *authority = url + (out->is_https ? 8 : 7);

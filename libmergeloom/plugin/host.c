@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "plugin/abi.h"
 #include "process/process.h"
 
@@ -88,7 +88,7 @@ static mloom_http_client *client_of(const mloom_host_services *services, const m
   if (call == NULL || call->secure_client == NULL) {
     return services->http;
   }
-  return strncasecmp(url, "https:", 6) == 0 ? call->secure_client : call->plain_client;
+  return mloom_text_compare_start_fold(url, "https:", 6) == 0 ? call->secure_client : call->plain_client;
 }
 
 static int32_t host_http(void *ctx, mloom_call *call, const mloom_http_request *request, const mloom_http_sink *sink,

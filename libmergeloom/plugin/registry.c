@@ -4,9 +4,9 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "plugin/abi.h"
 #include "plugin/builtin.h"
 #include "plugin/loader.h"
@@ -113,11 +113,11 @@ static int32_t taken(const mloom_registry *registry, const char *what, const cha
 }
 
 static int answers_to(const mloom_provider *provider, const char *name) {
-  if (strcasecmp(provider->id, name) == 0) {
+  if (mloom_text_compare_fold(provider->id, name) == 0) {
     return 1;
   }
   for (const char *const *alias = provider->aliases; alias != NULL && *alias != NULL; alias++) {
-    if (strcasecmp(*alias, name) == 0) {
+    if (mloom_text_compare_fold(*alias, name) == 0) {
       return 1;
     }
   }
@@ -467,7 +467,7 @@ const mloom_provider_entry *mloom_registry_find_provider(const mloom_registry *r
 const mloom_credential_source_entry *mloom_registry_find_credential_source(const mloom_registry *registry,
                                                                            const char *id) {
   for (size_t i = 0; i < registry->source_count; i++) {
-    if (strcasecmp(registry->sources[i]->descriptor.id, id) == 0) {
+    if (mloom_text_compare_fold(registry->sources[i]->descriptor.id, id) == 0) {
       return registry->sources[i];
     }
   }

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -47,20 +46,21 @@ static int32_t on_status(int32_t status, void *userdata) {
 static int32_t on_header(const char *name, const char *value, void *userdata) {
   mloom_exchange_run *run = userdata;
   mloom_answer_headers *headers = &run->headers;
-  if (strcasecmp(name, "x-should-retry") == 0) {
+  if (mloom_text_compare_fold(name, "x-should-retry") == 0) {
     keep_header(headers->should_retry, sizeof(headers->should_retry), value);
-  } else if (strcasecmp(name, "retry-after-ms") == 0) {
+  } else if (mloom_text_compare_fold(name, "retry-after-ms") == 0) {
     keep_header(headers->retry_after_ms, sizeof(headers->retry_after_ms), value);
-  } else if (strcasecmp(name, "retry-after") == 0) {
+  } else if (mloom_text_compare_fold(name, "retry-after") == 0) {
     keep_header(headers->retry_after, sizeof(headers->retry_after), value);
-  } else if (strcasecmp(name, "x-request-id") == 0 ||
-             (headers->request_id[0] == '\0' &&
-              (strcasecmp(name, "request-id") == 0 || strcasecmp(name, "x-amzn-requestid") == 0 ||
-               strcasecmp(name, "apim-request-id") == 0 || strcasecmp(name, "x-oai-request-id") == 0))) {
+  } else if (mloom_text_compare_fold(name, "x-request-id") == 0 ||
+             (headers->request_id[0] == '\0' && (mloom_text_compare_fold(name, "request-id") == 0 ||
+                                                 mloom_text_compare_fold(name, "x-amzn-requestid") == 0 ||
+                                                 mloom_text_compare_fold(name, "apim-request-id") == 0 ||
+                                                 mloom_text_compare_fold(name, "x-oai-request-id") == 0))) {
     keep_header(headers->request_id, sizeof(headers->request_id), value);
-  } else if (strcasecmp(name, "location") == 0) {
+  } else if (mloom_text_compare_fold(name, "location") == 0) {
     keep_header(headers->location, sizeof(headers->location), value);
-  } else if (strcasecmp(name, "date") == 0) {
+  } else if (mloom_text_compare_fold(name, "date") == 0) {
     const mloom_clock *clock = run->instance->services->clock;
     int64_t date = mloom_timestamp_parse_http(value, clock->wall_ms(clock));
     headers->date_wall_ms = date < 0 ? 0 : date;
@@ -96,7 +96,7 @@ static void header_list_free(header_list *list) {
 
 static int is_overridden(const mloom_provider_instance *instance, const char *name) {
   for (size_t i = 0; i < instance->extra_header_count; i++) {
-    if (strcasecmp(instance->extra_headers[i]->name, name) == 0) {
+    if (mloom_text_compare_fold(instance->extra_headers[i]->name, name) == 0) {
       return 1;
     }
   }
@@ -181,7 +181,7 @@ static int32_t perform_http(mloom_exchange_run *run, mloom_error *error) {
   request.header_count = list.count;
   mloom_http_sink sink = {
       .size = (uint32_t)sizeof(sink), .userdata = run, .status = on_status, .header = on_header, .body = on_body};
-  int secure = strncasecmp(request.url, "https:", 6) == 0;
+  int secure = mloom_text_compare_start_fold(request.url, "https:", 6) == 0;
   mloom_http_client *client = secure ? run->instance->secure_client : run->instance->plain_client;
   mloom_error reason = MLOOM_ERROR_INIT;
   run->end.outcome = mloom_http_perform(client, run->call, &request, &sink, &run->report, &reason);
@@ -204,7 +204,8 @@ int32_t mloom_exchange_check_redirect(const mloom_exchange_run *run, mloom_error
   char target[sizeof(run->headers.location)];
   memcpy(target, run->headers.location, sizeof(target));
   target[strcspn(target, "?#")] = '\0';
-  int absolute = strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0;
+  int absolute = mloom_text_compare_start_fold(target, "http://", 7) == 0 ||
+                 mloom_text_compare_start_fold(target, "https://", 8) == 0;
   int carries_user = strchr(target, '@') != NULL;
   const char *base = mloom_settings_string(run->instance->settings, "base_url", NULL);
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer remedy = MLOOM_BUFFER_INIT;

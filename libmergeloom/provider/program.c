@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,7 +72,7 @@ static size_t count_strings(const char *const *strings) {
 static int has_variable(const char *const *list, const char *assignment) {
   size_t size = strcspn(assignment, "=") + 1;
   for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
-    if (strncasecmp(list[i], assignment, size) == 0) {
+    if (mloom_text_compare_start_fold(list[i], assignment, size) == 0) {
       return 1;
     }
   }
@@ -95,7 +94,7 @@ static int32_t set_environment(program *self, const char *const *outer, mloom_er
   }
   for (size_t i = 0; outer != NULL && outer[i] != NULL; i++) {
     for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
-      if (strncasecmp(outer[i], names[j], strlen(names[j])) == 0 && !has_variable(own, outer[i])) {
+      if (mloom_text_compare_start_fold(outer[i], names[j], strlen(names[j])) == 0 && !has_variable(own, outer[i])) {
         self->environment[used++] = outer[i];
       }
     }

@@ -3,7 +3,8 @@
  * What names of providers and models stand for, and what policies say of them.
  */
 #include <string.h>
-#include <strings.h>
+
+#include "base/text.h"
 
 #include "resolver/internal.h"
 
@@ -12,11 +13,11 @@
 const mloom_resolver_provider *mloom_resolver_find_provider(const mloom_resolver_input *input, const char *name) {
   for (size_t i = 0; i < input->provider_count; i++) {
     const mloom_resolver_provider *provider = &input->providers[i];
-    if (strcasecmp(provider->id, name) == 0) {
+    if (mloom_text_compare_fold(provider->id, name) == 0) {
       return provider;
     }
     for (size_t j = 0; provider->aliases != NULL && provider->aliases[j] != NULL; j++) {
-      if (strcasecmp(provider->aliases[j], name) == 0) {
+      if (mloom_text_compare_fold(provider->aliases[j], name) == 0) {
         return provider;
       }
     }
@@ -26,7 +27,7 @@ const mloom_resolver_provider *mloom_resolver_find_provider(const mloom_resolver
 
 const char *mloom_resolver_find_model(const mloom_resolver_provider *provider, const char *name) {
   for (size_t i = 0; provider->model_aliases != NULL && provider->model_aliases[i] != NULL; i += 2) {
-    if (strcasecmp(provider->model_aliases[i], name) == 0) {
+    if (mloom_text_compare_fold(provider->model_aliases[i], name) == 0) {
       return provider->model_aliases[i + 1];
     }
   }
@@ -80,7 +81,7 @@ const char *mloom_resolver_model_denied_by(const mloom_resolver_input *input, co
     for (size_t j = 0; !allowed && policy->allowed_models[j] != NULL; j++) {
       const char *pattern = policy->allowed_models[j];
       /* An alias on the list permits what it stands for. */
-      allowed = mloom_glob_match(pattern, model) || strcasecmp(pattern, written) == 0 ||
+      allowed = mloom_glob_match(pattern, model) || mloom_text_compare_fold(pattern, written) == 0 ||
                 strcmp(mloom_resolver_find_model(provider, pattern), model) == 0;
     }
     if (!allowed) {

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -367,7 +366,7 @@ static int32_t place_model(resolving *work, const ladder_rung *rung, mloom_candi
 static mloom_bytes label_model(const char *label) {
   mloom_bytes text = mloom_text_trim(mloom_text_bytes(label));
   size_t prefix = sizeof LABEL_PREFIX - 1;
-  if (text.size < prefix || strncasecmp(text.data, LABEL_PREFIX, prefix) != 0) {
+  if (text.size < prefix || mloom_text_compare_start_fold(text.data, LABEL_PREFIX, prefix) != 0) {
     return (mloom_bytes){NULL, 0};
   }
   return mloom_text_trim((mloom_bytes){text.data + prefix, text.size - prefix});
@@ -378,7 +377,7 @@ static int same_model(const resolving *work, const char *a, const char *b) {
     a = mloom_resolver_find_model(work->provider, a);
     b = mloom_resolver_find_model(work->provider, b);
   }
-  return strcasecmp(a, b) == 0;
+  return mloom_text_compare_fold(a, b) == 0;
 }
 
 /* The one model that labels name. Repeated labels are one; two different ones block. */

@@ -2,7 +2,8 @@
 #include "resolver/scan.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "base/text.h"
 
 /* ---- Characters ---- */
 
@@ -226,7 +227,7 @@ static const char *const slashes[] = {"/", "\xef\xbc\x8f", "&#47;", "&#x2f;", "&
 static size_t match_forward(mloom_bytes text, size_t offset, const char *const *forms, size_t count) {
   for (size_t i = 0; i < count; i++) {
     size_t size = strlen(forms[i]);
-    if (text.size - offset >= size && strncasecmp(text.data + offset, forms[i], size) == 0) {
+    if (text.size - offset >= size && mloom_text_compare_start_fold(text.data + offset, forms[i], size) == 0) {
       return size;
     }
   }
@@ -236,7 +237,7 @@ static size_t match_forward(mloom_bytes text, size_t offset, const char *const *
 static size_t match_backward(mloom_bytes text, size_t offset, const char *const *forms, size_t count) {
   for (size_t i = 0; i < count; i++) {
     size_t size = strlen(forms[i]);
-    if (offset >= size && strncasecmp(text.data + offset - size, forms[i], size) == 0) {
+    if (offset >= size && mloom_text_compare_start_fold(text.data + offset - size, forms[i], size) == 0) {
       return size;
     }
   }
@@ -274,7 +275,7 @@ static mloom_tag read_tag(mloom_bytes text, size_t offset) {
   size_t exact = slash == 0 ? 5 : 6;
   int escaped = tag.start > 0 && text.data[tag.start - 1] == '\\';
   int is_exact = tag.end - tag.start == exact && !escaped &&
-                 strncasecmp(text.data + tag.start, slash == 0 ? "[JCA]" : "[/JCA]", exact) == 0;
+                 mloom_text_compare_start_fold(text.data + tag.start, slash == 0 ? "[JCA]" : "[/JCA]", exact) == 0;
   tag.kind = slash == 0 ? (is_exact ? MLOOM_TAG_OPEN : MLOOM_TAG_LIKE_OPEN)
                         : (is_exact ? MLOOM_TAG_CLOSE : MLOOM_TAG_LIKE_CLOSE);
   tag.start -= (size_t)escaped;
@@ -314,7 +315,7 @@ static size_t macro_size(mloom_bytes text) {
   static const char *const names[] = {"{code", "{noformat", "{quote", "{panel"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t size = strlen(names[i]);
-    if (text.size > size && strncasecmp(text.data, names[i], size) == 0 &&
+    if (text.size > size && mloom_text_compare_start_fold(text.data, names[i], size) == 0 &&
         (text.data[size] == '}' || text.data[size] == ':')) {
       const char *end = memchr(text.data, '}', text.size);
       return end == NULL ? 0 : (size_t)(end + 1 - text.data);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/text.h"
 #include "secret/secret.h"
@@ -142,7 +141,7 @@ static int speaks_of_a_secret(mloom_bytes name) {
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
     size_t length = strlen(words[i]);
     for (size_t at = 0; at + length <= name.size; at++) {
-      if (strncasecmp(name.data + at, words[i], length) == 0) {
+      if (mloom_text_compare_start_fold(name.data + at, words[i], length) == 0) {
         return 1;
       }
     }

@@ -2,7 +2,8 @@
 #include "secret/lookalike.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "base/text.h"
 
 /* A place in the text and what may be read from there. */
 typedef struct cursor {
@@ -50,7 +51,7 @@ static int begins_with(const cursor *at, const char *prefix) {
   }
   size_t length = strlen(prefix);
   size_t shared = at->size < length ? at->size : length;
-  if (strncasecmp(at->data, prefix, shared) != 0) {
+  if (mloom_text_compare_start_fold(at->data, prefix, shared) != 0) {
     return MLOOM_MATCH_NONE;
   }
   if (shared == length) {

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -75,10 +74,10 @@ static int32_t normalize_boolean(mloom_buffer *value, mloom_error *error) {
   static const char *const no[] = {"false", "0", "no", "off"};
   char shown[ECHO_LIMIT + 4];
   for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
-    if (strcasecmp(value->data, yes[i]) == 0) {
+    if (mloom_text_compare_fold(value->data, yes[i]) == 0) {
       return replace(value, "true", error);
     }
-    if (strcasecmp(value->data, no[i]) == 0) {
+    if (mloom_text_compare_fold(value->data, no[i]) == 0) {
       return replace(value, "false", error);
     }
   }
@@ -90,7 +89,7 @@ static int32_t normalize_choice(const mloom_field *field, mloom_buffer *value, m
   char shown[ECHO_LIMIT + 4], known[192] = "";
   size_t used = 0;
   for (size_t i = 0; field->choices != NULL && field->choices[i] != NULL; i++) {
-    if (strcasecmp(value->data, field->choices[i]) == 0) {
+    if (mloom_text_compare_fold(value->data, field->choices[i]) == 0) {
       return replace(value, field->choices[i], error);
     }
     if (used < sizeof known) {
@@ -134,7 +133,9 @@ static int host_is_valid(const char *host, size_t size) {
 
 static int32_t check_url(const mloom_buffer *value, mloom_error *error) {
   const char *text = value->data;
-  size_t scheme = strncasecmp(text, "https://", 8) == 0 ? 8 : strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
+  size_t scheme = mloom_text_compare_start_fold(text, "https://", 8) == 0  ? 8
+                  : mloom_text_compare_start_fold(text, "http://", 7) == 0 ? 7
+                                                                           : 0;
   if (scheme == 0) {
     return refuse(error, "begin it with https:// or http://", "it is no http or https URL");
   }

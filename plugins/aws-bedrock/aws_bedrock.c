@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -144,7 +143,8 @@ static void choose_options(const bedrock_instance *self, const char *model, mloo
 }
 
 static int differs(mloom_bytes region, const char *own) {
-  return region.size > 0 && (strlen(own) != region.size || strncasecmp(region.data, own, region.size) != 0);
+  return region.size > 0 &&
+         (strlen(own) != region.size || mloom_text_compare_start_fold(region.data, own, region.size) != 0);
 }
 
 static int32_t check_model(const bedrock_instance *self, const char *model, mloom_error *error) {

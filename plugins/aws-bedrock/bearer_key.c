@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "aws_bedrock.h"
 #include "base/base64.h"
@@ -32,7 +31,7 @@ static mloom_bytes region_of(mloom_bytes credential) {
   const char *at = credential.data;
   const char *end = credential.data + credential.size;
   for (int slashes = 0; slashes < 2; slashes++) {
-    while (end - at >= 3 && strncasecmp(at, "%2F", 3) != 0) {
+    while (end - at >= 3 && mloom_text_compare_start_fold(at, "%2F", 3) != 0) {
       at++;
     }
     if (end - at < 3) {

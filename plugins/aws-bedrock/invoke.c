@@ -4,7 +4,6 @@
  * {"bytes": "<base64>"}.
  */
 #include <string.h>
-#include <strings.h>
 
 #include "aws_bedrock.h"
 #include "base/base64.h"
@@ -175,7 +174,7 @@ static int32_t finish(void *state_pointer, const mloom_exchange_end *exchange_en
   if (good && !state->binary && state->beginning.size > 0) {
     /* A path that is no operation is answered so, with status 200. */
     mloom_converse_failure_read(&state->failure, state->beginning.data, state->beginning.size);
-    if (strcasecmp(state->failure.error.type, "UnknownOperationException") == 0) {
+    if (mloom_text_compare_fold(state->failure.error.type, "UnknownOperationException") == 0) {
       return mloom_converse_failure_report(&state->failure, 200, names, error);
     }
   }

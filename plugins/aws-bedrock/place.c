@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "aws_bedrock.h"
 #include "base/error.h"
@@ -31,7 +30,7 @@ int32_t bedrock_append_segment(mloom_buffer *out, const char *text) {
 /* arn:PARTITION:bedrock:REGION:ACCOUNT:RESOURCE */
 mloom_bytes bedrock_arn_region(const char *text) {
   const char *at = text;
-  if (strncasecmp(text, "arn:", 4) != 0) {
+  if (mloom_text_compare_start_fold(text, "arn:", 4) != 0) {
     return (mloom_bytes){"", 0};
   }
   for (int colons = 0; colons < 3; colons++) {
@@ -140,12 +139,12 @@ mloom_bytes bedrock_host_region(const char *url) {
   size_t size = strcspn(host, ":/?#");
   for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
     size_t end = strlen(domains[i]);
-    if (size <= end || strncasecmp(host + size - end, domains[i], end) != 0) {
+    if (size <= end || mloom_text_compare_start_fold(host + size - end, domains[i], end) != 0) {
       continue;
     }
     for (size_t j = 0; j < sizeof(services) / sizeof(services[0]); j++) {
       size_t begin = strlen(services[j]);
-      if (size > begin + end && strncasecmp(host, services[j], begin) == 0) {
+      if (size > begin + end && mloom_text_compare_start_fold(host, services[j], begin) == 0) {
         return (mloom_bytes){host + begin, size - begin - end};
       }
     }

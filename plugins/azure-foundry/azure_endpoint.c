@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -124,7 +123,8 @@ static int32_t take_query(mloom_azure_endpoint *out, const char *query, const ch
   if (*query == '\0') {
     return MLOOM_OK;
   }
-  if (strncasecmp(query, name, sizeof(name) - 1) != 0 || query[size] != '\0' || size == sizeof(name) - 1 ||
+  if (mloom_text_compare_start_fold(query, name, sizeof(name) - 1) != 0 || query[size] != '\0' ||
+      size == sizeof(name) - 1 ||
       strspn(query + sizeof(name) - 1, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-.") !=
           size - (sizeof(name) - 1)) {
     return refuse(field, "has a query that is no api-version", error);

@@ -6,10 +6,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "azure_foundry.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "net/url.h"
 #include "wire/endpoint.h"
 
@@ -211,7 +211,7 @@ static uint32_t route_for(const azure_instance *self, const char *model) {
   if (self->route != MLOOM_AZURE_ROUTE_AUTO) {
     return self->route;
   }
-  if (strncasecmp(model, "claude", 6) == 0) {
+  if (mloom_text_compare_start_fold(model, "claude", 6) == 0) {
     return MLOOM_AZURE_ROUTE_ANTHROPIC;
   }
   return is_dated(self->api_version) ? MLOOM_AZURE_ROUTE_DEPLOYMENTS : MLOOM_AZURE_ROUTE_V1;
@@ -222,8 +222,9 @@ static uint32_t api_for(const azure_instance *self, const char *model) {
   if (self->api != MLOOM_AZURE_API_AUTO) {
     return self->api;
   }
-  return strcasestr(model, "codex") != NULL || mloom_endpoint_ends_with(model, "-pro") ? MLOOM_AZURE_API_RESPONSES
-                                                                                       : MLOOM_AZURE_API_CHAT;
+  return mloom_text_find_fold(model, "codex") != NULL || mloom_endpoint_ends_with(model, "-pro")
+             ? MLOOM_AZURE_API_RESPONSES
+             : MLOOM_AZURE_API_CHAT;
 }
 
 static const char *api_version_for(const azure_instance *self, uint32_t route, uint32_t api) {

@@ -6,8 +6,10 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 static int says(const mloom_error *error, const char *part) {
-  return strcasestr(error->message, part) != NULL;
+  return mloom_text_find_fold(error->message, part) != NULL;
 }
 
 static int32_t explain_audience(azure_instance *self, mloom_error *error) {

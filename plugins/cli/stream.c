@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -178,19 +177,19 @@ int32_t mloom_cli_stream_feed(mloom_cli_stream *stream, const char *data, size_t
 /* ---- The end ---- */
 
 static int has_word(const mloom_buffer *text, const char *word) {
-  return text->size > 0 && strcasestr(text->data, word) != NULL;
+  return text->size > 0 && mloom_text_find_fold(text->data, word) != NULL;
 }
 
 /* The HTTP status that a message speaks of: "unexpected status 401 Unauthorized", "last status: 429". */
 static int32_t status_in(const mloom_buffer *text) {
-  const char *at = text->size == 0 ? NULL : strcasestr(text->data, "status");
+  const char *at = text->size == 0 ? NULL : mloom_text_find_fold(text->data, "status");
   while (at != NULL) {
     at += strlen("status");
     at += strspn(at, ": (");
     if (strspn(at, "0123456789") == 3 && at[0] >= '4' && at[0] <= '5') {
       return (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0');
     }
-    at = strcasestr(at, "status");
+    at = mloom_text_find_fold(at, "status");
   }
   return 0;
 }

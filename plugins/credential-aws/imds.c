@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -73,7 +72,8 @@ static int32_t find_base(imds *self, mloom_error *error) {
   mloom_url parts;
   mloom_error reason = MLOOM_ERROR_INIT;
   if (url == NULL) {
-    url = mode != NULL && strcasecmp(mode, "ipv6") == 0 ? "http://[fd00:ec2::254]/" : "http://169.254.169.254/";
+    url = mode != NULL && mloom_text_compare_fold(mode, "ipv6") == 0 ? "http://[fd00:ec2::254]/"
+                                                                     : "http://169.254.169.254/";
   }
   size_t size = strlen(url);
   if (mloom_buffer_append_format(&self->base, "%s%s", url, size > 0 && url[size - 1] == '/' ? "" : "/") != MLOOM_OK) {
@@ -234,7 +234,7 @@ static int32_t get_keys(imds *self, const char *path, mloom_aws_keys *out, mloom
 
 int32_t mloom_aws_from_instance(mloom_aws_keys *out, const mloom_aws_fetch *fetch, mloom_error *error) {
   const char *disabled = fetch->host->environment_get(fetch->host->ctx, "AWS_EC2_METADATA_DISABLED");
-  if (disabled != NULL && strcasecmp(disabled, "true") == 0) {
+  if (disabled != NULL && mloom_text_compare_fold(disabled, "true") == 0) {
     mloom_error_set(error, MLOOM_E_NOT_APPLICABLE, MLOOM_DOMAIN_CREDENTIAL, NULL,
                     "the metadata service of EC2 is switched off by AWS_EC2_METADATA_DISABLED");
     return MLOOM_E_NOT_APPLICABLE;

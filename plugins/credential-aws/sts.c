@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -44,7 +43,7 @@ static int is_legacy_region(const char *region) {
 static int uses_legacy(const mloom_aws_fetch *fetch) {
   const char *word = fetch->host->environment_get(fetch->host->ctx, "AWS_STS_REGIONAL_ENDPOINTS");
   word = word == NULL ? mloom_aws_files_get(fetch->files, fetch->profile, "sts_regional_endpoints") : word;
-  return word != NULL && strcasecmp(word, "legacy") == 0;
+  return word != NULL && mloom_text_compare_fold(word, "legacy") == 0;
 }
 
 static int32_t find_endpoint(endpoint *out, const mloom_aws_fetch *fetch, mloom_error *error) {

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -139,7 +138,8 @@ int32_t mloom_azure_certificate_probe(mloom_azure_source *source, const mloom_se
 }
 
 static int is_yes(const char *text) {
-  return text != NULL && (strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0 || strcasecmp(text, "yes") == 0);
+  return text != NULL && (mloom_text_compare_fold(text, "true") == 0 || strcmp(text, "1") == 0 ||
+                          mloom_text_compare_fold(text, "yes") == 0);
 }
 
 #define FIX_FILE                                                                                     \

@@ -7,7 +7,6 @@
 #include "azure.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -26,11 +25,11 @@ static int32_t refuse(mloom_error *error, const char *what) {
 /* What stands behind realm=, with or without quotation marks. */
 static mloom_bytes find_realm(const char *challenge) {
   mloom_bytes text = mloom_text_trim(mloom_text_bytes(challenge));
-  if (text.size < 6 || strncasecmp(text.data, "Basic ", 6) != 0) {
+  if (text.size < 6 || mloom_text_compare_start_fold(text.data, "Basic ", 6) != 0) {
     return (mloom_bytes){"", 0};
   }
   text = mloom_text_trim((mloom_bytes){text.data + 6, text.size - 6});
-  if (text.size < 6 || strncasecmp(text.data, "realm=", 6) != 0) {
+  if (text.size < 6 || mloom_text_compare_start_fold(text.data, "realm=", 6) != 0) {
     return (mloom_bytes){"", 0};
   }
   text = mloom_text_trim((mloom_bytes){text.data + 6, text.size - 6});

@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "wire/fetch.h"
 #include "wire/provider_settings.h"
 
@@ -47,7 +47,7 @@ static int32_t check_tenant(const char *tenant, mloom_error *error) {
   static const char *const shared[] = {"common", "organizations", "consumers"};
   static const char remedy[] = "set tenant_id (AZURE_TENANT_ID) to the id of the directory or to one of its domains";
   for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++) {
-    if (strcasecmp(tenant, shared[i]) == 0) {
+    if (mloom_text_compare_fold(tenant, shared[i]) == 0) {
       return mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_CREDENTIAL, remedy,
                              "the tenant \"%s\" stands for many; an application asks for tokens of one", shared[i]);
     }
@@ -90,10 +90,10 @@ int32_t mloom_azure_token_url(mloom_buffer *out, const mloom_azure_source *sourc
 static int is_azures(const char *authority) {
   static const char *const clouds[] = {"login.microsoftonline.com", "login.microsoftonline.us",
                                        "login.chinacloudapi.cn", "login.partner.microsoftonline.cn"};
-  const char *host = strncasecmp(authority, "https://", 8) == 0 ? authority + 8 : authority;
+  const char *host = mloom_text_compare_start_fold(authority, "https://", 8) == 0 ? authority + 8 : authority;
   for (size_t i = 0; i < sizeof(clouds) / sizeof(clouds[0]); i++) {
     size_t size = strlen(clouds[i]);
-    if (strncasecmp(host, clouds[i], size) == 0 && host[size + strspn(host + size, "/")] == '\0') {
+    if (mloom_text_compare_start_fold(host, clouds[i], size) == 0 && host[size + strspn(host + size, "/")] == '\0') {
       return 1;
     }
   }

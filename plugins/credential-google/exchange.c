@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/base64.h"
 #include "base/error.h"
@@ -40,7 +39,7 @@ int mloom_google_flag(const mloom_host *host, const mloom_settings *settings, co
 static int matches(mloom_bytes host, mloom_bytes pattern) {
   int below = pattern.size > 0 && pattern.data[0] == '.';
   return pattern.size > 0 && host.size >= pattern.size && (below || host.size == pattern.size) &&
-         strncasecmp(host.data + host.size - pattern.size, pattern.data, pattern.size) == 0;
+         mloom_text_compare_start_fold(host.data + host.size - pattern.size, pattern.data, pattern.size) == 0;
 }
 
 static int is_listed(const mloom_google_job *job, mloom_bytes host) {
@@ -180,9 +179,9 @@ static const mloom_google_refusal refusals[] = {
 
 static int fits(const mloom_google_refusal *refusal, uint32_t grant, const mloom_token_answer *answer) {
   return refusal->grant == grant && (refusal->error == NULL || strcmp(refusal->error, answer->error) == 0) &&
-         (refusal->description == NULL || strcasestr(answer->description, refusal->description) != NULL ||
-          strcasestr(answer->subtype, refusal->description) != NULL ||
-          (refusal->error == NULL && strcasestr(answer->error, refusal->description) != NULL));
+         (refusal->description == NULL || mloom_text_find_fold(answer->description, refusal->description) != NULL ||
+          mloom_text_find_fold(answer->subtype, refusal->description) != NULL ||
+          (refusal->error == NULL && mloom_text_find_fold(answer->error, refusal->description) != NULL));
 }
 
 /* "; this machine's clock is 900 s behind Google's", or nothing. */

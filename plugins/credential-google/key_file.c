@@ -197,7 +197,7 @@ static int32_t read_member(file_reader *self, mloom_bytes name) {
 static int speaks_of_a_secret(const char *name) {
   static const char *const words[] = {"auth", "token", "key", "secret", "cookie"};
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-    if (strcasestr(name, words[i]) != NULL) {
+    if (mloom_text_find_fold(name, words[i]) != NULL) {
       return 1;
     }
   }

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -37,7 +36,7 @@ static const char *find_host(const mloom_host *host) {
 
 static int is_set_to(const mloom_host *host, const char *name, const char *wanted) {
   const char *value = host->environment_get(host->ctx, name);
-  return value != NULL && strcasecmp(value, wanted) == 0;
+  return value != NULL && mloom_text_compare_fold(value, wanted) == 0;
 }
 
 static int is_googles_machine(void) {
@@ -75,7 +74,8 @@ uint32_t mloom_google_metadata_detect(const mloom_host *host) {
 static int32_t append_origin(mloom_buffer *out, const mloom_host *host) {
   const char *named = find_host(host);
   const char *server = named == NULL ? DEFAULT_HOST : named;
-  int has_scheme = strncasecmp(server, "http://", 7) == 0 || strncasecmp(server, "https://", 8) == 0;
+  int has_scheme = mloom_text_compare_start_fold(server, "http://", 7) == 0 ||
+                   mloom_text_compare_start_fold(server, "https://", 8) == 0;
   int32_t code = mloom_buffer_append_format(out, "%s%s", has_scheme ? "" : "http://", server);
   while (code == MLOOM_OK && out->data[out->size - 1] == '/') {
     mloom_buffer_truncate(out, out->size - 1);
@@ -103,7 +103,7 @@ static int32_t ask(const mloom_google_job *job, const char *path, const mloom_fe
 
 /* Anybody may answer at that address; only Google's server says so. */
 static int is_googles(const mloom_fetch_answer *came) {
-  return strcasecmp(came->flavor, "Google") == 0;
+  return mloom_text_compare_fold(came->flavor, "Google") == 0;
 }
 
 static int32_t find_server(const mloom_google_job *job, mloom_error *error) {

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -166,7 +165,7 @@ int mloom_aws_boolean(const mloom_host *host, const mloom_aws_files *files, cons
                       const char *name) {
   const char *value = host->environment_get(host->ctx, variable);
   value = value == NULL ? mloom_aws_files_get(files, profile, name) : value;
-  return value != NULL && strcasecmp(value, "true") == 0;
+  return value != NULL && mloom_text_compare_fold(value, "true") == 0;
 }
 
 /* ---- Regions ---- */

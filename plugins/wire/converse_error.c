@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -35,11 +34,11 @@ static void set_type(mloom_converse_failure *failure, mloom_bytes text) {
 }
 
 void mloom_converse_failure_header(mloom_converse_failure *failure, const char *name, const char *value) {
-  if (strcasecmp(name, "x-amzn-errortype") == 0) {
+  if (mloom_text_compare_fold(name, "x-amzn-errortype") == 0) {
     set_type(failure, mloom_text_bytes(value));
-  } else if (strcasecmp(name, "date") == 0) {
+  } else if (mloom_text_compare_fold(name, "date") == 0) {
     mloom_text_copy(failure->date, sizeof(failure->date), mloom_text_bytes(value));
-  } else if (strcasecmp(name, "x-amz-retry-after") == 0) {
+  } else if (mloom_text_compare_fold(name, "x-amz-retry-after") == 0) {
     int64_t wait_ms = 0;
     if (mloom_text_parse_int64(mloom_text_trim(mloom_text_bytes(value)), &wait_ms) == MLOOM_OK && wait_ms >= 0) {
       failure->retry_after_ms = wait_ms;
@@ -263,11 +262,12 @@ static judgement judge(const mloom_converse_failure *failure, int32_t http_statu
   for (size_t i = 0; i < sizeof(judgements) / sizeof(judgements[0]); i++) {
     const judgement *candidate = &judgements[i];
     /* Where the name has got lost, as it stands in a header only, the words decide. */
-    int fits = said->type[0] == '\0' ? candidate->words[0] != '\0'
-                                     : strncasecmp(said->type, candidate->exception, strlen(candidate->exception)) == 0;
-    if (fits && strcasestr(said->message, candidate->words) != NULL) {
+    int fits = said->type[0] == '\0'
+                   ? candidate->words[0] != '\0'
+                   : mloom_text_compare_start_fold(said->type, candidate->exception, strlen(candidate->exception)) == 0;
+    if (fits && mloom_text_find_fold(said->message, candidate->words) != NULL) {
       judgement found = *candidate;
-      if (failure->original_status != 0 && strncasecmp(said->type, "Model", 5) == 0) {
+      if (failure->original_status != 0 && mloom_text_compare_start_fold(said->type, "Model", 5) == 0) {
         found.retryable = failure->original_status == 429 || failure->original_status >= 500;
       }
       return found;

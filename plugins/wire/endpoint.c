@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/text.h"
 #include "net/url.h"
 
 char *mloom_endpoint_join(const char *url, size_t url_size, const char *path) {
@@ -38,15 +38,15 @@ int mloom_endpoint_host_is_in(const char *url, const char *domain) {
     return 0;
   }
   const char *end = parsed.host.data + parsed.host.size - domain_size;
-  return strncasecmp(end, domain, domain_size) == 0 && (end == parsed.host.data || end[-1] == '.');
+  return mloom_text_compare_start_fold(end, domain, domain_size) == 0 && (end == parsed.host.data || end[-1] == '.');
 }
 
 int mloom_endpoint_ends_with(const char *text, const char *end) {
   size_t size = strlen(text);
   size_t end_size = strlen(end);
-  return size >= end_size && strcasecmp(text + size - end_size, end) == 0;
+  return size >= end_size && mloom_text_compare_fold(text + size - end_size, end) == 0;
 }
 
 int mloom_endpoint_is_unencrypted(const char *url) {
-  return strncasecmp(url, "http://", 7) == 0 && !mloom_http_is_loopback(url);
+  return mloom_text_compare_start_fold(url, "http://", 7) == 0 && !mloom_http_is_loopback(url);
 }

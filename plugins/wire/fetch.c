@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -57,18 +56,19 @@ static int64_t read_retry_after(const fetch *self, const char *value) {
 static int32_t on_header(const char *name, const char *value, void *userdata) {
   fetch *self = userdata;
   mloom_fetch_answer *answer = self->answer;
-  if (strcasecmp(name, "date") == 0) {
+  if (mloom_text_compare_fold(name, "date") == 0) {
     answer->date_wall_ms = mloom_timestamp_parse_http(value, self->host->clock_wall_ms(self->host->ctx));
-  } else if (strcasecmp(name, "retry-after") == 0) {
+  } else if (mloom_text_compare_fold(name, "retry-after") == 0) {
     answer->retry_after_ms = read_retry_after(self, value);
-  } else if (strcasecmp(name, "content-type") == 0) {
+  } else if (mloom_text_compare_fold(name, "content-type") == 0) {
     keep(answer->content_type, sizeof(answer->content_type), value);
-  } else if (strcasecmp(name, "www-authenticate") == 0) {
+  } else if (mloom_text_compare_fold(name, "www-authenticate") == 0) {
     keep(answer->authenticate, sizeof(answer->authenticate), value);
-  } else if (strcasecmp(name, "metadata-flavor") == 0) {
+  } else if (mloom_text_compare_fold(name, "metadata-flavor") == 0) {
     keep(answer->flavor, sizeof(answer->flavor), value);
-  } else if (strcasecmp(name, "x-amzn-requestid") == 0 || strcasecmp(name, "x-ms-request-id") == 0 ||
-             strcasecmp(name, "x-request-id") == 0) {
+  } else if (mloom_text_compare_fold(name, "x-amzn-requestid") == 0 ||
+             mloom_text_compare_fold(name, "x-ms-request-id") == 0 ||
+             mloom_text_compare_fold(name, "x-request-id") == 0) {
     keep(answer->request_id, sizeof(answer->request_id), value);
   }
   return MLOOM_OK;

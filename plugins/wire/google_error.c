@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -22,11 +21,12 @@ static void read_text(mloom_json_reader *reader, mloom_buffer *scratch, char *ou
 /* "12s", "0.75s". */
 static void read_duration(mloom_google_failure *out, mloom_json_reader *reader, mloom_buffer *scratch) {
   char text[32] = "";
-  char *end = NULL;
   read_text(reader, scratch, text, sizeof(text));
-  double seconds = text[0] >= '0' && text[0] <= '9' ? strtod(text, &end) : -1;
-  if (seconds >= 0 && seconds < 1e9 && end != NULL && strcmp(end, "s") == 0) {
-    out->retry_after_ms = (int64_t)(seconds * 1000 + 0.5);
+  size_t size = strlen(text);
+  int64_t milliseconds =
+      size > 0 && text[size - 1] == 's' ? mloom_text_parse_thousandths((mloom_bytes){text, size - 1}) : -1;
+  if (milliseconds >= 0 && milliseconds < INT64_C(1000000000000)) {
+    out->retry_after_ms = milliseconds;
   }
 }
 
@@ -162,7 +162,7 @@ void mloom_google_failure_read(mloom_google_failure *out, const char *body, size
 /* ---- Judging ---- */
 
 static int has(const char *text, const char *part) {
-  return strcasestr(text, part) != NULL;
+  return mloom_text_find_fold(text, part) != NULL;
 }
 
 static int is(const char *text, const char *word) {
@@ -174,7 +174,7 @@ static int is(const char *text, const char *word) {
 
 /* A model of Anthropic, asked of Google's own? */
 static int is_of_another_publisher(const mloom_service_names *names) {
-  return is(names->google->publisher, "google") && strncasecmp(names->model, "claude", 6) == 0;
+  return is(names->google->publisher, "google") && mloom_text_compare_start_fold(names->model, "claude", 6) == 0;
 }
 
 static void judge_bad_request(mloom_verdict *v, const mloom_google_failure *failure, const mloom_service_names *names) {

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -61,7 +60,7 @@ void mloom_messages_failure_read(mloom_messages_failure *out, const char *body, 
 }
 
 static int has(const char *text, const char *part) {
-  return strcasestr(text, part) != NULL;
+  return mloom_text_find_fold(text, part) != NULL;
 }
 
 /* The HTTP status that an error inside an answer stands for; 500 when it does not tell. */

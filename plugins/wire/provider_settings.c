@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -30,7 +29,7 @@ const char *mloom_provider_settings_choice(const mloom_provider_settings *settin
 static int is_yes(const char *value) {
   static const char *const yes[] = {"true", "1", "yes", "on"};
   for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
-    if (strcasecmp(value, yes[i]) == 0) {
+    if (mloom_text_compare_fold(value, yes[i]) == 0) {
       return 1;
     }
   }

@@ -2,7 +2,6 @@
 #include "rate_limit.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "answer.h"
 #include "base/text.h"
@@ -18,11 +17,11 @@ static int split(const char *name, mloom_bytes *kind) {
   size_t size = strlen(name);
   for (int i = 0; i < 3; i++) {
     size_t part = strlen(parts[i]);
-    if (size > part + 1 && strncasecmp(name, parts[i], part) == 0 && name[part] == '-') {
+    if (size > part + 1 && mloom_text_compare_start_fold(name, parts[i], part) == 0 && name[part] == '-') {
       *kind = (mloom_bytes){name + part + 1, size - part - 1};
       return i;
     }
-    if (size > part + 1 && strcasecmp(name + size - part, parts[i]) == 0 && name[size - part - 1] == '-') {
+    if (size > part + 1 && mloom_text_compare_fold(name + size - part, parts[i]) == 0 && name[size - part - 1] == '-') {
       *kind = (mloom_bytes){name, size - part - 1};
       return i;
     }
@@ -62,7 +61,7 @@ void mloom_rate_limits_take(mloom_rate_limits *limits, const char *name, const c
   mloom_bytes kind;
   for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
     size_t prefix = strlen(prefixes[i]);
-    int part = strncasecmp(name, prefixes[i], prefix) == 0 ? split(name + prefix, &kind) : -1;
+    int part = mloom_text_compare_start_fold(name, prefixes[i], prefix) == 0 ? split(name + prefix, &kind) : -1;
     int64_t number = -1;
     if (part < 0 || !is_plain(name)) {
       continue;

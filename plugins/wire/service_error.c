@@ -5,14 +5,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
 
 static int contains(const char *text, const char *part) {
-  return strcasestr(text, part) != NULL;
+  return mloom_text_find_fold(text, part) != NULL;
 }
 
 static int contains_any(const char *text, const char *const *parts) {
@@ -95,7 +94,7 @@ static int looks_like_html(mloom_bytes body) {
   static const char *const beginnings[] = {"<!doctype", "<html", "<head", "<body", "<h1", "<center", "<?xml", "<!--"};
   for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
     size_t length = strlen(beginnings[i]);
-    if (body.size >= length && strncasecmp(body.data, beginnings[i], length) == 0) {
+    if (body.size >= length && mloom_text_compare_start_fold(body.data, beginnings[i], length) == 0) {
       return 1;
     }
   }
@@ -372,7 +371,7 @@ static int64_t read_thousandths(const char **at) {
 static int64_t wait_in_text(const char *message) {
   static const char *const words[] = {"try again in", "retry after"};
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-    const char *at = strcasestr(message, words[i]);
+    const char *at = mloom_text_find_fold(message, words[i]);
     if (at == NULL) {
       continue;
     }
@@ -380,7 +379,7 @@ static int64_t wait_in_text(const char *message) {
     at += strspn(at, " \t");
     int64_t thousandths = read_thousandths(&at);
     at += strspn(at, " \t");
-    if (thousandths >= 0 && strncasecmp(at, "ms", 2) == 0) {
+    if (thousandths >= 0 && mloom_text_compare_start_fold(at, "ms", 2) == 0) {
       return (thousandths + 999) / 1000;
     }
     if (thousandths >= 0 && (*at == 's' || *at == 'S')) {

@@ -92,6 +92,22 @@ static void test_trim_and_compare(void) {
   CU_ASSERT(!mloom_text_equal_fold(mloom_text_bytes("@"), "`"));
 }
 
+static void test_folding_as_in_the_c_locale(void) {
+  CU_ASSERT_EQUAL(mloom_text_compare_fold("X-Request-ID", "x-request-id"), 0);
+  CU_ASSERT_EQUAL(mloom_text_compare_fold("", ""), 0);
+  CU_ASSERT(mloom_text_compare_fold("ab", "ABC") < 0);
+  CU_ASSERT(mloom_text_compare_fold("abc", "AB") > 0);
+  CU_ASSERT(mloom_text_compare_fold("\xC3\x89", "z") > 0);
+  CU_ASSERT_EQUAL(mloom_text_compare_start_fold("HTTPS://a", "https://b", 8), 0);
+  CU_ASSERT_NOT_EQUAL(mloom_text_compare_start_fold("HTTPS://a", "https://b", 9), 0);
+  CU_ASSERT_EQUAL(mloom_text_compare_start_fold("ab", "AB", 9), 0);
+  CU_ASSERT_EQUAL(mloom_text_compare_start_fold("a", "b", 0), 0);
+  UNIT_ASSERT_STRING(mloom_text_find_fold("no KEY here", "key"), "KEY here");
+  UNIT_ASSERT_STRING(mloom_text_find_fold("kekey", "KEY"), "key");
+  UNIT_ASSERT_STRING(mloom_text_find_fold("ke", "key"), NULL);
+  UNIT_ASSERT_STRING(mloom_text_find_fold("", ""), "");
+}
+
 static void assert_integer(const char *text, int32_t code, int64_t expected) {
   int64_t value = 0;
   CU_ASSERT_EQUAL(mloom_text_parse_int64(mloom_text_bytes(text), &value), code);
@@ -119,6 +135,20 @@ static void test_integers(void) {
   assert_integer("--1", MLOOM_E_INVALID, 0);
 }
 
+static void test_thousandths(void) {
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes("12")), 12000);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes("0.25")), 250);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes("1.0009")), 1000);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths((mloom_bytes){"3.5s", 3}), 3500);
+  CU_ASSERT(mloom_text_parse_thousandths(mloom_text_bytes("99999999999999999999")) > 0);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes("1,5")), -1);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes("1.2.3")), -1);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes("1e3")), -1);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes("-1")), -1);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes(".")), -1);
+  CU_ASSERT_EQUAL(mloom_text_parse_thousandths(mloom_text_bytes("")), -1);
+}
+
 static void test_dup(void) {
   char *copy = mloom_text_dup((mloom_bytes){"abc", 2});
   UNIT_ASSERT_STRING(copy, "ab");
@@ -134,7 +164,9 @@ static const unit_test tests[] = {
     {"a cut character is left out", test_complete_prefix},
     {"what a terminal would obey is made visible", test_printable},
     {"text is trimmed and compared", test_trim_and_compare},
+    {"letters are folded as in the C locale", test_folding_as_in_the_c_locale},
     {"integers are digits that fit", test_integers},
+    {"thousandths are digits with a point", test_thousandths},
     {"copies end with NUL", test_dup},
 };
 

@@ -19,6 +19,8 @@ typedef struct route {
 } route;
 
 #define LEASE_HEARTBEATS 4
+#define LARGEST_BODY ((size_t)4 << 20)
+#define PUBLIC_BODY ((size_t)16 << 10) /* of those who may be anybody */
 
 static const route routes[] = {
     {"GET", "/", GUARD_PERSON, page_home},
@@ -228,6 +230,41 @@ void app_redirect(app_call *call, const char *path) {
   http_answer_header(call->answer, "Location", "%s", path);
 }
 
+/* These have a child process do something and wait for it. */
+static int takes_long(const route *found) {
+  static const app_handler handlers[] = {api_resolve,           api_job_submit,         form_job_submit,
+                                         api_provider_settings, form_provider_settings, form_provider_enable,
+                                         form_provider_disable};
+  for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
+    if (found->run == handlers[i]) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* What is not there is told only to those who may look. */
+static int kind_of(const route *found) {
+  return found == NULL ? GUARD_PERSON : found->kind;
+}
+
+int app_admit(const http_request *request, http_answer *answer, size_t *body_limit, void *userdata) {
+  application *self = userdata;
+  char name[128] = "";
+  int other_method = 0;
+  mloom_error error = MLOOM_ERROR_INIT;
+  const guard_session session = {0};
+  app_call call = {self, request, &session, name, answer};
+  int kind = kind_of(find_route(http_method(request), http_path(request), name, sizeof name, &other_method));
+  *body_limit = kind == GUARD_PUBLIC ? PUBLIC_BODY : LARGEST_BODY;
+  if (guard_admit(self->guard, request, kind, &error) == MLOOM_OK) {
+    return 1;
+  }
+  app_fail(&call, &error);
+  guard_answer(self->guard, &session, answer);
+  return 0;
+}
+
 void app_handle(const http_request *request, http_answer *answer, void *userdata) {
   application *self = userdata;
   char name[128] = "";
@@ -236,9 +273,8 @@ void app_handle(const http_request *request, http_answer *answer, void *userdata
   guard_session session = {0};
   app_call call = {self, request, &session, name, answer};
   const route *found = find_route(http_method(request), http_path(request), name, sizeof name, &other_method);
-  /* What is not there is told only to those who may look. */
-  int32_t code = guard_check(self->guard, request, found == NULL ? GUARD_PERSON : found->kind,
-                             found == NULL ? NULL : http_form(request, "csrf"), &session, &error);
+  int32_t code = guard_check(self->guard, request, kind_of(found), found == NULL ? NULL : http_form(request, "csrf"),
+                             &session, &error);
   if (code == MLOOM_OK && found != NULL && found->kind == GUARD_EXECUTOR && self->exports == NULL) {
     code = mloom_error_set(&error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_USAGE, "ask the gateway", "this is an executor");
   }
@@ -247,6 +283,10 @@ void app_handle(const http_request *request, http_answer *answer, void *userdata
                                           "%s is not for this address", http_method(request))
                         : mloom_error_set(&error, MLOOM_E_NOT_FOUND, MLOOM_DOMAIN_USAGE, "go back to the first page",
                                           "there is nothing at this address");
+  }
+  if (code == MLOOM_OK && takes_long(found) && !http_runs_apart(request)) {
+    answer->apart = 1;
+    return;
   }
   if (code == MLOOM_OK) {
     found->run(&call);

@@ -279,15 +279,16 @@ static int32_t check_executor(guard *self, const http_request *request, mloom_er
 }
 
 /* Is this the person, or the program, that may use pages and API? */
-static int32_t check_access(guard *self, const http_request *request, int *by_token, mloom_error *error) {
+static int32_t check_access(guard *self, const http_request *request, mloom_error *error) {
   mloom_bytes secret = deployment_secret(self->deployment, "access_token");
   const char *token = bearer(request);
   char cookie[TOKEN_SIZE + 1], expected[TOKEN_SIZE + 1];
-  *by_token = token != NULL && equal_secret(self, secret, token);
-  if (token != NULL && !*by_token) {
-    return refuse_token(self, request, "the access token is wrong", "send the value of JCA_WORKER_ACCESS_TOKEN", error);
+  if (token != NULL) {
+    return equal_secret(self, secret, token) ? MLOOM_OK
+                                             : refuse_token(self, request, "the access token is wrong",
+                                                            "send the value of JCA_WORKER_ACCESS_TOKEN", error);
   }
-  if (secret.size > 0 && !*by_token) {
+  if (secret.size > 0) {
     seal_text(self, secret, expected);
     if (!read_cookie(request, ACCESS_COOKIE_NAME, cookie) || !equal_secret(self, mloom_text_bytes(expected), cookie)) {
       return mloom_error_set(error, MLOOM_E_UNAUTHENTICATED, MLOOM_DOMAIN_USAGE, "sign in with the access token",
@@ -295,7 +296,7 @@ static int32_t check_access(guard *self, const http_request *request, int *by_to
     }
     return MLOOM_OK;
   }
-  if (!*by_token && !http_peer_is_loopback(request) && !self->tls_terminated) {
+  if (!http_peer_is_loopback(request) && !self->tls_terminated) {
     return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_USAGE,
                            "reach it through this machine's loopback (ssh -L, kubectl port-forward), or set "
                            "JCA_WORKER_ACCESS_TOKEN",
@@ -318,16 +319,6 @@ static int32_t check_form(const guard *self, const http_request *request, const 
   return MLOOM_OK;
 }
 
-static int32_t check_person(guard *self, const http_request *request, int changes, const char *form_csrf,
-                            guard_session *session, mloom_error *error) {
-  int by_token = 0;
-  int32_t code = check_host(self, request, error);
-  code = code != MLOOM_OK ? code : check_origin(request, changes, error);
-  code = code != MLOOM_OK ? code : check_access(self, request, &by_token, error);
-  code = code != MLOOM_OK ? code : open_session(self, request, session, error);
-  return code != MLOOM_OK || !changes || by_token ? code : check_form(self, request, form_csrf, session, error);
-}
-
 int guard_sign_in(guard *self, const char *token, http_answer *answer) {
   mloom_bytes secret = deployment_secret(self->deployment, "access_token");
   char cookie[TOKEN_SIZE + 1];
@@ -340,27 +331,35 @@ int guard_sign_in(guard *self, const char *token, http_answer *answer) {
   return 1;
 }
 
-int32_t guard_check(guard *self, const http_request *request, int kind, const char *form_csrf, guard_session *session,
-                    mloom_error *error) {
+static int changes_something(const http_request *request) {
   const char *method = http_method(request);
-  int changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
-  *session = (guard_session){0};
-  if (http_wait_deadline(request) != 0) {
-    return kind == GUARD_PERSON ? open_session(self, request, session, error) : MLOOM_OK;
-  }
+  return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
+}
+
+int32_t guard_admit(guard *self, const http_request *request, int kind, mloom_error *error) {
+  int changes = changes_something(request);
   if (kind == GUARD_PUBLIC && !changes) {
     return MLOOM_OK;
   }
   int32_t code = spend_for(self, request, kind, error);
-  if (code == MLOOM_OK && kind == GUARD_PUBLIC) {
-    code = check_host(self, request, error);
-    code = code != MLOOM_OK ? code : check_origin(request, changes, error);
+  if (kind == GUARD_EXECUTOR) {
+    return code != MLOOM_OK ? code : check_executor(self, request, error);
   }
-  if (code != MLOOM_OK || kind == GUARD_PUBLIC) {
-    return code;
+  code = code != MLOOM_OK ? code : check_host(self, request, error);
+  code = code != MLOOM_OK ? code : check_origin(request, changes, error);
+  return code != MLOOM_OK || kind == GUARD_PUBLIC ? code : check_access(self, request, error);
+}
+
+int32_t guard_check(const guard *self, const http_request *request, int kind, const char *form_csrf,
+                    guard_session *session, mloom_error *error) {
+  *session = (guard_session){0};
+  if (kind != GUARD_PERSON) {
+    return MLOOM_OK;
   }
-  return kind == GUARD_EXECUTOR ? check_executor(self, request, error)
-                                : check_person(self, request, changes, form_csrf, session, error);
+  int32_t code = open_session(self, request, session, error);
+  /* Who showed a token was let in for it. */
+  int needs_form = changes_something(request) && bearer(request) == NULL;
+  return code != MLOOM_OK || !needs_form ? code : check_form(self, request, form_csrf, session, error);
 }
 
 void guard_answer(const guard *self, const guard_session *session, http_answer *answer) {

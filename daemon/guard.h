@@ -25,12 +25,14 @@ typedef struct guard_session {
 int32_t guard_new(guard **out, const deployment *where, uint16_t port, mloom_error *error);
 void guard_free(guard *guard);
 
-/* MLOOM_OK, or why not: MLOOM_E_DENIED (403), MLOOM_E_UNAUTHENTICATED (401), MLOOM_E_RATE_LIMITED (429). session is
- * filled for GUARD_PERSON. A request that changes something (any method but GET and HEAD) of a browser needs the
- * session's CSRF token, in the header X-CSRF-Token or as csrf; a program that sends the access token, or no Origin and
- * no cookie from this machine, needs none. */
-int32_t guard_check(guard *guard, const http_request *request, int kind, const char *form_csrf, guard_session *session,
-                    mloom_error *error);
+/* Whether a request may come in at all, by its head, said once for each: MLOOM_OK, or why not: MLOOM_E_DENIED (403),
+ * MLOOM_E_UNAUTHENTICATED (401), MLOOM_E_RATE_LIMITED (429). */
+int32_t guard_admit(guard *guard, const http_request *request, int kind, mloom_error *error);
+/* Of one that was let in, and is whole: fills session for GUARD_PERSON. A request that changes something (any method
+ * but GET and HEAD) of a browser needs the session's CSRF token, in the header X-CSRF-Token or as csrf (else
+ * MLOOM_E_DENIED); a program that sends the access token, or no Origin and no cookie from this machine, needs none. */
+int32_t guard_check(const guard *guard, const http_request *request, int kind, const char *form_csrf,
+                    guard_session *session, mloom_error *error);
 /* The cookie of session, for a first answer, and the headers that every answer has. */
 void guard_answer(const guard *guard, const guard_session *session, http_answer *answer);
 /* 1 when token is the access token: answer then gets the cookie of somebody who has signed in. */

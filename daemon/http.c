@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apart.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -26,6 +27,7 @@
 #define FIELD_LIMIT ((uint64_t)1 << 20)
 #define SWEEP_MS 500
 #define TRIM_MS 1000
+#define APART_PAUSE_MS 50 /* until a request looks again for a thread of its own */
 
 struct http_request {
   http_server *server;
@@ -33,7 +35,11 @@ struct http_request {
   const char *method;
   const char *path;
   mloom_buffer body;
+  size_t body_limit;
   int too_large;
+  http_answer made; /* before its body came, or in a thread of its own */
+  int is_made;
+  int is_apart;
   int has_nul;         /* in its path */
   int64_t deadline_ms; /* of the first wait */
   char peer[LISTENER_PEER_SIZE];
@@ -64,6 +70,7 @@ struct http_server {
   int64_t timer_until_ms; /* when the timer looks again by itself */
   int64_t trim_ms;        /* when to give memory back after what has happened; INT64_MAX: nothing has */
   deadlines deadlines;    /* of connections */
+  apart apart;            /* handlers that take long */
 };
 
 static int64_t now_ms(void) {
@@ -158,6 +165,10 @@ int http_peer_is_loopback(const http_request *request) {
 
 int64_t http_wait_deadline(const http_request *request) {
   return request->deadline_ms;
+}
+
+int http_runs_apart(const http_request *request) {
+  return request->is_apart;
 }
 
 static void find_peer(http_request *request) {
@@ -443,11 +454,52 @@ static void answer_free(http_answer *answer) {
   mloom_buffer_free(&answer->headers);
 }
 
+/* In a thread of its own. */
+static void make_answer(void *userdata) {
+  http_request *request = userdata;
+  http_server *server = request->server;
+  pthread_mutex_lock(&server->lock); /* from here on the connection is suspended */
+  pthread_mutex_unlock(&server->lock);
+  server->options.handler(request, &request->made, server->options.userdata);
+  pthread_mutex_lock(&server->lock);
+  request->is_made = 1;
+  MHD_resume_connection(request->connection);
+  pthread_mutex_unlock(&server->lock);
+}
+
+/* 1 when a thread of its own makes the answer. */
+static int go_apart(http_request *request) {
+  http_server *server = request->server;
+  pthread_mutex_lock(&server->lock);
+  request->is_apart = apart_begin(&server->apart, make_answer, request);
+  if (request->is_apart) {
+    MHD_suspend_connection(request->connection);
+  }
+  pthread_mutex_unlock(&server->lock);
+  return request->is_apart;
+}
+
+static int is_made(http_request *request) {
+  pthread_mutex_lock(&request->server->lock);
+  int made = request->is_made;
+  pthread_mutex_unlock(&request->server->lock);
+  return made;
+}
+
 static enum MHD_Result answer_request(http_request *request) {
   for (;;) {
     uint64_t wakes = read_wakes(request->server);
     MLOOM_AUTO(answer_free) http_answer answer = {.status = 200};
     request->server->options.handler(request, &answer, request->server->options.userdata);
+    if (answer.apart) {
+      if (go_apart(request) || park(request, wakes, now_ms() + APART_PAUSE_MS)) {
+        return MHD_YES;
+      }
+      if (is_stopping(request->server)) {
+        return MHD_NO;
+      }
+      continue;
+    }
     if (answer.wait_until_ms == 0) {
       return send_answer(request, &answer);
     }
@@ -514,18 +566,20 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
     request->method = method;
     request->path = url;
     find_peer(request);
-    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-    request->too_large = length != NULL && strtoull(length, NULL, 10) > server->options.body_limit;
     if (request->has_nul || !mloom_text_is_utf8(url, strlen(url))) {
       return refuse_path(request);
     }
     if (is_ambiguous(request)) {
       return refuse_ambiguous(request);
     }
-    return request->too_large ? refuse_large(request) : MHD_YES;
+    request->made.status = 200;
+    request->is_made = !server->options.admit(request, &request->made, &request->body_limit, server->options.userdata);
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    request->too_large = request->is_made || (length != NULL && strtoull(length, NULL, 10) > request->body_limit);
+    return request->too_large && !request->is_made ? refuse_large(request) : MHD_YES;
   }
   if (*upload_size > 0) {
-    request->too_large |= request->body.size + *upload_size > server->options.body_limit;
+    request->too_large |= request->body.size + *upload_size > request->body_limit;
     if (!request->too_large && mloom_buffer_append(&request->body, upload, *upload_size) != MLOOM_OK) {
       return MHD_NO;
     }
@@ -533,6 +587,9 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
     return MHD_YES;
   }
   set_clock(server, connection, 0);
+  if (is_made(request)) {
+    return send_answer(request, &request->made);
+  }
   return request->too_large ? refuse_large(request) : answer_request(request);
 }
 
@@ -559,6 +616,7 @@ static void on_end(void *userdata, struct MHD_Connection *connection, void **sta
     request->stream.close(request->stream.userdata);
   }
   mloom_buffer_free(&request->pending);
+  answer_free(&request->made);
   if (request->body.data != NULL) {
     explicit_bzero(request->body.data, request->body.capacity); /* it may have held a secret */
   }
@@ -600,6 +658,7 @@ int32_t http_server_new(http_server **out, const http_options *options, mloom_er
   server->options = *options;
   server->deadlines.limit_ms = (int64_t)options->request_seconds * 1000;
   server->trim_ms = INT64_MAX;
+  apart_open(&server->apart);
   int fd = options->listen_fd;
   int32_t code = start_timer(server, error);
   if (code == MLOOM_OK && fd < 0) {
@@ -651,6 +710,7 @@ void http_server_stop(http_server *server) {
     pthread_join(server->timer, NULL);
     server->timer_runs = 0;
   }
+  apart_close(&server->apart);
   if (server->daemon != NULL) {
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
@@ -662,6 +722,7 @@ void http_server_free(http_server *server) {
     return;
   }
   http_server_stop(server);
+  apart_free(&server->apart);
   pthread_cond_destroy(&server->changed);
   pthread_mutex_destroy(&server->lock);
   free(server);

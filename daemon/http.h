@@ -2,7 +2,7 @@
  *
  * The HTTP server: the only file that knows libmicrohttpd is http.c. A handler sees a whole request and fills an
  * answer; it must not block for long, but may have itself called again when something happened
- * (http_answer.wait_until_ms).
+ * (http_answer.wait_until_ms), or in a thread of its own (http_answer.apart).
  */
 #ifndef MERGELOOM_DAEMON_HTTP_H
 #define MERGELOOM_DAEMON_HTTP_H
@@ -29,9 +29,13 @@ typedef struct http_answer {
   mloom_buffer headers;  /* "Name: value\n" each */
   http_stream stream;    /* next set: the body is a stream */
   int64_t wait_until_ms; /* not 0: no answer yet; call again after http_server_wake, at the latest then (monotonic) */
+  int apart;             /* 1: no answer yet; call again where it may take long, so that others need not wait */
 } http_answer;
 
 typedef void (*http_handler)(const http_request *request, http_answer *answer, void *userdata);
+/* Judges a request once, by its head: 1 when it may go on, with so many bytes of a body; 0: answer is what it gets, and
+ * its body is dropped as it comes. */
+typedef int (*http_admission)(const http_request *request, http_answer *answer, size_t *body_limit, void *userdata);
 
 typedef struct http_options {
   const char *host;
@@ -42,7 +46,7 @@ typedef struct http_options {
   unsigned connections_of_one_address;
   unsigned idle_seconds;
   unsigned request_seconds; /* until a request has come whole */
-  size_t body_limit;
+  http_admission admit;
   http_handler handler;
   void *userdata;
   const mloom_log *log;
@@ -76,6 +80,8 @@ const char *http_peer(const http_request *request);
 int http_peer_is_loopback(const http_request *request);
 /* Until when the handler had the request wait the first time (monotonic); 0 when it is called for the first time. */
 int64_t http_wait_deadline(const http_request *request);
+/* 1 when the handler runs where it may take long. */
+int http_runs_apart(const http_request *request);
 
 __attribute__((format(printf, 3, 4))) void http_answer_header(http_answer *answer, const char *name, const char *format,
                                                               ...);

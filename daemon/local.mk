@@ -43,6 +43,8 @@ mergeloomd_SOURCES = \
   daemon/catalogue_read.c \
   daemon/check_config.c \
   daemon/check_config.h \
+  daemon/apart.c \
+  daemon/apart.h \
   daemon/child_process.c \
   daemon/child_process.h \
   daemon/last_words.c \

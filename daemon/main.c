@@ -128,7 +128,7 @@ static int32_t start_server(application *self, mloom_error *error) {
                           .idle_seconds = 60,
                           .request_seconds =
                               (unsigned)mloom_settings_integer(self->deployment.settings, "request_seconds", 30),
-                          .body_limit = (size_t)4 << 20,
+                          .admit = app_admit,
                           .handler = app_handle,
                           .userdata = self,
                           .log = &self->log};

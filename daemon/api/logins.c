@@ -39,9 +39,10 @@ void api_login_start(app_call *call) {
     return;
   }
   mloom_bytes key = mloom_json_text(mloom_json_member(options, "api_key"));
+  int64_t seconds = mloom_json_member_integer(options, "timeout_seconds", 0);
   const login_wish wish = {.kind = mloom_json_member_string(options, "kind", ""),
                            .api_key = key.data,
-                           .timeout_ms = mloom_json_member_integer(options, "timeout_seconds", 0) * 1000};
+                           .timeout_ms = seconds < 0 || seconds > INT32_MAX ? 0 : seconds * 1000};
   int32_t code = key.size > 0 && memchr(key.data, '\0', key.size) != NULL
                      ? mloom_error_set(&error, MLOOM_E_INVALID, MLOOM_DOMAIN_USAGE, "enter the key as it was given",
                                        "the API key is no text")

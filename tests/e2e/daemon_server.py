@@ -154,6 +154,12 @@ def add_plugin(folder, name, mock="bad-start"):
     return path
 
 
+def memory_kib(server, what="VmRSS"):
+    """What the daemon takes, without its children; VmHWM: what it took at most."""
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+        return int(re.search(rf"{what}:\s+(\d+)", status.read()).group(1))
+
+
 def wait_for(condition, what):
     end = time.monotonic() + harness.GUARD
     while True:

@@ -10,7 +10,7 @@ import time
 import urllib.parse
 
 import harness
-from daemon_server import api, daemon, field, settled, wait_for
+from daemon_server import api, daemon, field, memory_kib, settled, wait_for
 from harness import check, contains, equal, lacks
 
 KEY = harness.KEY
@@ -93,6 +93,26 @@ def test_oversized():
             chunked.settimeout(harness.GUARD)
             with contextlib.suppress(ConnectionError):
                 equal(statuses(chunked.recv(4096))[:1], [413], "5 MB in chunks")
+
+
+def test_bodies_of_strangers():
+    """bodies of those who show no token, a wrong one, or that are for signing in, are not kept in memory"""
+    with attacked(JCA_WORKER_ACCESS_TOKEN=ACCESS) as server:
+        size = 4 << 20
+        found, _ = raw(server, head(server, "POST /sign-in HTTP/1.1", f"Content-Length: {size}"))
+        equal(found, [413], "signing in with a large body")
+        before = memory_kib(server)
+        with contextlib.ExitStack() as stack:
+            for number in range(30):
+                line, token = (("POST /api/v1/jobs HTTP/1.1", "X-Token: none"),
+                               ("POST /api/v1/gateway/claim HTTP/1.1", "Authorization: Bearer wrong"))[number % 2]
+                connection = stack.enter_context(
+                    socket.create_connection(("127.0.0.1", server.port), timeout=harness.GUARD))
+                connection.sendall(head(server, line, token, f"Content-Length: {size}").encode() + b"z" * (size - 1))
+            grown = memory_kib(server) - before
+            check(grown < 40 << 10, f"120 MiB of bodies that nobody may send take {grown} KiB")
+            connection.sendall(b"z")
+            contains(connection.recv(4096), b"HTTP/1.1 4", "the answer to one that has come whole")
 
 
 def test_large_job():

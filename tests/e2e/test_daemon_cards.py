@@ -207,8 +207,9 @@ def test_login_ends():
         contains(found["reason"], "in time", f"{found}")
         check(found["remedy"], f"{found}")
         must(server, CODEX + "/cancel", 409)
-        must(server, CODEX, 202, {})
-        login_with(server, CODEX, code="WXYZ-12345")
+        must(server, CODEX, 202, {"timeout_seconds": 2**61 + 1})  # in milliseconds, that is one second more than 2**64
+        found = login_with(server, CODEX, code="WXYZ-12345")
+        check(found["ends_at"][:16] != found["started_at"][:16], f"a time that is too long: {found}")
         equal(submit(server, "/providers/codex-cli/login/cancel")[0], 303, "the form")
         login_with(server, CODEX, state="cancelled")
         (control / "denied").touch()

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A plugin that crashes, hangs, leaks, corrupts memory or leaves costs one job, is named, and is left alone after three."""
+import concurrent.futures
 import json
 
 import harness
-from daemon_server import MOCKS, Browser, add_plugin, api, daemon, field, provider, settled, wait_for
+from daemon_server import MOCKS, Browser, add_plugin, api, daemon, field, memory_kib, provider, settled, wait_for
 from harness import check, contains, equal, lacks
 
 
@@ -107,10 +108,13 @@ def test_three_crashes():
 
 
 def test_leak():
-    """a plugin that takes memory without end is ended at the limit"""
+    """a plugin that takes memory without end is ended at the limit; the daemon never takes any of it"""
     with harness.simulator(script()) as sim, harmful(JCA_WORKER_MEMORY_MIB="256") as server:
         set_up(server, sim)
+        before = memory_kib(server)
         must_cost_one_job(server, "leak", "leak", "more than 256 MiB")
+        grown = memory_kib(server, "VmHWM") - before
+        check(grown < 100 << 10, f"the daemon took {grown} KiB more than before")
 
 
 def test_hang():
@@ -135,6 +139,32 @@ sys.exit(subprocess.run([{str(harness.PLAIN_BUILD / "mergeloom-worker")!r}], inp
         contains(json.dumps(found["checks"]), "still busy after 1 s", "the reason")
         contains(json.dumps(api(server, "/audit?kind=plugin")[2]), "still busy after 1 s", "the audit")
         equal(field(server, "harmful", "enabled")["locked"], False, "the card is there")
+
+
+def test_hang_while_asked():
+    """a plugin that hangs while it is asked for a resolution holds nobody up but those who wait for that"""
+    goes_on = harness.scratch() / "goes-on"
+    worker = harness.scratch() / "worker"
+    worker.write_text(f"""#!/usr/bin/python3 -I
+import os, subprocess, sys, time
+request = sys.stdin.buffer.read()
+while b'"resolve"' in request and not os.path.exists({str(goes_on)!r}):
+    time.sleep(0.05)
+sys.exit(subprocess.run([{str(harness.PLAIN_BUILD / "mergeloom-worker")!r}], input=request).returncode)
+""", encoding="utf-8")
+    worker.chmod(0o755)
+    ask = {"schema": "mergeloom.job.v1", "repository": {"path": str(harness.repository(harness.FILES))},
+           "ticket": {"key": "T-1", "title": "Mend", "description": harness.MARK}}
+    with daemon(MERGELOOM_PLUGIN_PATH=plugins(), MERGELOOM_WORKER=worker, JCA_WORKER_PROVIDER="harmful") as server, \
+            concurrent.futures.ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(api, server, "/resolve", "POST", ask) for _ in range(12)]
+        for _ in range(20):
+            for path in ("/healthz", "/providers", "/api/v1/jobs"):
+                equal(harness.request(server.url + path)[0], 200, path)
+        check(not any(each.done() for each in asked), "the page was there before what hangs has ended")
+        goes_on.touch()
+        for each in asked:
+            equal(each.result()[0], 200, "a resolution when it goes on")
 
 
 def crashes(server, path):

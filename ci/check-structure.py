@@ -13,7 +13,7 @@ FLOORS = {
 # A library's headers, and where alone they may be included.
 OWNERS = {
     r"json-c/|json\.h$": ["libmergeloom/base/json.c"],
-    r"curl/": ["libmergeloom/net/http_internal.h", "libmergeloom/net/http.c", "libmergeloom/net/http_failure.c"],
+    r"curl/": ["libmergeloom/net/libcurl.h"],
     r"ltdl\.h": ["libmergeloom/plugin/loader.c"],
     r"openssl/": ["libmergeloom/secret/"],
     r"microhttpd\.h": ["daemon/http.c"],

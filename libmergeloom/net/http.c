@@ -26,26 +26,22 @@
 
 /* ---- The client ---- */
 
-static void slot_free(mloom_http_slot *slot) {
+static void slot_free(const mloom_http_client *client, mloom_http_slot *slot) {
   if (slot->easy != NULL) {
-    curl_easy_cleanup(slot->easy);
+    client->curl.easy_cleanup(slot->easy);
   }
   if (slot->multi != NULL) {
-    curl_multi_cleanup(slot->multi);
+    client->curl.multi_cleanup(slot->multi);
   }
   free(slot);
 }
 
-/* Not before the first request: it takes a millisecond, and jobs of command-line programs make none. */
 static int32_t begin(mloom_http_client *client, mloom_error *error) {
   pthread_mutex_lock(&client->mutex);
-  /* Thread-safe and counted by libcurl; mloom_http_client_free undoes it. */
-  client->has_begun = client->has_begun || curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  int has_begun = client->has_begun;
+  int32_t code = client->has_begun ? MLOOM_OK : mloom_libcurl_load(&client->curl, error);
+  client->has_begun = code == MLOOM_OK;
   pthread_mutex_unlock(&client->mutex);
-  return has_begun ? MLOOM_OK
-                   : mloom_error_set(error, MLOOM_E_INTERNAL, MLOOM_DOMAIN_NETWORK, "check the installation of libcurl",
-                                     "libcurl cannot be initialized");
+  return code;
 }
 
 static mloom_http_slot *slot_take(mloom_http_client *client) {
@@ -61,19 +57,19 @@ static mloom_http_slot *slot_take(mloom_http_client *client) {
   }
   slot = calloc(1, sizeof(*slot));
   if (slot != NULL) {
-    slot->easy = curl_easy_init();
-    slot->multi = curl_multi_init();
+    slot->easy = client->curl.easy_init();
+    slot->multi = client->curl.multi_init();
     if (slot->easy == NULL || slot->multi == NULL) {
-      slot_free(slot);
+      slot_free(client, slot);
       return NULL;
     }
-    curl_multi_setopt(slot->multi, CURLMOPT_MAXCONNECTS, 4L);
+    client->curl.multi_setopt(slot->multi, CURLMOPT_MAXCONNECTS, 4L);
   }
   return slot;
 }
 
 static void slot_give(mloom_http_client *client, mloom_http_slot *slot) {
-  curl_easy_reset(slot->easy);
+  client->curl.easy_reset(slot->easy);
   pthread_mutex_lock(&client->mutex);
   int keep = client->idle_count < IDLE_SLOT_LIMIT;
   if (keep) {
@@ -83,7 +79,7 @@ static void slot_give(mloom_http_client *client, mloom_http_slot *slot) {
   }
   pthread_mutex_unlock(&client->mutex);
   if (!keep) {
-    slot_free(slot);
+    slot_free(client, slot);
   }
 }
 
@@ -133,7 +129,7 @@ void mloom_http_client_free(mloom_http_client *client) {
   while (client->idle != NULL) {
     mloom_http_slot *slot = client->idle;
     client->idle = slot->next;
-    slot_free(slot);
+    slot_free(client, slot);
   }
   pthread_mutex_destroy(&client->mutex);
   if (client->proxy != NULL) {
@@ -145,7 +141,7 @@ void mloom_http_client_free(mloom_http_client *client) {
   free(client->ca_file);
   free(client->user_agent);
   if (client->has_begun) {
-    curl_global_cleanup();
+    client->curl.global_cleanup();
   }
   free(client);
 }
@@ -153,7 +149,7 @@ void mloom_http_client_free(mloom_http_client *client) {
 /* ---- Headers of the request ---- */
 
 static int32_t append_line(mloom_http_exchange *ex, const char *line) {
-  struct curl_slist *longer = curl_slist_append(ex->headers, line);
+  struct curl_slist *longer = ex->curl->slist_append(ex->headers, line);
   if (longer == NULL) {
     return MLOOM_E_MEMORY;
   }
@@ -207,7 +203,7 @@ static void exchange_end(mloom_http_exchange *ex) {
   for (struct curl_slist *line = ex->headers; line != NULL; line = line->next) {
     mloom_secret_wipe(line->data, strlen(line->data));
   }
-  curl_slist_free_all(ex->headers);
+  ex->curl->slist_free_all(ex->headers);
   mloom_buffer_free(&ex->origin);
 }
 
@@ -364,29 +360,29 @@ static int32_t set_method(mloom_http_exchange *ex) {
   CURL *easy = ex->easy;
   const char *method = ex->request->method;
   if (strcmp(method, "GET") == 0 && ex->request->body_count == 0) {
-    return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+    return ex->curl->easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
   }
   if (strcmp(method, "HEAD") == 0) {
-    return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+    return ex->curl->easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
   }
   uint64_t upload = ex->body_size < LEAST_UPLOAD_BUFFER  ? LEAST_UPLOAD_BUFFER
                     : ex->body_size > MOST_UPLOAD_BUFFER ? MOST_UPLOAD_BUFFER
                                                          : ex->body_size;
-  curl_easy_setopt(easy, CURLOPT_POST, 1L);
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ex->body_size);
-  curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-  curl_easy_setopt(easy, CURLOPT_READDATA, ex);
-  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-  curl_easy_setopt(easy, CURLOPT_SEEKDATA, ex);
-  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)upload);
-  return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+  ex->curl->easy_setopt(easy, CURLOPT_POST, 1L);
+  ex->curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ex->body_size);
+  ex->curl->easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+  ex->curl->easy_setopt(easy, CURLOPT_READDATA, ex);
+  ex->curl->easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+  ex->curl->easy_setopt(easy, CURLOPT_SEEKDATA, ex);
+  ex->curl->easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)upload);
+  return ex->curl->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
 }
 
 /* The password may have any character, so that it is not given as part of a URL. */
 static CURLcode set_proxy(const mloom_http_exchange *ex) {
   const mloom_secret *login = ex->client->options.proxy_login;
   const char *proxy = mloom_http_proxy_of(ex);
-  CURLcode result = curl_easy_setopt(ex->easy, CURLOPT_PROXY, proxy == NULL ? "" : proxy);
+  CURLcode result = ex->curl->easy_setopt(ex->easy, CURLOPT_PROXY, proxy == NULL ? "" : proxy);
   if (result != CURLE_OK || proxy == NULL || login == NULL) {
     return result;
   }
@@ -394,49 +390,51 @@ static CURLcode set_proxy(const mloom_http_exchange *ex) {
   const char *colon = memchr(text.data, ':', text.size);
   size_t size = colon == NULL ? text.size : (size_t)(colon - text.data);
   MLOOM_AUTO(mloom_auto_free) char *user = mloom_text_dup((mloom_bytes){text.data, size});
-  result = user == NULL ? CURLE_OUT_OF_MEMORY : curl_easy_setopt(ex->easy, CURLOPT_PROXYUSERNAME, user);
-  return result != CURLE_OK || colon == NULL ? result : curl_easy_setopt(ex->easy, CURLOPT_PROXYPASSWORD, colon + 1);
+  result = user == NULL ? CURLE_OUT_OF_MEMORY : ex->curl->easy_setopt(ex->easy, CURLOPT_PROXYUSERNAME, user);
+  return result != CURLE_OK || colon == NULL ? result
+                                             : ex->curl->easy_setopt(ex->easy, CURLOPT_PROXYPASSWORD, colon + 1);
 }
 
 /* Options that take no memory cannot fail; those that copy a text or may be missing in a build are looked at. */
 static int32_t set_options(mloom_http_exchange *ex, mloom_error *error) {
   CURL *easy = ex->easy;
+  const mloom_libcurl *curl = ex->curl;
   const mloom_http_client *client = ex->client;
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, ex->curl_error);
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancelled exchange does not wait for a slow name server */
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-  curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-  curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, CURL_BUFFER_SIZE);
-  curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no credential for the proxy */
-  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-  curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_handshake);
-  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, ex);
-  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
-  curl_easy_setopt(easy, CURLOPT_PREREQDATA, ex);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, ex);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, ex);
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, ex->headers);
+  curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, ex->curl_error);
+  curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancelled exchange does not wait for a slow name server */
+  curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  curl->easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+  curl->easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+  curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  curl->easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+  curl->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl->easy_setopt(easy, CURLOPT_BUFFERSIZE, CURL_BUFFER_SIZE);
+  curl->easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no credential for the proxy */
+  curl->easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  curl->easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_handshake);
+  curl->easy_setopt(easy, CURLOPT_SSL_CTX_DATA, ex);
+  curl->easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+  curl->easy_setopt(easy, CURLOPT_PREREQDATA, ex);
+  curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl->easy_setopt(easy, CURLOPT_HEADERDATA, ex);
+  curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl->easy_setopt(easy, CURLOPT_WRITEDATA, ex);
+  curl->easy_setopt(easy, CURLOPT_HTTPHEADER, ex->headers);
   uint64_t connect = ex->connect_timeout_ms;
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect == 0 || connect > INT_MAX ? (long)INT_MAX : (long)connect);
-  if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
-      curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "") == CURLE_OUT_OF_MEMORY ||
-      curl_easy_setopt(easy, CURLOPT_URL, ex->request->url) != CURLE_OK ||
-      curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK || set_proxy(ex) != CURLE_OK ||
-      curl_easy_setopt(easy, CURLOPT_NOPROXY, client->no_proxy == NULL ? "" : client->no_proxy) != CURLE_OK ||
-      (client->ca_file != NULL && (curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file) != CURLE_OK ||
-                                   curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file) != CURLE_OK)) ||
+  curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect == 0 || connect > INT_MAX ? (long)INT_MAX : (long)connect);
+  if (curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
+      curl->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "") == CURLE_OUT_OF_MEMORY ||
+      curl->easy_setopt(easy, CURLOPT_URL, ex->request->url) != CURLE_OK ||
+      curl->easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK || set_proxy(ex) != CURLE_OK ||
+      curl->easy_setopt(easy, CURLOPT_NOPROXY, client->no_proxy == NULL ? "" : client->no_proxy) != CURLE_OK ||
+      (client->ca_file != NULL && (curl->easy_setopt(easy, CURLOPT_CAINFO, client->ca_file) != CURLE_OK ||
+                                   curl->easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file) != CURLE_OK)) ||
       set_method(ex) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
@@ -478,10 +476,10 @@ static int32_t run(mloom_http_exchange *ex, CURLM *multi, mloom_error *error) {
   for (;;) {
     int running = 0;
     int wait_ms = 0;
-    CURLMcode result = curl_multi_perform(multi, &running);
+    CURLMcode result = ex->curl->multi_perform(multi, &running);
     if (result != CURLM_OK) {
       return mloom_error_set(error, result == CURLM_OUT_OF_MEMORY ? MLOOM_E_MEMORY : MLOOM_E_INTERNAL,
-                             MLOOM_DOMAIN_NETWORK, NULL, "libcurl failed: %s", curl_multi_strerror(result));
+                             MLOOM_DOMAIN_NETWORK, NULL, "libcurl failed: %s", ex->curl->multi_strerror(result));
     }
     if (running == 0) {
       break;
@@ -495,12 +493,12 @@ static int32_t run(mloom_http_exchange *ex, CURLM *multi, mloom_error *error) {
       ex->stage = mloom_http_failed_stage(ex);
       return code;
     }
-    curl_multi_poll(multi, &wake, wake.fd < 0 ? 0 : 1, wait_ms, NULL);
+    ex->curl->multi_poll(multi, &wake, wake.fd < 0 ? 0 : 1, wait_ms, NULL);
   }
   CURLMsg *message;
   int left;
   CURLcode outcome = CURLE_OK;
-  while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+  while ((message = ex->curl->multi_info_read(multi, &left)) != NULL) {
     outcome = message->msg == CURLMSG_DONE ? message->data.result : outcome;
   }
   /* libcurl takes the end of the connection for the end of the headers. */
@@ -516,7 +514,7 @@ static int32_t run(mloom_http_exchange *ex, CURLM *multi, mloom_error *error) {
 
 static int64_t time_info(const mloom_http_exchange *ex, CURLINFO info) {
   curl_off_t microseconds = 0;
-  curl_easy_getinfo(ex->easy, info, &microseconds);
+  ex->curl->easy_getinfo(ex->easy, info, &microseconds);
   return (int64_t)(microseconds / 1000);
 }
 
@@ -546,18 +544,19 @@ int32_t mloom_http_perform(mloom_http_client *client, const mloom_call *call, co
     return mloom_error_memory(error);
   }
   MLOOM_AUTO(exchange_end)
-  mloom_http_exchange ex = {.client = client, .call = call, .request = request, .sink = sink, .easy = slot->easy};
+  mloom_http_exchange ex = {
+      .client = client, .curl = &client->curl, .call = call, .request = request, .sink = sink, .easy = slot->easy};
   ex.clock = call == NULL || call->clock == NULL ? mloom_clock_system() : call->clock;
   ex.started_ms = ex.clock->monotonic_ms(ex.clock);
   ex.progress_ms = ex.started_ms;
   code = prepare(&ex, error);
   if (code == MLOOM_OK) {
-    if (curl_multi_add_handle(slot->multi, slot->easy) == CURLM_OK) {
+    if (client->curl.multi_add_handle(slot->multi, slot->easy) == CURLM_OK) {
       code = run(&ex, slot->multi, error);
       if (report != NULL) {
         fill_report(&ex, report);
       }
-      curl_multi_remove_handle(slot->multi, slot->easy);
+      client->curl.multi_remove_handle(slot->multi, slot->easy);
     } else {
       code = mloom_error_memory(error);
     }

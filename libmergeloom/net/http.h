@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP exchanges on libcurl: the only file that knows it is http.c.
+ * HTTP exchanges on libcurl, which only http.c and what stands beside it know.
  */
 #ifndef MLOOM_NET_HTTP_H
 #define MLOOM_NET_HTTP_H

@@ -2,10 +2,10 @@
 #ifndef MLOOM_NET_HTTP_INTERNAL_H
 #define MLOOM_NET_HTTP_INTERNAL_H
 
-#include <curl/curl.h>
 #include <pthread.h>
 
 #include "net/http.h"
+#include "net/libcurl.h"
 
 #define MLOOM_HTTP_HEADER_LIMIT (256u * 1024u)
 
@@ -25,12 +25,14 @@ struct mloom_http_client {
   pthread_mutex_t mutex;
   mloom_http_slot *idle;
   uint32_t idle_count;
-  uint32_t has_begun; /* libcurl */
+  uint32_t has_begun; /* curl is loaded */
+  mloom_libcurl curl;
 };
 
 /* One exchange while it runs. */
 typedef struct mloom_http_exchange {
   mloom_http_client *client;
+  const mloom_libcurl *curl;
   const mloom_call *call;
   const mloom_clock *clock;
   const mloom_http_request *request;

@@ -7,6 +7,8 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/net/http.h \
   libmergeloom/net/http_failure.c \
   libmergeloom/net/http_internal.h \
+  libmergeloom/net/libcurl.c \
+  libmergeloom/net/libcurl.h \
   libmergeloom/net/proxy.c \
   libmergeloom/net/proxy.h \
   libmergeloom/net/retry.c \

@@ -8,7 +8,7 @@ libmergeloom_libcore_la_SOURCES =
 libmergeloom_libcore_la_CPPFLAGS = $(AM_CPPFLAGS) \
   -DMLOOM_PLUGIN_DIR='"$(plugindir)"' -DMLOOM_LIBEXEC_DIR='"$(pkglibexecdir)"'
 libmergeloom_libcore_la_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(CURL_CFLAGS) $(CRYPTO_CFLAGS) $(LTDL_CFLAGS) -pthread
-libmergeloom_libcore_la_LIBADD = libmergeloom/libportable.la $(JSONC_LIBS) $(CRYPTO_LIBS) $(LTDL_LIBS) -lpthread
+libmergeloom_libcore_la_LIBADD = libmergeloom/libportable.la $(JSONC_LIBS) $(CRYPTO_LIBS) $(LTDL_LIBS) -ldl -lpthread
 
 lib_LTLIBRARIES += libmergeloom.la
 libmergeloom_la_SOURCES =

@@ -360,29 +360,29 @@ static int32_t set_method(mloom_http_exchange *ex) {
   CURL *easy = ex->easy;
   const char *method = ex->request->method;
   if (strcmp(method, "GET") == 0 && ex->request->body_count == 0) {
-    return ex->curl->easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+    return mloom_libcurl_setopt(ex->curl, easy, CURLOPT_HTTPGET, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
   }
   if (strcmp(method, "HEAD") == 0) {
-    return ex->curl->easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+    return mloom_libcurl_setopt(ex->curl, easy, CURLOPT_NOBODY, 1L) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
   }
   uint64_t upload = ex->body_size < LEAST_UPLOAD_BUFFER  ? LEAST_UPLOAD_BUFFER
                     : ex->body_size > MOST_UPLOAD_BUFFER ? MOST_UPLOAD_BUFFER
                                                          : ex->body_size;
-  ex->curl->easy_setopt(easy, CURLOPT_POST, 1L);
-  ex->curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ex->body_size);
-  ex->curl->easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-  ex->curl->easy_setopt(easy, CURLOPT_READDATA, ex);
-  ex->curl->easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-  ex->curl->easy_setopt(easy, CURLOPT_SEEKDATA, ex);
-  ex->curl->easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)upload);
-  return ex->curl->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
+  mloom_libcurl_setopt(ex->curl, easy, CURLOPT_POST, 1L);
+  mloom_libcurl_setopt(ex->curl, easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ex->body_size);
+  mloom_libcurl_setopt(ex->curl, easy, CURLOPT_READFUNCTION, on_read);
+  mloom_libcurl_setopt(ex->curl, easy, CURLOPT_READDATA, ex);
+  mloom_libcurl_setopt(ex->curl, easy, CURLOPT_SEEKFUNCTION, on_seek);
+  mloom_libcurl_setopt(ex->curl, easy, CURLOPT_SEEKDATA, ex);
+  mloom_libcurl_setopt(ex->curl, easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)upload);
+  return mloom_libcurl_setopt(ex->curl, easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK ? MLOOM_OK : MLOOM_E_MEMORY;
 }
 
 /* The password may have any character, so that it is not given as part of a URL. */
 static CURLcode set_proxy(const mloom_http_exchange *ex) {
   const mloom_secret *login = ex->client->options.proxy_login;
   const char *proxy = mloom_http_proxy_of(ex);
-  CURLcode result = ex->curl->easy_setopt(ex->easy, CURLOPT_PROXY, proxy == NULL ? "" : proxy);
+  CURLcode result = mloom_libcurl_setopt(ex->curl, ex->easy, CURLOPT_PROXY, proxy == NULL ? "" : proxy);
   if (result != CURLE_OK || proxy == NULL || login == NULL) {
     return result;
   }
@@ -390,9 +390,10 @@ static CURLcode set_proxy(const mloom_http_exchange *ex) {
   const char *colon = memchr(text.data, ':', text.size);
   size_t size = colon == NULL ? text.size : (size_t)(colon - text.data);
   MLOOM_AUTO(mloom_auto_free) char *user = mloom_text_dup((mloom_bytes){text.data, size});
-  result = user == NULL ? CURLE_OUT_OF_MEMORY : ex->curl->easy_setopt(ex->easy, CURLOPT_PROXYUSERNAME, user);
-  return result != CURLE_OK || colon == NULL ? result
-                                             : ex->curl->easy_setopt(ex->easy, CURLOPT_PROXYPASSWORD, colon + 1);
+  result = user == NULL ? CURLE_OUT_OF_MEMORY : mloom_libcurl_setopt(ex->curl, ex->easy, CURLOPT_PROXYUSERNAME, user);
+  return result != CURLE_OK || colon == NULL
+             ? result
+             : mloom_libcurl_setopt(ex->curl, ex->easy, CURLOPT_PROXYPASSWORD, colon + 1);
 }
 
 /* Options that take no memory cannot fail; those that copy a text or may be missing in a build are looked at. */
@@ -400,41 +401,45 @@ static int32_t set_options(mloom_http_exchange *ex, mloom_error *error) {
   CURL *easy = ex->easy;
   const mloom_libcurl *curl = ex->curl;
   const mloom_http_client *client = ex->client;
-  curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, ex->curl_error);
-  curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancelled exchange does not wait for a slow name server */
-  curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-  curl->easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-  curl->easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-  curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-  curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-  curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-  curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-  curl->easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-  curl->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl->easy_setopt(easy, CURLOPT_BUFFERSIZE, CURL_BUFFER_SIZE);
-  curl->easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no credential for the proxy */
-  curl->easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-  curl->easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_handshake);
-  curl->easy_setopt(easy, CURLOPT_SSL_CTX_DATA, ex);
-  curl->easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
-  curl->easy_setopt(easy, CURLOPT_PREREQDATA, ex);
-  curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl->easy_setopt(easy, CURLOPT_HEADERDATA, ex);
-  curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  curl->easy_setopt(easy, CURLOPT_WRITEDATA, ex);
-  curl->easy_setopt(easy, CURLOPT_HTTPHEADER, ex->headers);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_ERRORBUFFER, ex->curl_error);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_NOSIGNAL, 1L);
+  /* A cancelled exchange does not wait for a slow name server. */
+  mloom_libcurl_setopt(curl, easy, CURLOPT_QUICK_EXIT, 1L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_FOLLOWLOCATION, 0L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_HTTP09_ALLOWED, 0L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_PATH_AS_IS, 1L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_TCP_NODELAY, 1L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_BUFFERSIZE, CURL_BUFFER_SIZE);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no credential for the proxy */
+  mloom_libcurl_setopt(curl, easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_SSL_CTX_FUNCTION, on_handshake);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_SSL_CTX_DATA, ex);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_PREREQFUNCTION, on_connected);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_PREREQDATA, ex);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_HEADERFUNCTION, on_header);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_HEADERDATA, ex);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_WRITEFUNCTION, on_body);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_WRITEDATA, ex);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_HTTPHEADER, ex->headers);
   uint64_t connect = ex->connect_timeout_ms;
-  curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect == 0 || connect > INT_MAX ? (long)INT_MAX : (long)connect);
-  if (curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
-      curl->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "") == CURLE_OUT_OF_MEMORY ||
-      curl->easy_setopt(easy, CURLOPT_URL, ex->request->url) != CURLE_OK ||
-      curl->easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK || set_proxy(ex) != CURLE_OK ||
-      curl->easy_setopt(easy, CURLOPT_NOPROXY, client->no_proxy == NULL ? "" : client->no_proxy) != CURLE_OK ||
-      (client->ca_file != NULL && (curl->easy_setopt(easy, CURLOPT_CAINFO, client->ca_file) != CURLE_OK ||
-                                   curl->easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->ca_file) != CURLE_OK)) ||
+  mloom_libcurl_setopt(curl, easy, CURLOPT_CONNECTTIMEOUT_MS,
+                       connect == 0 || connect > INT_MAX ? (long)INT_MAX : (long)connect);
+  if (mloom_libcurl_setopt(curl, easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
+      mloom_libcurl_setopt(curl, easy, CURLOPT_REDIR_PROTOCOLS_STR, "") == CURLE_OUT_OF_MEMORY ||
+      mloom_libcurl_setopt(curl, easy, CURLOPT_URL, ex->request->url) != CURLE_OK ||
+      mloom_libcurl_setopt(curl, easy, CURLOPT_USERAGENT, client->user_agent) != CURLE_OK ||
+      set_proxy(ex) != CURLE_OK ||
+      mloom_libcurl_setopt(curl, easy, CURLOPT_NOPROXY, client->no_proxy == NULL ? "" : client->no_proxy) != CURLE_OK ||
+      (client->ca_file != NULL &&
+       (mloom_libcurl_setopt(curl, easy, CURLOPT_CAINFO, client->ca_file) != CURLE_OK ||
+        mloom_libcurl_setopt(curl, easy, CURLOPT_PROXY_CAINFO, client->ca_file) != CURLE_OK)) ||
       set_method(ex) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
@@ -514,7 +519,7 @@ static int32_t run(mloom_http_exchange *ex, CURLM *multi, mloom_error *error) {
 
 static int64_t time_info(const mloom_http_exchange *ex, CURLINFO info) {
   curl_off_t microseconds = 0;
-  ex->curl->easy_getinfo(ex->easy, info, &microseconds);
+  mloom_libcurl_getinfo(ex->curl, ex->easy, info, &microseconds);
   return (int64_t)(microseconds / 1000);
 }
 

@@ -20,7 +20,7 @@ uint32_t mloom_http_failed_stage(const mloom_http_exchange *ex) {
     return ex->stage;
   }
   curl_off_t resolved = 0;
-  ex->curl->easy_getinfo(ex->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+  mloom_libcurl_getinfo(ex->curl, ex->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
   return resolved == 0 ? MLOOM_HTTP_STAGE_RESOLVE : MLOOM_HTTP_STAGE_CONNECT;
 }
 
@@ -128,8 +128,8 @@ static int32_t proxy_login_failure(const mloom_http_exchange *ex, mloom_error *e
 static int32_t connect_failure(const mloom_http_exchange *ex, mloom_error *error) {
   long proxy_status = 0;
   long reason = 0;
-  ex->curl->easy_getinfo(ex->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
-  ex->curl->easy_getinfo(ex->easy, CURLINFO_OS_ERRNO, &reason);
+  mloom_libcurl_getinfo(ex->curl, ex->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  mloom_libcurl_getinfo(ex->curl, ex->easy, CURLINFO_OS_ERRNO, &reason);
   if (proxy_status == 407) {
     return proxy_login_failure(ex, error);
   }
@@ -158,7 +158,7 @@ static int32_t connect_failure(const mloom_http_exchange *ex, mloom_error *error
 static int32_t certificate_failure(const mloom_http_exchange *ex, mloom_error *error) {
   const char *origin = mloom_buffer_string(&ex->origin);
   long result = VERIFY_OK;
-  ex->curl->easy_getinfo(ex->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+  mloom_libcurl_getinfo(ex->curl, ex->easy, CURLINFO_SSL_VERIFYRESULT, &result);
   switch (result) {
   case VERIFY_OK:
   case VERIFY_UNSPECIFIED:

@@ -249,6 +249,16 @@ class Finished:
         return f"status {self.status}\nstdout:\n{self.out}\nstderr:\n{self.err}"
 
 
+def instead_of_libcurl(content):
+    """The value of LD_LIBRARY_PATH with which what needs libcurl finds this: bytes, or another library."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=_scratch))
+    if isinstance(content, bytes):
+        (folder / "libcurl.so.4").write_bytes(content)
+    else:
+        (folder / "libcurl.so.4").symlink_to(content)
+    return folder
+
+
 def run(arguments, environment=None, cwd=None, text=None):
     began = time.monotonic()
     process = subprocess.run([str(argument) for argument in arguments], cwd=cwd, env=environment or clean_environment(),

@@ -457,8 +457,8 @@ def test_model_of_the_program():
 
 # ---- Programs that misbehave ----
 
-def completes(body, *parts):
-    finished, repo = run_fake(body)
+def completes(body, *parts, **settings):
+    finished, repo = run_fake(body, **settings)
     equal(finished.status, 0, f"exit status of {finished!r}")
     for part in parts:
         contains(finished.everything(), part, "what is said")
@@ -479,6 +479,11 @@ def test_never_exits():
 def test_exit_status_after_success():
     """an exit status after the result is told, and the result counts"""
     completes("events(*BEGIN, *END)\nsys.exit(3)\n", "ended with status 3")
+
+
+def test_no_libcurl():
+    """a job of a program does not even load libcurl"""
+    completes("events(*BEGIN, *END)\n", LD_LIBRARY_PATH=harness.instead_of_libcurl(b"no library"))
 
 
 def test_long_line():

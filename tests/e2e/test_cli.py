@@ -230,6 +230,22 @@ def test_check_reasons():
     equal(checks["commands"]["state"], "warn", repr(checks["commands"]))
 
 
+def test_without_libcurl():
+    """libcurl is loaded with the first request: one that is missing, too old or not one at all is told with what to do"""
+    repo = harness.repository(harness.FILES)
+    ticket = harness.scratch() / "ticket"
+    ticket.write_text(harness.TICKET, encoding="utf-8")
+    old = harness.BUILD / "tests/unit/net/.libs/old_libcurl.so"
+    for content, problem in ((b"no library", "libcurl.so.4: file too short"), (b"no library" * 1000, "invalid ELF header"),
+                             (harness.BUILD / "tests/mock-plugins/.libs/mergeloom-mock-good.so", "curl_easy_cleanup is missing"),
+                             (old, "it is version 7.83.1")):
+        environment = harness.provider_environment(NOWHERE, LD_LIBRARY_PATH=harness.instead_of_libcurl(content))
+        plugins = harness.mergeloom("plugins", environment=environment)
+        equal(plugins.status, 0, f"plugins: {plugins!r}")
+        finished = harness.mergeloom("run", "--no-readiness", "--repo", repo, "--ticket", ticket, environment=environment)
+        harness.must_complain(finished, 1, problem, "install libcurl 7.84 or later (Debian: libcurl4)")
+
+
 def test_json_lines():
     """run --json: each line is one JSON document, the result the last; --output holds the same result"""
     repo = harness.repository(harness.FILES)

@@ -1,3 +1,9 @@
+# In the place of libcurl in an end-to-end test.
+check_LTLIBRARIES += tests/unit/net/old_libcurl.la
+tests_unit_net_old_libcurl_la_SOURCES = tests/unit/net/old_libcurl.c
+tests_unit_net_old_libcurl_la_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+tests_unit_net_old_libcurl_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+
 if HAVE_CUNIT
 check_PROGRAMS += tests/unit/net/test_http
 TESTS += tests/unit/net/test_http

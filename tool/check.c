@@ -91,7 +91,7 @@ static void announce(const char *provider, const char *check, uint32_t state, co
 /* Checks the providers that are named, or all when none is, at once. */
 static int check_all(const tool_options *options, mloom_context *context, mloom_cancel *cancel) {
   int named = options->argument_count > 0;
-  int live = !options->json && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
+  int live = !options->json && isatty(STDERR_FILENO) && tool_has_screen();
   mloom_check_options check_options = {.size = sizeof(check_options),
                                        .flags = options->no_self_test ? MLOOM_CHECK_WITHOUT_SELF_TEST : 0,
                                        .model = options->model,

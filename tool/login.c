@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tool.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -27,8 +29,19 @@ static void show(uint32_t event, const char *text, void *userdata) {
   tool_text_free(&line);
 }
 
+/* 1 when there is something to read, 0 when the token was triggered. A signal interrupts poll and not read. */
+static int wait_for_input(const mloom_cancel *cancel) {
+  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+  while (!mloom_cancel_is_triggered(cancel)) {
+    if (poll(&input, 1, -1) >= 0 || errno != EINTR) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 /* A line from standard input, not shown on a terminal. Its size, or -1. */
-static ssize_t read_key(char *out, size_t out_size) {
+static ssize_t read_key(char *out, size_t out_size, const mloom_cancel *cancel) {
   struct termios modes;
   int on_terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &modes) == 0;
   if (on_terminal) {
@@ -39,7 +52,7 @@ static ssize_t read_key(char *out, size_t out_size) {
   }
   size_t size = 0;
   ssize_t got = 1;
-  while (size < out_size - 1 && got > 0 && (size == 0 || out[size - 1] != '\n')) {
+  while (size < out_size - 1 && got > 0 && (size == 0 || out[size - 1] != '\n') && wait_for_input(cancel)) {
     got = read(STDIN_FILENO, out + size, 1);
     size += got > 0 ? (size_t)got : 0;
   }
@@ -66,7 +79,12 @@ static int log_in(const tool_options *options, mloom_context *context, mloom_can
                                .event = show,
                                .userdata = (void *)(uintptr_t)options};
   if (options->login_kind == (int)MLOOM_LOGIN_API_KEY) {
-    ssize_t size = read_key(key, sizeof(key));
+    ssize_t size = read_key(key, sizeof(key), cancel);
+    if (mloom_cancel_is_triggered(cancel)) {
+      explicit_bzero(key, sizeof(key));
+      tool_complain(NULL, "the login was cancelled");
+      return TOOL_CANCELLED;
+    }
     if (size < 0) {
       tool_complain("write it to standard input: mergeloom login PROVIDER --api-key < FILE", "there is no API key");
       return TOOL_USAGE;

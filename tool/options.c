@@ -279,12 +279,10 @@ static int read_some(tool_options *options, const tool_command *command, int arg
 
 static int decide_color(const tool_options *options) {
   const char *no_color = getenv("NO_COLOR");
-  const char *term = getenv("TERM");
   if (options->color != TOOL_COLOR_AUTO) {
     return options->color == TOOL_COLOR_ALWAYS;
   }
-  return isatty(STDOUT_FILENO) && (no_color == NULL || no_color[0] == '\0') && term != NULL &&
-         strcmp(term, "dumb") != 0;
+  return tool_has_screen() && (no_color == NULL || no_color[0] == '\0');
 }
 
 int tool_read_options(tool_options *options, const tool_command **command, int argc, char **argv) {

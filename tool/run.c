@@ -3,17 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "report.h"
 #include "view.h"
 
 static int view_mode(const tool_options *options) {
-  const char *term = getenv("TERM");
-  if (options->json) {
-    return VIEW_JSON;
-  }
-  return isatty(STDOUT_FILENO) && term != NULL && strcmp(term, "dumb") != 0 ? VIEW_LIVE : VIEW_PLAIN;
+  return options->json ? VIEW_JSON : tool_has_screen() ? VIEW_LIVE : VIEW_PLAIN;
 }
 
 static int exit_status(uint32_t state) {
@@ -64,7 +59,10 @@ int tool_run(const tool_options *options) {
   char *job = NULL;
   mloom_cancel *cancel = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
-  int status = tool_make_job(&job, options, 1);
+  int status = options->output != NULL ? tool_check_output(options->output) : TOOL_OK;
+  if (status == TOOL_OK) {
+    status = tool_make_job(&job, options, 1);
+  }
   if (status != TOOL_OK) {
     return status;
   }

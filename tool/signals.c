@@ -47,12 +47,13 @@ void tool_catch_signals(mloom_cancel *cancel, int restore_terminal) {
   action.sa_flags = SA_RESTART | SA_NODEFER;
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGHUP, &action, NULL);
+  struct sigaction inherited;
+  if (sigaction(SIGHUP, NULL, &inherited) != 0 || inherited.sa_handler != SIG_IGN) { /* else: nohup */
+    sigaction(SIGHUP, &action, NULL);
+  }
 }
 
 void tool_release_signals(void) {
-  signal(SIGINT, SIG_DFL);
-  signal(SIGTERM, SIG_DFL);
-  signal(SIGHUP, SIG_DFL);
+  atomic_store(&terminal_dirty, 0);
   atomic_store(&current_cancel, NULL);
 }

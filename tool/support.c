@@ -152,7 +152,39 @@ static int write_all(int fd, const char *data, size_t size) {
   return 0;
 }
 
-int tool_write_file(const char *path, const char *data, size_t size) {
+/* A pipe or a device: nothing that may be replaced. */
+static int is_special(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+int tool_check_output(const char *path) {
+  const char *name = strrchr(path, '/');
+  tool_text folder = {NULL, 0, 0};
+  tool_text_append(&folder, path, name == NULL ? 0 : (size_t)(name - path) + 1);
+  const char *target = is_special(path) ? path : folder.size == 0 ? "." : tool_text_get(&folder);
+  struct stat info;
+  int failed = access(target, W_OK);
+  if (failed == 0 && target == path && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+    errno = EISDIR;
+    failed = -1;
+  }
+  if (failed != 0) {
+    tool_complain("name a file in a folder that you can write to", "--output %s: %s", path, strerror(errno));
+  }
+  tool_text_free(&folder);
+  return failed != 0 ? TOOL_USAGE : TOOL_OK;
+}
+
+/* 0, or -1 with errno. */
+static int write_special(const char *path, const char *data, size_t size) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  int failed = fd < 0 || write_all(fd, data, size) != 0 || write_all(fd, "\n", 1) != 0 ? -1 : 0;
+  return fd >= 0 && close(fd) != 0 ? -1 : failed;
+}
+
+/* 0, or -1 with errno. */
+static int replace_file(const char *path, const char *data, size_t size) {
   tool_text temporary = {NULL, 0, 0};
   tool_text_format(&temporary, "%s.XXXXXX", path);
   int fd = mkstemp(temporary.data);
@@ -160,17 +192,27 @@ int tool_write_file(const char *path, const char *data, size_t size) {
   umask(mask);
   int failed = fd < 0 || write_all(fd, data, size) != 0 || write_all(fd, "\n", 1) != 0 ||
                fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0 || rename(temporary.data, path) != 0;
-  if (failed) {
-    tool_complain("check the folder and the space left", "--output %s: %s", path, strerror(errno));
-    if (fd >= 0) {
-      unlink(temporary.data);
-    }
+  int reason = errno;
+  if (failed && fd >= 0) {
+    unlink(temporary.data);
   }
   if (fd >= 0) {
     close(fd);
   }
   tool_text_free(&temporary);
-  return failed ? TOOL_FAILED : TOOL_OK;
+  errno = reason;
+  return failed ? -1 : 0;
+}
+
+int tool_write_file(const char *path, const char *data, size_t size) {
+  char *target = realpath(path, NULL); /* a link stays one */
+  int failed =
+      is_special(path) ? write_special(path, data, size) : replace_file(target != NULL ? target : path, data, size);
+  if (failed != 0) {
+    tool_complain("check the folder and the space left", "--output %s: %s", path, strerror(errno));
+  }
+  free(target);
+  return failed != 0 ? TOOL_FAILED : TOOL_OK;
 }
 
 /* A ticket and a template make a job; --job alone is one already, but for the repository. */
@@ -224,6 +266,11 @@ int tool_make_job(char **out, const tool_options *options, int needs_repository)
   int status = make_job(out, options, repository);
   free(repository);
   return status;
+}
+
+int tool_has_screen(void) {
+  const char *term = getenv("TERM");
+  return isatty(STDOUT_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
 }
 
 int tool_terminal_width(void) {

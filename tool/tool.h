@@ -80,7 +80,9 @@ mloom_context *tool_open_context(const tool_options *options, int quiet, int *st
 
 /* Reads a file, or stdin for "-". 0, or the exit status after complaining. The caller frees *out. */
 int tool_read_file(char **out, size_t *size, const char *path, const char *what);
-/* Replaces a file in one step. 0, or the exit status after complaining. */
+/* 0 when --output can be written as far as one can tell before the job, or the exit status after complaining. */
+int tool_check_output(const char *path);
+/* Replaces a file in one step, or writes to a pipe or device. 0, or the exit status after complaining. */
 int tool_write_file(const char *path, const char *data, size_t size);
 /* Makes the job document out of --repo, --ticket and --job. 0, or the exit status after complaining. The caller
  * frees *out. */
@@ -91,6 +93,8 @@ int tool_make_job(char **out, const tool_options *options, int needs_repository)
 void tool_catch_signals(mloom_cancel *cancel, int restore_terminal);
 void tool_release_signals(void);
 
+/* 1 when stdout is a terminal that obeys. */
+int tool_has_screen(void);
 /* Columns of the terminal behind stdout, 80 when there is none. */
 int tool_terminal_width(void);
 

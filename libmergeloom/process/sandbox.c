@@ -86,9 +86,8 @@ static void free_targets(targets *self) {
   mloom_auto_close(&self->abstract);
 }
 
-static int32_t fail(mloom_error *error, const char *what) {
-  return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SANDBOX, "name a scratch folder that can be written",
-                               "cannot try the sandbox: %s", what);
+static int32_t fail(mloom_error *error, const char *remedy, const char *what) {
+  return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_SANDBOX, remedy, "cannot try the sandbox: %s", what);
 }
 
 static int make_nonce(char out[33]) {
@@ -113,15 +112,16 @@ static int write_new(const char *path, const char *text) {
 }
 
 static int32_t make_files(targets *self, const char *scratch_path, mloom_error *error) {
+  static const char remedy[] = "set JCA_WORKER_SCRATCH_PATH to a folder that this user can write to";
   if (make_nonce(self->nonce) != 0) {
-    return fail(error, "no random numbers");
+    return fail(error, NULL, "no random numbers");
   }
   if (mloom_buffer_append_format(&self->folder, "%s/sandbox-proof-XXXXXX", scratch_path) != MLOOM_OK) {
     return mloom_error_memory(error);
   }
   if (mkdtemp(self->folder.data) == NULL) {
     mloom_buffer_clear(&self->folder);
-    return fail(error, scratch_path);
+    return fail(error, remedy, scratch_path);
   }
   if (mloom_buffer_append_format(&self->outside, "%s/outside", self->folder.data) != MLOOM_OK ||
       mloom_buffer_append_format(&self->inside, "%s/inside", self->folder.data) != MLOOM_OK ||
@@ -132,7 +132,7 @@ static int32_t make_files(targets *self, const char *scratch_path, mloom_error *
   }
   if (mkdir(self->outside.data, 0700) != 0 || mkdir(self->inside.data, 0700) != 0 ||
       write_new(self->secret.data, self->nonce) != 0 || write_new(self->untouched.data, self->nonce) != 0) {
-    return fail(error, self->folder.data);
+    return fail(error, remedy, self->folder.data);
   }
   return MLOOM_OK;
 }
@@ -182,7 +182,7 @@ static int32_t start_victim(targets *self, const char *supervise_path, mloom_err
   char *const environment[] = {NULL};
   posix_spawn_file_actions_t actions;
   if (pipe2(fds, O_CLOEXEC) != 0) {
-    return fail(error, "no pipe");
+    return fail(error, "raise the limit of open files", "no pipe");
   }
   int failed = posix_spawn_file_actions_init(&actions);
   if (failed == 0) {
@@ -195,7 +195,7 @@ static int32_t start_victim(targets *self, const char *supervise_path, mloom_err
     close(fds[1]);
     self->victim = 0;
     errno = failed;
-    return fail(error, supervise_path);
+    return fail(error, "install mergeloom-supervise, or name its path in MERGELOOM_SUPERVISE", supervise_path);
   }
   self->victim_input = fds[1];
   return MLOOM_OK;

@@ -36,7 +36,8 @@ def test_usage():
                             (["run", "--repo"], "--repo needs a value"), (["run", "--json=1"], "takes no value"),
                             (["check", "--timeout", "soon"], "--timeout"), (["plugins", "--color", "blue"], "--color"),
                             (["plugins", "--plugins", "/no/such/folder"], "/no/such/folder"), (["result"], "no result"), (["login"], "no provider"),
-                            (["run", "--ticket", "x"], "repository"), (["providers", "nobody"], "nobody"),
+                            (["run", "--ticket", "x"], "repository"), (["run", "--output", "/no/such/folder/x"], "--output"),
+                            (["run", "--output", "/tmp"], "directory"), (["providers", "nobody"], "nobody"),
                             (["resolve", "--ticket", "/tmp"], "/tmp")):
         harness.must_complain(harness.mergeloom(*arguments), 2, part)
 
@@ -250,11 +251,15 @@ def test_json_lines():
     """run --json: each line is one JSON document, the result the last; --output holds the same result"""
     repo = harness.repository(harness.FILES)
     stored = harness.scratch() / "result.json"
+    link = harness.scratch() / "link.json"
+    stored.write_text("an older one", encoding="utf-8")
+    link.symlink_to(stored.name)
     audit = harness.scratch() / "audit"
     audit.mkdir()
     with harness.simulator(harness.job_script(harness.job_steps())) as server:
-        finished = harness.run_job(server.url, repo, "--json", "--output", stored, JCA_WORKER_AUDIT_PATH=audit)
+        finished = harness.run_job(server.url, repo, "--json", "--output", link, JCA_WORKER_AUDIT_PATH=audit)
     equal(finished.status, 0, f"{finished!r}")
+    check(link.is_symlink(), "the link was replaced")
     equal(finished.err, "", "stderr")
     documents = [json.loads(line) for line in finished.out.splitlines()]
     equal({one["schema"] for one in documents[:-1]}, {"mergeloom.event.v1"}, "schemas of the events")

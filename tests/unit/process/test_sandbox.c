@@ -416,6 +416,9 @@ static void test_proof(void) {
   snprintf(left, sizeof(left), "exit $(ls -A %s | grep -c sandbox-proof)", here.root);
   CU_ASSERT_EQUAL(system(left), 0);
   UNIT_ASSERT_CODE(mloom_sandbox_prove(NULL, supervise, "/no/such/folder", &proof, &error), MLOOM_E_NOT_FOUND, &error);
+  CU_ASSERT_PTR_NOT_NULL(strstr(error.remedy, "JCA_WORKER_SCRATCH_PATH"));
+  UNIT_ASSERT_CODE(mloom_sandbox_prove(NULL, "/no/such/program", here.root, &proof, &error), MLOOM_E_NOT_FOUND, &error);
+  CU_ASSERT_PTR_NOT_NULL(strstr(error.remedy, "MERGELOOM_SUPERVISE"));
   fixture_free(&here);
 }
 

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The items lie as deep in the body as they lay in the answer, less than the reader's limit. */
 static void check_body(const mloom_responses_answer *answer) {
   mloom_responses_request request;
-  mloom_responses_options options = {.stream = 1, .parallel_tool_calls = -1};
+  mloom_responses_options options = {.stream = 1, .parallel_tool_calls = -1, .encrypted_reasoning = -1};
   mloom_session_args args = {.size = sizeof(args), .model = "m"};
   if (mloom_responses_request_init(&request, &options, "m", &args) != MLOOM_OK ||
       mloom_responses_request_append_answer(&request, answer) != MLOOM_OK) {

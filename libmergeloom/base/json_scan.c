@@ -124,6 +124,21 @@ int32_t mloom_json_append_unescaped(mloom_buffer *out, mloom_bytes raw) {
   return code;
 }
 
+void mloom_json_mend_surrogates(char *text, size_t size) {
+  for (size_t position = 0; size - position >= 2;) {
+    char *escape = memchr(text + position, '\\', size - position);
+    if (escape == NULL) {
+      return;
+    }
+    position = (size_t)(escape - text);
+    if (size - position < 6 || escape[1] != 'u' || hex_unit(text, size, position + 2) < 0) {
+      position += size - position < 2 ? 1 : 2;
+    } else if (unescape_unit((mloom_bytes){text, size}, &position) == 0xFFFD) {
+      memcpy(escape, "\\ufffd", 6);
+    }
+  }
+}
+
 /* ---- Numbers ---- */
 
 static inline size_t digits_end(const char *data, size_t position, size_t size) {

@@ -49,11 +49,13 @@ static void set_options(azure_instance *self) {
   if (strcmp(self->chat.max_tokens_field, "none") == 0) {
     self->chat.max_tokens_field = NULL;
   }
-  self->responses = (mloom_responses_options){.stream = stream,
-                                              .parallel_tool_calls = parallel,
-                                              .max_output_tokens = limit,
-                                              .reasoning_effort = self->chat.reasoning_effort,
-                                              .prompt_cache = cache};
+  self->responses = (mloom_responses_options){
+      .stream = stream,
+      .parallel_tool_calls = parallel,
+      .max_output_tokens = limit,
+      .reasoning_effort = self->chat.reasoning_effort,
+      .prompt_cache = cache,
+      .encrypted_reasoning = mloom_provider_settings_optional_boolean(settings, "encrypted_reasoning")};
   self->messages =
       (mloom_messages_options){.send_model = 1,
                                .stream = stream,

@@ -17,7 +17,7 @@
 
 /* ---- fields.c ---- */
 
-#define AZURE_FIELD_COUNT 34
+#define AZURE_FIELD_COUNT 35
 
 extern const mloom_field *const azure_fields[AZURE_FIELD_COUNT];
 /* In the order of MLOOM_AZURE_ROUTE_... and MLOOM_AZURE_API_... */

@@ -9,6 +9,7 @@ const char *const azure_route_choices[] = {"auto", "v1", "deployments", "anthrop
 const char *const azure_api_choices[] = {"auto", "chat_completions", "responses", NULL};
 static const char *const max_tokens_choices[] = {"max_completion_tokens", "max_tokens", "none", NULL};
 static const char *const parallel_choices[] = {"omit", "true", "false", NULL};
+static const char *const encrypted_choices[] = {"auto", "true", "false", NULL};
 static const char *const version_choices[] = {"2023-06-01", "2026-10-21", NULL};
 static const char *const thinking_choices[] = {"omit", "adaptive", "enabled", "disabled", NULL};
 
@@ -89,6 +90,11 @@ FIELD(temperature, "TEMPERATURE", .flags = MLOOM_FIELD_ADVANCED, .title = "Tempe
       .help = "Chat completions: a number from 0 to 2; models that reason refuse it");
 FIELD(reasoning_effort, "REASONING_EFFORT", .flags = MLOOM_FIELD_ADVANCED, .title = "Reasoning effort",
       .kind = MLOOM_FIELD_STRING, .help = "For models that reason, for instance low, medium or high; unset sends none");
+FIELD(encrypted_reasoning, "ENCRYPTED_REASONING", .flags = MLOOM_FIELD_ADVANCED, .title = "Encrypted reasoning",
+      .kind = MLOOM_FIELD_CHOICE, .choices = encrypted_choices, .default_value = "auto",
+      .help =
+          "Responses API: ask for the reasoning, to send it back; auto does not where the deployment is called like "
+          "a model known not to reason");
 FIELD(thinking, "THINKING", .flags = MLOOM_FIELD_ADVANCED, .title = "Thinking", .kind = MLOOM_FIELD_CHOICE,
       .choices = thinking_choices, .default_value = "omit", .help = "Claude: omit leaves it to the model");
 FIELD(thinking_budget, "THINKING_BUDGET", .flags = MLOOM_FIELD_ADVANCED, .title = "Thinking budget",
@@ -129,6 +135,7 @@ const mloom_field *const azure_fields[AZURE_FIELD_COUNT] = {&field_auth_method,
                                                             &field_parallel_tool_calls,
                                                             &field_temperature,
                                                             &field_reasoning_effort,
+                                                            &field_encrypted_reasoning,
                                                             &field_thinking,
                                                             &field_thinking_budget,
                                                             &field_prompt_caching,

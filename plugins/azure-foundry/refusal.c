@@ -110,7 +110,7 @@ int32_t azure_explain(mloom_service *service, const char *model, int32_t code, m
                                     "the content filter of the deployment blocked it: change the ticket, or assign the "
                                     "deployment a filter that allows such content");
   }
-  if (says(error, "encrypted content") || says(error, "could not be verified")) {
+  if (says(error, "could not be verified")) {
     return mloom_service_set_remedy(error, code,
                                     "let one job talk to one resource: reasoning is readable by the deployment that "
                                     "wrote it only");

@@ -15,6 +15,7 @@
 /* ---- Settings ---- */
 
 static const char *const parallel_choices[] = {"omit", "true", "false", NULL};
+static const char *const encrypted_choices[] = {"auto", "true", "false", NULL};
 static const char *const verbosity_choices[] = {"low", "medium", "high", NULL};
 static const char *const summary_choices[] = {"auto", "concise", "detailed", NULL};
 
@@ -49,6 +50,10 @@ MLOOM_PROVIDER_FIELD(reasoning_effort, ENVIRONMENT_PREFIX "REASONING_EFFORT", .f
 MLOOM_PROVIDER_FIELD(reasoning_summary, ENVIRONMENT_PREFIX "REASONING_SUMMARY", .flags = MLOOM_FIELD_ADVANCED,
                      .title = "Reasoning summary", .kind = MLOOM_FIELD_CHOICE, .choices = summary_choices,
                      .help = "Ask for a summary of the reasoning to show; unset asks for none");
+MLOOM_PROVIDER_FIELD(
+    encrypted_reasoning, ENVIRONMENT_PREFIX "ENCRYPTED_REASONING", .flags = MLOOM_FIELD_ADVANCED,
+    .title = "Encrypted reasoning", .kind = MLOOM_FIELD_CHOICE, .choices = encrypted_choices, .default_value = "auto",
+    .help = "Ask for the reasoning, to send it back with the next turn; auto does not with models known not to reason");
 MLOOM_PROVIDER_FIELD(verbosity, ENVIRONMENT_PREFIX "VERBOSITY", .flags = MLOOM_FIELD_ADVANCED, .title = "Verbosity",
                      .kind = MLOOM_FIELD_CHOICE, .choices = verbosity_choices,
                      .help = "How much the model writes; unset leaves it to the service");
@@ -60,13 +65,21 @@ MLOOM_PROVIDER_FIELD(
     .kind = MLOOM_FIELD_BOOLEAN, .default_value = "true",
     .help = "Send one prompt_cache_key for all turns of a job, so that they find what is cached of the earlier ones");
 
-static const mloom_field *const fields[] = {&field_api_key,           &field_model,
-                                            &field_base_url,          &field_organization,
-                                            &field_project,           &field_stream,
-                                            &field_max_output_tokens, &field_parallel_tool_calls,
-                                            &field_reasoning_effort,  &field_reasoning_summary,
-                                            &field_verbosity,         &field_service_tier,
-                                            &field_prompt_cache,      MLOOM_COMMAND_FIELDS};
+static const mloom_field *const fields[] = {&field_api_key,
+                                            &field_model,
+                                            &field_base_url,
+                                            &field_organization,
+                                            &field_project,
+                                            &field_stream,
+                                            &field_max_output_tokens,
+                                            &field_parallel_tool_calls,
+                                            &field_reasoning_effort,
+                                            &field_reasoning_summary,
+                                            &field_encrypted_reasoning,
+                                            &field_verbosity,
+                                            &field_service_tier,
+                                            &field_prompt_cache,
+                                            MLOOM_COMMAND_FIELDS};
 
 /* ---- Instances ---- */
 
@@ -85,7 +98,8 @@ static void set_options(instance *self) {
       .reasoning_summary = mloom_provider_settings_text(settings, "reasoning_summary", NULL),
       .verbosity = mloom_provider_settings_text(settings, "verbosity", NULL),
       .service_tier = mloom_provider_settings_text(settings, "service_tier", NULL),
-      .prompt_cache = mloom_provider_settings_boolean(settings, "prompt_cache", 1)};
+      .prompt_cache = mloom_provider_settings_boolean(settings, "prompt_cache", 1),
+      .encrypted_reasoning = mloom_provider_settings_optional_boolean(settings, "encrypted_reasoning")};
 }
 
 static void add_account_headers(const mloom_service *service, mloom_route *route) {

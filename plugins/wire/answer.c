@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_scan.h"
 #include "base/text.h"
 
 /* Of an answer that is no document this much is kept, for what an error has to say. */
@@ -245,6 +246,8 @@ int32_t mloom_answer_name_call(mloom_buffer *id, mloom_buffer *name, int id_is_t
 }
 
 int32_t mloom_answer_complete_arguments(mloom_buffer *arguments) {
+  /* A model may write one, and the service then refuses its own model's words when they come back. */
+  mloom_json_mend_surrogates(arguments->data, arguments->size);
   mloom_bytes text = mloom_text_trim((mloom_bytes){mloom_buffer_string(arguments), arguments->size});
   if (text.size > 0 && !mloom_text_equal(text, "null")) {
     return MLOOM_OK;

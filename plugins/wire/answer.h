@@ -94,7 +94,7 @@ void mloom_answer_hide_controls(mloom_buffer *text);
  * MLOOM_E_MEMORY. */
 int32_t mloom_answer_name_call(mloom_buffer *id, mloom_buffer *name, int id_is_taken, const char *prefix, uint64_t turn,
                                size_t number);
-/* Makes an object of arguments that are empty or null. MLOOM_E_MEMORY. */
+/* Makes an object of arguments that are empty or null, and mends escapes of half a character. MLOOM_E_MEMORY. */
 int32_t mloom_answer_complete_arguments(mloom_buffer *arguments);
 
 #endif

@@ -120,7 +120,8 @@ static int32_t tidy_arguments(mloom_buffer *arguments) {
       inside.size == 0 || inside.data[0] != '{') {
     return reader.status == MLOOM_E_MEMORY ? MLOOM_E_MEMORY : MLOOM_OK;
   }
-  return mloom_buffer_set(arguments, inside.data, inside.size);
+  int32_t status = mloom_buffer_set(arguments, inside.data, inside.size);
+  return status == MLOOM_OK ? mloom_answer_complete_arguments(arguments) : status;
 }
 
 static int32_t tidy_call(mloom_chat_answer *answer, size_t index, uint64_t turn) {

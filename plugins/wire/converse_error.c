@@ -186,6 +186,7 @@ static const judgement judgements[] = {
     {"Validation", "context window", MLOOM_E_CONTEXT_FULL, 0, CONTEXT_REMEDY},
     {"Validation", "context length", MLOOM_E_CONTEXT_FULL, 0, CONTEXT_REMEDY},
     {"Validation", "too many input tokens", MLOOM_E_CONTEXT_FULL, 0, CONTEXT_REMEDY},
+    {"Validation", "input tokens exceed", MLOOM_E_CONTEXT_FULL, 0, CONTEXT_REMEDY},
     {"Validation", "streaming mode", MLOOM_E_INVALID, 0,
      "set stream ({p}STREAM) to false: {m} uses tools in whole answers only"},
     {"Validation", "support tool use", MLOOM_E_INVALID, 0, "choose a model that can use tools: {m} cannot"},

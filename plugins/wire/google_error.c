@@ -181,8 +181,7 @@ static void judge_bad_request(mloom_verdict *v, const mloom_google_failure *fail
   const char *message = failure->error.message;
   const char *prefix = names->environment_prefix;
   v->code = MLOOM_E_INVALID;
-  if (has(message, "exceeds the maximum number of tokens") || has(message, "token count exceeds") ||
-      has(message, "prompt is too long")) {
+  if (mloom_service_error_is_context_full(&failure->error)) {
     v->code = MLOOM_E_CONTEXT_FULL;
     MLOOM_REMEDY(v, "use a model with a larger context, or a smaller ticket");
   } else if (is(failure->error.code, "API_KEY_INVALID")) {

@@ -79,11 +79,6 @@ static int32_t status_of(const mloom_service_error *error) {
   return 500;
 }
 
-static int is_context_full(const mloom_service_error *error) {
-  return has(error->message, "prompt is too long") || has(error->message, "context window") ||
-         has(error->message, "context limit") || has(error->message, "input is too long");
-}
-
 static int is_spent(const mloom_service_error *error) {
   return has(error->code, "spend_limit") || has(error->type, "billing") || has(error->message, "spend limit") ||
          has(error->message, "credit balance") || has(error->message, "usage limits");
@@ -93,9 +88,12 @@ static void judge_bad_request(mloom_verdict *v, const mloom_service_error *error
   const char *message = error->message;
   const char *prefix = names->environment_prefix;
   v->code = MLOOM_E_INVALID;
-  if (is_context_full(error)) {
+  if (mloom_service_error_is_context_full(error)) {
     v->code = MLOOM_E_CONTEXT_FULL;
     MLOOM_REMEDY(v, "use a model with a larger context, or a smaller ticket");
+  } else if (has(message, "content filtering policy")) {
+    v->code = MLOOM_E_REFUSED;
+    MLOOM_REMEDY(v, "change the ticket's wording, or choose another model");
   } else if (has(message, "anthropic-beta") || has(message, "anthropic_beta")) {
     MLOOM_REMEDY(v, "leave beta_headers (%sBETA_HEADERS) unset, or name only flags that this service knows", prefix);
   } else if (has(message, "anthropic-version") || has(message, "anthropic_version")) {

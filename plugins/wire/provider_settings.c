@@ -43,7 +43,7 @@ int mloom_provider_settings_boolean(const mloom_provider_settings *settings, con
 
 int mloom_provider_settings_optional_boolean(const mloom_provider_settings *settings, const char *name) {
   const char *value = mloom_provider_settings_choice(settings, name);
-  return value == NULL ? -1 : is_yes(value);
+  return value == NULL || strcmp(value, "auto") == 0 ? -1 : is_yes(value);
 }
 
 uint64_t mloom_provider_settings_number(const mloom_provider_settings *settings, const char *name, uint64_t fallback) {

@@ -27,7 +27,7 @@ const char *mloom_provider_settings_text(const mloom_provider_settings *settings
 /* As text, and NULL when it is "omit" or "none": what then is not sent. */
 const char *mloom_provider_settings_choice(const mloom_provider_settings *settings, const char *name);
 int mloom_provider_settings_boolean(const mloom_provider_settings *settings, const char *name, int fallback);
-/* 1, 0, or -1 for "omit" and for nothing at all. */
+/* 1, 0, or -1 for "omit", "auto" and for nothing at all. */
 int mloom_provider_settings_optional_boolean(const mloom_provider_settings *settings, const char *name);
 /* A number above 0; else fallback. */
 uint64_t mloom_provider_settings_number(const mloom_provider_settings *settings, const char *name, uint64_t fallback);

@@ -20,7 +20,8 @@ typedef struct mloom_responses_options {
   const char *reasoning_summary;
   const char *verbosity;
   const char *service_tier;
-  int prompt_cache; /* the session's id is sent as prompt_cache_key */
+  int prompt_cache;        /* the session's id is sent as prompt_cache_key */
+  int encrypted_reasoning; /* 0: not asked for; -1: where the name of the model does not speak against it */
 } mloom_responses_options;
 
 /* The body of turn N without its last segment is a prefix of the body of turn N + 1; each item is encoded once. */

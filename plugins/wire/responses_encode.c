@@ -47,6 +47,19 @@ static void add_reasoning(int32_t *status, mloom_buffer *out, const mloom_respon
   }
 }
 
+/* Models that do not reason refuse a request for their reasoning. */
+static int is_known_not_to_reason(const char *model) {
+  static const char *const families[] = {"gpt-4", "gpt-3.5", "chatgpt-"};
+  const char *slash = strrchr(model, '/');
+  const char *name = slash == NULL ? model : slash + 1;
+  for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+    if (strncmp(name, families[i], strlen(families[i])) == 0) {
+      return 1;
+    }
+  }
+  return strstr(name, "-chat") != NULL;
+}
+
 int32_t mloom_responses_request_init(mloom_responses_request *request, const mloom_responses_options *options,
                                      const char *model, const mloom_session_args *args) {
   memset(request, 0, sizeof(*request));
@@ -56,7 +69,9 @@ int32_t mloom_responses_request_init(mloom_responses_request *request, const mlo
   mloom_body_add_string(&status, out, "model", mloom_text_bytes(model));
   mloom_body_add_boolean(&status, out, "stream", options->stream);
   mloom_body_add_boolean(&status, out, "store", 0);
-  mloom_body_add_raw(&status, out, "include", mloom_text_bytes("[\"reasoning.encrypted_content\"]"));
+  if (options->encrypted_reasoning > 0 || (options->encrypted_reasoning < 0 && !is_known_not_to_reason(model))) {
+    mloom_body_add_raw(&status, out, "include", mloom_text_bytes("[\"reasoning.encrypted_content\"]"));
+  }
   if (options->max_output_tokens > 0) {
     mloom_body_add_number(&status, out, "max_output_tokens", options->max_output_tokens);
   }

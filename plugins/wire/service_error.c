@@ -134,20 +134,28 @@ void mloom_service_error_read_body(mloom_service_error *out, const char *body, s
 }
 
 /* The kind of failure, from the words that services use. */
-static int is_context_full(const mloom_service_error *failure) {
+int mloom_service_error_is_context_full(const mloom_service_error *failure) {
   static const char *const words[] = {"context length",
                                       "maximum context",
                                       "context window",
                                       "context size",
+                                      "context limit",
                                       "prompt is too long",
+                                      "prompt too long",
                                       "too many tokens",
+                                      "token count",
                                       "exceed_context_size",
+                                      "exceeded model token limit",
+                                      "more than max tokens allowed",
                                       "maximum prompt length",
+                                      "input length",
                                       "input is too long",
+                                      "max_new_tokens",
                                       "max_model_len",
                                       NULL};
   return contains(failure->code, "context_length") || contains(failure->type, "context_length") ||
-         contains(failure->type, "exceed_context") || contains_any(failure->message, words);
+         contains(failure->type, "exceed_context") || contains(failure->code, "tokens_limit") ||
+         contains_any(failure->message, words);
 }
 
 static int is_quota(const mloom_service_error *failure) {
@@ -189,9 +197,13 @@ static void judge_bad_request(mloom_verdict *v, const mloom_service_error *failu
   const char *message = failure->message;
   v->code = MLOOM_E_INVALID;
   if (contains(failure->code, "content_filter") || contains(failure->code, "content_policy") ||
-      contains(failure->code, "cyber_policy") || contains(failure->code, "bio_policy")) {
+      contains(failure->code, "cyber_policy") || contains(failure->code, "bio_policy") ||
+      contains(message, "usage policy")) {
     v->code = MLOOM_E_REFUSED;
     MLOOM_REMEDY(v, "change the ticket, or ask the service to allow such content");
+  } else if (contains(message, "Encrypted content is not supported")) {
+    MLOOM_REMEDY(v, "set encrypted_reasoning (%sENCRYPTED_REASONING) to false: model %s does not reason",
+                 names->environment_prefix, names->model);
   } else if (contains(message, "stream_options")) {
     MLOOM_REMEDY(v, "set include_usage to false (%sINCLUDE_USAGE=false): this server does not know stream_options",
                  names->environment_prefix);
@@ -397,7 +409,8 @@ int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t h
   if (failure->html && inside) {
     MLOOM_REMEDY(&v, "%s points at a web page: set it to the address of the API, often ending with /v1",
                  mloom_service_words_of(service).address);
-  } else if (status != 401 && status != 403 && status < 500 && is_context_full(failure)) {
+  } else if (status != 401 && status != 403 && status != 429 && status < 500 &&
+             mloom_service_error_is_context_full(failure)) {
     v.code = MLOOM_E_CONTEXT_FULL;
     MLOOM_REMEDY(&v, "use a model or server setting with a larger context, or a smaller ticket");
   } else if ((status == 429 || status == 403) && is_quota(failure)) {

@@ -58,6 +58,8 @@ void mloom_verdict_of_missing_model(mloom_verdict *verdict, const mloom_service_
 void mloom_service_error_read_body(mloom_service_error *out, const char *body, size_t size);
 /* Reads the value of an error member: an object or a string. */
 void mloom_service_error_read_value(mloom_service_error *out, mloom_json_reader *reader, mloom_buffer *scratch);
+/* Does failure say that the conversation is too long for the model, in the words of any vendor? */
+int mloom_service_error_is_context_full(const mloom_service_error *failure);
 /* Fills error from an error answer and returns its code. http_status is 200 for an error inside an answer. */
 int32_t mloom_service_error_report(const mloom_service_error *failure, int32_t http_status,
                                    const mloom_service_names *service, mloom_error *error);

@@ -199,6 +199,17 @@ static void test_input_is_an_object(void) {
   mloom_converse_request_free(&request);
 }
 
+/* Half a character, as an escape, would make the body of every later request one that services refuse. */
+static void test_half_a_character(void) {
+#define CALL_WITH(text) "{\"toolUse\":{\"toolUseId\":\"1\",\"name\":\"n\",\"input\":{\"a\":\"" text "\"}}}"
+  mloom_converse_request request;
+  begin(&request, &plain_options, &with_tools);
+  user(&request, "go");
+  answer(&request, CALL_WITH("\\ud83d \\\\ud83d \\uD83D\\uDE00 \\ude00\\u00fc"), "tool_use");
+  expect(&request, BODY(USER(TEXT("go")) "," ASSISTANT(CALL_WITH("\\ufffd \\\\ud83d \\uD83D\\uDE00 \\ufffd\\u00fc"))));
+  mloom_converse_request_free(&request);
+}
+
 static void test_turns_share_their_prefix_but_for_marks(void) {
   mloom_converse_options options = {.max_output_tokens = 9, .cache = 1};
   mloom_converse_request request;
@@ -242,6 +253,7 @@ static const unit_test tests[] = {
     {"what would be refused is left out", test_what_would_be_refused_is_left_out},
     {"a thought is never last", test_a_thought_is_never_last},
     {"the input of a call is an object", test_input_is_an_object},
+    {"half a character in the input of a call", test_half_a_character},
     {"turns share their prefix but for marks", test_turns_share_their_prefix_but_for_marks},
     {"unknown role", test_unknown_role},
 };

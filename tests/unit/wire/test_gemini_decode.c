@@ -299,6 +299,8 @@ static const struct {
     {400,
      DETAILS("400", "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum number of tokens allowed", ""),
      MLOOM_E_CONTEXT_FULL, "larger context"},
+    {400, DETAILS("400", "INVALID_ARGUMENT", "the input token count is 9 but model only supports up to 8", ""),
+     MLOOM_E_CONTEXT_FULL, "larger context"},
     {400, DETAILS("400", "INVALID_ARGUMENT", "Unknown name parametersJsonSchema", ""), MLOOM_E_INVALID,
      "JCA_VERTEX_TOOL_SCHEMA"},
     {400, DETAILS("400", "INVALID_ARGUMENT", "Thinking level is not supported", ""), MLOOM_E_INVALID,

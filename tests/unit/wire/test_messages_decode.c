@@ -160,6 +160,10 @@ static const answer_case cases[] = {
     {"prompt too long",
      "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 9 tokens\"}}",
      400, MLOOM_E_CONTEXT_FULL, 0, "", "", "", 0},
+    {"answer filtered",
+     "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Output blocked by content "
+     "filtering policy\"}}",
+     400, MLOOM_E_REFUSED, 0, "", "", "", 0},
 };
 
 static void check_case(size_t i, size_t step) {

@@ -32,7 +32,7 @@ static void reply_free(reply *seen) {
 
 static void echo(reply *seen, const mloom_responses_answer *answer) {
   mloom_responses_request request;
-  mloom_responses_options options = {.stream = 1, .parallel_tool_calls = -1};
+  mloom_responses_options options = {.stream = 1, .parallel_tool_calls = -1, .encrypted_reasoning = -1};
   mloom_session_args args = {.size = sizeof(args), .model = "m"};
   CU_ASSERT_EQUAL_FATAL(mloom_responses_request_init(&request, &options, "m", &args), MLOOM_OK);
   CU_ASSERT_EQUAL(mloom_responses_request_append_answer(&request, answer), MLOOM_OK);
@@ -236,6 +236,9 @@ static const failure_case failures[] = {
     {"context inside", 200, FAILED("context_length_exceeded", "Too long"), MLOOM_E_CONTEXT_FULL, 0, -1},
     {"context", 400, "{\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"x\"}}", MLOOM_E_CONTEXT_FULL, 0,
      -1},
+    {"prompt against the policy", 400,
+     "{\"error\":{\"code\":\"invalid_prompt\",\"message\":\"flagged as potentially violating our usage policy\"}}",
+     MLOOM_E_REFUSED, 0, -1},
     {"policy", 400, "{\"error\":{\"code\":\"cyber_policy\",\"message\":\"x\"}}", MLOOM_E_REFUSED, 0, -1},
     {"key", 401, "{\"error\":{\"code\":\"invalid_api_key\",\"message\":\"x\"}}", MLOOM_E_UNAUTHENTICATED, 0, -1},
     {"model", 404, "{\"error\":{\"code\":\"model_not_found\",\"message\":\"x\"}}", MLOOM_E_NOT_FOUND, 0, -1},
@@ -318,7 +321,8 @@ static void test_members(void) {
                                    .reasoning_summary = "auto",
                                    .verbosity = "high",
                                    .service_tier = "flex",
-                                   .prompt_cache = 1};
+                                   .prompt_cache = 1,
+                                   .encrypted_reasoning = -1};
   mloom_session_args args = {.size = sizeof(args),
                              .session_id = "job-1",
                              .model = "m",
@@ -347,10 +351,34 @@ static void test_members(void) {
   mloom_responses_request_free(&request);
 }
 
+static int asks_for_reasoning(const char *model, int encrypted_reasoning) {
+  mloom_responses_request request;
+  mloom_responses_options given = {.stream = 1, .encrypted_reasoning = encrypted_reasoning};
+  mloom_session_args args = {.size = sizeof(args)};
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer body = MLOOM_BUFFER_INIT;
+  size_t fixed = 0;
+  CU_ASSERT_EQUAL_FATAL(mloom_responses_request_init(&request, &given, model, &args), MLOOM_OK);
+  body_of(&request, &body, &fixed);
+  mloom_responses_request_free(&request);
+  return strstr(body.data, "encrypted_content") != NULL;
+}
+
+/* The service refuses to be asked for the reasoning of models that do not reason. */
+static void test_models_that_do_not_reason(void) {
+  static const char *const models[] = {"gpt-4.1-mini", "gpt-4o", "openai/gpt-4o", "gpt-5.2-chat-latest", "chatgpt-4o"};
+  for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+    CU_ASSERT_FALSE(asks_for_reasoning(models[i], -1));
+    CU_ASSERT(asks_for_reasoning(models[i], 1));
+  }
+  CU_ASSERT(asks_for_reasoning("gpt-5.3-codex", -1));
+  CU_ASSERT(asks_for_reasoning("o4-mini", -1));
+  CU_ASSERT_FALSE(asks_for_reasoning("my-deployment", 0));
+}
+
 /* The body of turn N is a byte prefix of that of turn N + 1 up to the closing part. */
 static void test_prefix(void) {
   mloom_responses_request request;
-  mloom_responses_options given = {.stream = 1, .parallel_tool_calls = -1};
+  mloom_responses_options given = {.stream = 1, .parallel_tool_calls = -1, .encrypted_reasoning = -1};
   mloom_session_args args = {.size = sizeof(args), .model = "m"};
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer before = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer after = MLOOM_BUFFER_INIT;
@@ -399,7 +427,11 @@ static void test_template_is_used(void) {
   mloom_responses_decoder_free(&decoder);
 }
 
-static const unit_test tests[] = {{"answers", test_answers}, {"failures", test_failures},
-                                  {"usage", test_usage},     {"members", test_members},
-                                  {"prefix", test_prefix},   {"a template is used", test_template_is_used}};
+static const unit_test tests[] = {{"answers", test_answers},
+                                  {"failures", test_failures},
+                                  {"usage", test_usage},
+                                  {"members", test_members},
+                                  {"prefix", test_prefix},
+                                  {"a template is used", test_template_is_used},
+                                  {"models that do not reason", test_models_that_do_not_reason}};
 UNIT_MAIN("wire: responses", tests)

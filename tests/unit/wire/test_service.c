@@ -28,7 +28,8 @@ static const mloom_host host = {.size = sizeof(host), .setting_get = no_setting}
 
 static const mloom_chat_options chat_options = {
     .stream = 1, .parallel_tool_calls = -1, .max_tokens_field = "max_tokens", .max_output_tokens = 500};
-static const mloom_responses_options responses_options = {.stream = 1, .parallel_tool_calls = -1};
+static const mloom_responses_options responses_options = {
+    .stream = 1, .parallel_tool_calls = -1, .encrypted_reasoning = -1};
 static const mloom_messages_options messages_options = {.send_model = 1, .stream = 1, .parallel_tool_calls = 1};
 
 typedef struct instance {

@@ -16,6 +16,7 @@ typedef struct event {
   mloom_buffer result;
   mloom_buffer error; /* a word */
   mloom_buffer tool;
+  mloom_buffer stop;
   mloom_bytes errors;
   mloom_bytes message; /* an object; of a refusal a text */
   mloom_bytes structured;
@@ -41,6 +42,7 @@ MLOOM_CLI_MEMBERS(event_members, {{"type", MLOOM_CLI_TEXT, offsetof(event, type)
                                   {"result", MLOOM_CLI_TEXT, offsetof(event, result), NULL},
                                   {"api_error_status", MLOOM_CLI_INTEGER, offsetof(event, status), NULL},
                                   {"error_status", MLOOM_CLI_INTEGER, offsetof(event, status), NULL},
+                                  {"stop_reason", MLOOM_CLI_TEXT, offsetof(event, stop), NULL},
                                   {"errors", MLOOM_CLI_RAW, offsetof(event, errors), NULL},
                                   {"structured_output", MLOOM_CLI_RAW, offsetof(event, structured), NULL},
                                   {"usage", MLOOM_CLI_RAW, offsetof(event, usage), NULL},
@@ -53,6 +55,7 @@ static void free_event(event *self) {
   mloom_buffer_free(&self->result);
   mloom_buffer_free(&self->error);
   mloom_buffer_free(&self->tool);
+  mloom_buffer_free(&self->stop);
 }
 
 /* ---- What is said and done ---- */
@@ -167,7 +170,8 @@ static int32_t take_content(mloom_cli_stream *stream, const event *self) {
       read_content(part.content, &part.text);
     }
     /* The program's own words stand in the place of an answer. */
-    code = take_block(stream, self->is_nested, mloom_cli_is(&said.model, "<synthetic>"), &part);
+    code = take_block(stream, self->is_nested || mloom_cli_is(&self->type, "user"),
+                      mloom_cli_is(&said.model, "<synthetic>"), &part);
   }
   return code;
 }
@@ -283,6 +287,7 @@ static int32_t take_result(mloom_cli_stream *stream, const event *self) {
   stream->complete = 1;
   /* The subtype says success for failures of the service as well. */
   stream->failed = self->is_error || !mloom_cli_is(&self->subtype, "success");
+  stream->refused = mloom_cli_is(&self->stop, "refusal");
   if (!stream->failed) {
     mloom_bytes object = mloom_cli_stream_object_in(self->structured.data != NULL && self->structured.data[0] == '{'
                                                         ? self->structured

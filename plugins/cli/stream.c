@@ -216,10 +216,18 @@ static int32_t code_of(const mloom_cli_stream *stream, int32_t status) {
                {"selected model", MLOOM_E_NOT_FOUND},
                {"model_not_found", MLOOM_E_NOT_FOUND},
                {"does not exist", MLOOM_E_NOT_FOUND},
+               {"model is not supported", MLOOM_E_NOT_FOUND},
+               {"usage policy", MLOOM_E_REFUSED},
+               {"content_filter", MLOOM_E_REFUSED},
+               {"flagged", MLOOM_E_REFUSED},
                {"rate limit", MLOOM_E_RATE_LIMITED},
                {"too many requests", MLOOM_E_RATE_LIMITED},
                {"timeout", MLOOM_E_TIMEOUT},
-               {"timed out", MLOOM_E_TIMEOUT}};
+               {"timed out", MLOOM_E_TIMEOUT},
+               {"invalid_request_error", MLOOM_E_INVALID}};
+  if (stream->refused) {
+    return MLOOM_E_REFUSED;
+  }
   for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
     if (has_word(&stream->failure, known[i].words)) {
       return known[i].code;
@@ -258,6 +266,13 @@ static void append_remedy(mloom_buffer *out, int32_t code, const mloom_cli_names
     break;
   case MLOOM_E_CONTEXT_FULL:
     (void)mloom_buffer_append_string(out, "use a model with a larger context, or a smaller ticket");
+    break;
+  case MLOOM_E_REFUSED:
+    (void)mloom_buffer_append_string(out, "change the ticket's wording, or choose another model");
+    break;
+  case MLOOM_E_INVALID:
+    (void)mloom_buffer_append_format(out, "correct what the service names, for one in %s's own settings",
+                                     names->program);
     break;
   default:
     (void)mloom_buffer_append_string(out, "try later; if it stays, look at the service that the program talks to");

@@ -83,6 +83,9 @@ static void test_success_is_not_believed(void) {
        MLOOM_E_UNAVAILABLE},
       {"\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":529,\"result\":\"Overloaded\"",
        MLOOM_E_UNAVAILABLE},
+      {"\"subtype\":\"success\",\"is_error\":true,\"api_error_status\":null,\"stop_reason\":\"refusal\",\"result\":"
+       "\"API Error: safeguards\"",
+       MLOOM_E_REFUSED},
       {"\"is_error\":false,\"result\":\"no subtype\"", MLOOM_E_UNAVAILABLE}};
   replay r;
   replay_open(&r, mloom_claude_read_event);
@@ -159,10 +162,11 @@ static void test_hostile_lines(void) {
   /* What helpers of the model say is not its answer; what the program says in its place is not either. */
   UNIT_ASSERT_CODE(
       lines(&r,
-            BEGIN
-            "{\"type\":\"assistant\",\"parent_tool_use_id\":\"t\",\"message\":{\"content\":[{\"type\":\"text\","
-            "\"text\":\"inner\"}]}}\n{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":"
-            "\"API Error\"}],\"model\":\"<synthetic>\"}}\n",
+            BEGIN "{\"type\":\"assistant\",\"parent_tool_use_id\":\"t\",\"message\":{\"content\":[{\"type\":\"text\","
+                  "\"text\":\"inner\"}]}}\n{\"type\":\"user\",\"isSynthetic\":true,\"message\":{\"content\":[{\"type\":"
+                  "\"text\",\"text\":\"Your response was "
+                  "stopped\"}]}}\n{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":"
+                  "\"API Error\"}],\"model\":\"<synthetic>\"}}\n",
             NULL),
       MLOOM_E_UNAVAILABLE, &r.error);
   UNIT_ASSERT_STRING(mloom_buffer_string(&r.said), "");

@@ -92,15 +92,21 @@ static void test_failures_in_words(void) {
   static const struct {
     const char *message;
     int32_t code;
-  } cases[] = {{"The model `x` does not exist or you do not have access to it.", MLOOM_E_NOT_FOUND},
-               {"exceeded retry limit, last status: 429 Too Many Requests", MLOOM_E_RATE_LIMITED},
-               {"Quota exceeded. Check your plan and billing details.", MLOOM_E_QUOTA},
-               {"Missing environment variable: `CODEX_API_KEY`.", MLOOM_E_NOT_CONFIGURED},
-               {"Your refresh token has already been used. Please sign in again.", MLOOM_E_NEEDS_INTERACTION},
-               {"idle timeout waiting for SSE", MLOOM_E_TIMEOUT},
-               {"unexpected status 403 Forbidden: no", MLOOM_E_DENIED},
-               {"unexpected status 503 Service Unavailable", MLOOM_E_UNAVAILABLE},
-               {"stream disconnected before completion", MLOOM_E_UNAVAILABLE}};
+  } cases[] = {
+      {"The model `x` does not exist or you do not have access to it.", MLOOM_E_NOT_FOUND},
+      {"exceeded retry limit, last status: 429 Too Many Requests", MLOOM_E_RATE_LIMITED},
+      {"Quota exceeded. Check your plan and billing details.", MLOOM_E_QUOTA},
+      {"Missing environment variable: `CODEX_API_KEY`.", MLOOM_E_NOT_CONFIGURED},
+      {"Your refresh token has already been used. Please sign in again.", MLOOM_E_NEEDS_INTERACTION},
+      {"idle timeout waiting for SSE", MLOOM_E_TIMEOUT},
+      {"unexpected status 403 Forbidden: no", MLOOM_E_DENIED},
+      {"{\\\"detail\\\":\\\"The 'x' model is not supported when using Codex with an account.\\\"}", MLOOM_E_NOT_FOUND},
+      {"Invalid prompt: flagged as potentially violating our usage policy.", MLOOM_E_REFUSED},
+      {"stream disconnected before completion: Incomplete response returned, reason: content_filter", MLOOM_E_REFUSED},
+      {"{\\\"error\\\":{\\\"message\\\":\\\"Unsupported value: 'low'\\\",\\\"type\\\":\\\"invalid_request_error\\\"}}",
+       MLOOM_E_INVALID},
+      {"unexpected status 503 Service Unavailable", MLOOM_E_UNAVAILABLE},
+      {"stream disconnected before completion", MLOOM_E_UNAVAILABLE}};
   replay r;
   replay_open(&r, mloom_codex_read_event);
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

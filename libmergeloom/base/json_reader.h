@@ -56,6 +56,9 @@ size_t mloom_json_scalar_end(const char *data, size_t size, size_t position);
 /* What the string says that mloom_json_reader_raw gave, quotes and all. out points into it, or into scratch when it had
  * escapes. MLOOM_E_MEMORY. */
 int32_t mloom_json_unquote(mloom_bytes raw, mloom_buffer *scratch, mloom_bytes *out);
+/* Writes \ufffd in the place of each escape of a surrogate without its other half, for readers that refuse such. text
+ * may be any. */
+void mloom_json_mend_surrogates(char *text, size_t size);
 /* MLOOM_OK when the whole text was one well-formed value and has been read. UTF-8 is checked too; duplicate members are
  * not. */
 int32_t mloom_json_reader_end(mloom_json_reader *reader);

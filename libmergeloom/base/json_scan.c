@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_scan.h"
 
+#include "base/json_reader.h"
 #include "base/text.h"
 
 /* ---- Strings ---- */

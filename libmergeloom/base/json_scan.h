@@ -81,9 +81,6 @@ static inline size_t mloom_json_string_end(const char *data, size_t size, size_t
 
 /* Appends what a string says: raw is well formed and stands between its quotes. MLOOM_E_MEMORY. */
 int32_t mloom_json_append_unescaped(mloom_buffer *out, mloom_bytes raw);
-/* Writes \ufffd in the place of each escape of a surrogate without its other half, for readers that refuse such. text
- * may be any. */
-void mloom_json_mend_surrogates(char *text, size_t size);
 /* The position behind the number that begins at position, or MLOOM_JSON_MALFORMED. */
 size_t mloom_json_number_end(const char *data, size_t size, size_t position);
 /* The number as an integer: truncates fractions, saturates. text is well formed. */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/json_scan.h"
 #include "base/text.h"
 
 /* Of an answer that is no document this much is kept, for what an error has to say. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "secret/forms.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,8 @@
 #define SHORTEST 4u
 #define SHORTEST_ANYWHERE 8u
 #define SHORTEST_LINE 24u
+#define LOWER_DIGITS "0123456789abcdef"
+#define UPPER_DIGITS "0123456789ABCDEF"
 
 typedef struct listing {
   mloom_form_fn fn;
@@ -85,19 +86,34 @@ static char short_escape(char c) {
   return at == NULL ? '\0' : letter[at - raw];
 }
 
-static int32_t tell_json(const listing *to, const char *data, size_t size, int escape_slash) {
+/* What a writer of JSON escapes besides what it has to. */
+typedef struct json_style {
+  const char *with_backslash;
+  const char *by_number;
+  const char *digits;
+} json_style;
+
+/* The last three are those of Go, Gson and System.Text.Json. */
+static const json_style json_styles[] = {{"", "", LOWER_DIGITS},
+                                         {"/", "", LOWER_DIGITS},
+                                         {"", "<>&", LOWER_DIGITS},
+                                         {"", "<>&='", LOWER_DIGITS},
+                                         {"", "<>&'\"+`", UPPER_DIGITS}};
+
+static int32_t tell_json(const listing *to, const char *data, size_t size, const json_style *style) {
   size_t length = 0;
   for (size_t i = 0; i < size; i++) {
     char c = data[i];
-    char escape = short_escape(c);
-    if (escape == '\0' && c == '/' && escape_slash) {
-      escape = '/';
-    }
-    if (escape != '\0') {
+    int by_number = c != '\0' && strchr(style->by_number, c) != NULL;
+    char escape = c != '\0' && strchr(style->with_backslash, c) != NULL ? c : short_escape(c);
+    if (by_number || (escape == '\0' && (unsigned char)c < 0x20)) {
+      char *end = stpcpy(to->scratch + length, "\\u00");
+      *end++ = style->digits[(unsigned char)c >> 4];
+      *end++ = style->digits[(unsigned char)c & 15];
+      length = (size_t)(end - to->scratch);
+    } else if (escape != '\0') {
       to->scratch[length++] = '\\';
       to->scratch[length++] = escape;
-    } else if ((unsigned char)c < 0x20) {
-      length += (size_t)snprintf(to->scratch + length, 7, "\\u%04x", (unsigned)(unsigned char)c);
     } else {
       to->scratch[length++] = c;
     }
@@ -113,13 +129,13 @@ static int32_t tell_encodings(const listing *to, const char *data, size_t size) 
     code = tell_base64(to, data, size, "-_");
   }
   for (int form_encoded = 0; code == MLOOM_OK && form_encoded < 2; form_encoded++) {
-    code = tell_percent(to, data, size, "0123456789ABCDEF", form_encoded);
+    code = tell_percent(to, data, size, UPPER_DIGITS, form_encoded);
     if (code == MLOOM_OK) {
-      code = tell_percent(to, data, size, "0123456789abcdef", form_encoded);
+      code = tell_percent(to, data, size, LOWER_DIGITS, form_encoded);
     }
   }
-  for (int escape_slash = 0; code == MLOOM_OK && escape_slash < 2; escape_slash++) {
-    code = tell_json(to, data, size, escape_slash);
+  for (size_t i = 0; code == MLOOM_OK && i < sizeof(json_styles) / sizeof(json_styles[0]); i++) {
+    code = tell_json(to, data, size, &json_styles[i]);
   }
   return code;
 }

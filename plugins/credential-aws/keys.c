@@ -141,7 +141,8 @@ static void read_member(mloom_aws_json *out, mloom_json_reader *reader, mloom_by
   } else if (mloom_text_equal_fold(key, "Expiration") && is_text) {
     mloom_aws_json_text(reader, out->expiration, sizeof(out->expiration));
   } else if (mloom_text_equal_fold(key, "Expiration")) {
-    (void)mloom_json_reader_integer(reader, &out->expiration_ms);
+    int64_t moment_ms = 0;
+    out->expiration_ms = mloom_json_reader_integer(reader, &moment_ms) ? moment_ms : -1; /* null: none */
   } else if (mloom_text_equal(key, "Version")) {
     (void)mloom_json_reader_integer(reader, &out->version);
   } else if (mloom_text_equal_fold(key, "Code") || mloom_text_equal_fold(key, "error")) {

@@ -314,7 +314,16 @@ int32_t mloom_azure_workload_fetch(const mloom_azure_fetch *fetch, mloom_credent
                            "name the file of the projected service account token in AZURE_FEDERATED_TOKEN_FILE",
                            "the file %s holds no token", path.data);
   }
-  int64_t unused = 0; /* the times in the token are its issuer's */
+  int64_t unused = 0;         /* the times in the token are its issuer's */
+  mloom_secret *known = NULL; /* so that nothing lets the token through from here on */
+  const mloom_host *host = fetch->source->host;
   code = mloom_azure_add_assertion(&self.form, token, error);
-  return code == MLOOM_OK ? finish(&self, fetch, "the token", path.data, &unused, out, error) : code;
+  code = code != MLOOM_OK
+             ? code
+             : host->secret_new(host->ctx, text.data + (token.data - text.data), token.size, &known, error);
+  code = code != MLOOM_OK ? code : finish(&self, fetch, "the token", path.data, &unused, out, error);
+  if (known != NULL) {
+    host->secret_unref(host->ctx, known);
+  }
+  return code;
 }

@@ -14,8 +14,6 @@
 #include "wire/token_answer.h"
 
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-/* Of a token that does not say how long it lives. */
-#define UNKNOWN_LIFE_MS ((int64_t)10 * 60 * 1000)
 /* A longer pause is not believed: nobody would wait for it. */
 #define LONGEST_RESUME_MS ((int64_t)3600 * 1000)
 
@@ -89,7 +87,7 @@ int32_t mloom_azure_take_token(const mloom_azure_fetch *fetch, mloom_bytes body,
     host->secret_ref(host->ctx, answer.token);
     out->kind = MLOOM_CREDENTIAL_VALUE;
     out->secret = answer.token;
-    out->expires_wall_ms = expires_ms >= 0 ? expires_ms : asked_wall_ms + UNKNOWN_LIFE_MS;
+    out->expires_wall_ms = expires_ms;
   }
   mloom_token_answer_free(&answer, host);
   return code;

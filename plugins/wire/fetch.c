@@ -130,6 +130,10 @@ int32_t mloom_fetch(mloom_fetch_answer *answer, const mloom_host *host, mloom_ca
   bounded.first_byte_timeout_ms = timeout_ms;
   bounded.idle_timeout_ms = timeout_ms;
   bounded.total_timeout_ms = timeout_ms;
+  /* Plain http is for this machine alone: by a proxy, secrets would go over the network after all. */
+  if (strncasecmp(request->url, "http://", strlen("http://")) == 0 && mloom_http_is_loopback(request->url)) {
+    bounded.flags |= MLOOM_HTTP_DIRECT;
+  }
   memset(answer, 0, sizeof(*answer));
   for (;;) {
     mloom_error reason = MLOOM_ERROR_INIT;

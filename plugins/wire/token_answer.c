@@ -9,6 +9,9 @@
 #include "base/text.h"
 #include "base/timestamp.h"
 
+/* Of a token that does not say how long it lives: it is asked for again rather than used for ever. */
+#define UNKNOWN_LIFE_MS ((int64_t)10 * 60 * 1000)
+
 typedef struct answer_reader {
   mloom_token_answer *out;
   const mloom_host *host;
@@ -174,5 +177,7 @@ int64_t mloom_token_answer_expiry(const mloom_token_answer *answer, int64_t aske
   if (answer->expires_on_s >= 0) {
     return answer->expires_on_s > INT64_MAX / 1000 ? INT64_MAX : answer->expires_on_s * 1000;
   }
-  return mloom_timestamp_parse(mloom_text_bytes(answer->expire_time), &moment_ms) == MLOOM_OK ? moment_ms : -1;
+  return mloom_timestamp_parse(mloom_text_bytes(answer->expire_time), &moment_ms) == MLOOM_OK
+             ? moment_ms
+             : asked_wall_ms + UNKNOWN_LIFE_MS;
 }

@@ -28,7 +28,7 @@ typedef struct mloom_token_answer {
 int32_t mloom_token_answer_read(mloom_token_answer *out, const mloom_host *host, mloom_bytes body, mloom_error *error);
 void mloom_token_answer_free(mloom_token_answer *answer, const mloom_host *host);
 /* The wall time at which the token expires, in milliseconds: by the life that the answer gives it, counted from
- * asked_wall_ms, when the request was sent; else by the moment that it names; -1 when it gives neither. */
+ * asked_wall_ms, when the request was sent; else by the moment that it names; ten minutes when it gives neither. */
 int64_t mloom_token_answer_expiry(const mloom_token_answer *answer, int64_t asked_wall_ms);
 
 #endif

@@ -23,6 +23,15 @@ SECRET = harness.KEY
 TOKEN = "test-token-not-a-secret"
 FETCH = BUILD / "tests/e2e/credential_fetch"
 
+# The ways to an identity, and those that both clients have gone so far.
+PLATFORMS = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "IMDS", "IDENTITY_ENDPOINT": "App Service and Container Apps",
+             "MSI_ENDPOINT": "Machine Learning"}
+WAYS = {"client secret", "client certificate", "client certificate with its chain", "encrypted client certificate",
+        "workload identity", "Machine Learning by clientId"} | {
+            f"{platform} by {identity}" for platform in ("IMDS", "App Service and Container Apps")
+            for identity in ("itself", "clientId", "objectId", "resourceId")}
+JUDGED = set()
+
 
 # ---- The fake: what Entra and the metadata services answer ----
 
@@ -178,6 +187,7 @@ def test_client_secret():
                                           "azure-client-secret", application(fake, AZURE_CLIENT_SECRET=SECRET), form,
                                           fake=fake)
         equal(mine, theirs, "the request")
+        JUDGED.add("client secret")
         equal(mine[1]["client_secret"], SECRET, "the secret")
         check(abs(got["expires_wall_ms"] - vendors["expires"]) < 30000, "both expire at the same time")
         contains(got["description"], CLIENT, "the description")
@@ -218,6 +228,7 @@ def certificate_case(with_chain):
         der = subprocess.run(["openssl", "x509", "-in", keys() / "app.crt", "-outform", "DER"], check=True,
                              capture_output=True).stdout
         equal(decoded(heads[1]["x5t#S256"]), hashlib.sha256(der).digest(), "the thumbprint")
+        JUDGED.add("client certificate" + " with its chain" * with_chain)
         if with_chain:
             equal([base64.b64decode(entry) for entry in heads[1]["x5c"]], [der], "the certificates")
 
@@ -269,6 +280,7 @@ def test_encrypted_certificate_files():
         equal(mine, theirs, "the request but for the assertion")
         heads = [verify_assertion(assertion)[0] for assertion in assertions]
         equal(heads[1], heads[0], "the header of the assertion")
+        JUDGED.add("encrypted client certificate")
         # The vendor's client for Node.js reads no PKCS #12; its others do.
         got = ours("azure-client-certificate", "--secret", f"client_certificate_password={word}", "--field",
                    f"client_certificate_path={folder / 'app.pfx'}", **application(fake))
@@ -351,6 +363,7 @@ def test_workload_identity():
         # The vendor's client sends the line break at the end of the file along.
         theirs[1]["client_assertion"] = theirs[1]["client_assertion"].strip()
         equal(mine, theirs, "the request")
+        JUDGED.add("workload identity")
 
 
 def test_federated_token_read_once_fails_a_day_later():
@@ -393,6 +406,7 @@ def managed(selector, source_environment, vendor_options, *options_of_ours):
         for name, value in selector.items():
             equal(mine[1].get(name), value, name)
         check(abs(got["expires_wall_ms"] - vendors["expires"]) < 30000, "both expire at the same time")
+        JUDGED.add(f"{PLATFORMS[next(iter(source_environment))]} by {next(iter(vendor_options), 'itself')}")
 
 
 IMDS = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "FAKE"}
@@ -431,6 +445,11 @@ def test_app_service_by_client_id():
     managed({"client_id": CLIENT}, APP_SERVICE, {"clientId": CLIENT}, "--field", f"client_id={CLIENT}")
 
 
+def test_app_service_by_object_id():
+    """managed identity of App Service and Container Apps: an assigned one by object id"""
+    managed({"object_id": CLIENT}, APP_SERVICE, {"objectId": CLIENT}, "--field", f"managed_identity_object_id={CLIENT}")
+
+
 def test_app_service_by_resource_id():
     """managed identity of App Service and Container Apps: an assigned one by resource id"""
     managed({"mi_res_id": RESOURCE_ID}, APP_SERVICE, {"resourceId": RESOURCE_ID}, "--field",
@@ -441,6 +460,13 @@ def test_machine_learning():
     """managed identity of Azure Machine Learning: an assigned one by client id"""
     managed({"clientid": CLIENT}, {"MSI_ENDPOINT": "FAKE/ml/token", "MSI_SECRET": "test-header-not-a-secret"},
             {"clientId": CLIENT}, "--field", f"client_id={CLIENT}")
+
+
+def test_every_way_is_judged():
+    """every way to an identity was gone by @azure/identity too, with the same requests"""
+    if not JUDGED:
+        raise harness.Skip("no other client was asked")
+    equal(sorted(WAYS - JUDGED), [], "ways that nobody judged")
 
 
 def test_metadata_goes_past_the_proxy():
@@ -484,6 +510,12 @@ def test_refusals():
             contains(got["remedy"], remedy, str(number))
             equal(got["request_id"], "corr-1", "the id of the request")
             equal(len(fake.asked_for_tokens()), 1, "a final refusal is not asked again")
+    federated = harness.scratch() / "federated"
+    federated.write_text("test-federated-token\n")
+    with Fake(tls(), refusal=lambda *_: as_json({"error": "invalid_client", "error_codes": [50027], "error_description":
+                                                 "AADSTS50027: Bad test-federated-token."}, 400)) as fake:
+        got = ours("azure-workload-identity", **application(fake, AZURE_FEDERATED_TOKEN_FILE=federated))
+        contains(got["message"], "AADSTS50027: Bad [redacted].", "a federated token is a secret too")
 
 
 def test_what_is_not_entra():

@@ -33,6 +33,12 @@ IAM = f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{ACC
 HOSTS = ("oauth2.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com", "localhost",
          "us-central1-aiplatform.googleapis.com", "subject.example", "evil.example", "tokens.private.example")
 FETCH = BUILD / "tests/e2e/credential_fetch"
+# The ways to an identity, and those that both clients have gone so far.
+WAYS = {"service_account", "service_account that signs its token", "authorized_user", "external_account with file",
+        "external_account with url", "external_account with environment_id", "external_account with executable",
+        "external_account that impersonates", "external_account_authorized_user", "impersonated_service_account",
+        "metadata server"}
+JUDGED = set()
 # Where nothing listens, so that no test looks for a metadata server on the network.
 NOWHERE = "127.0.0.1:1"
 
@@ -217,6 +223,15 @@ def seen(request):
     return method, path, kept, content
 
 
+def ways_of(document):
+    """What a document stands for among the ways to an identity."""
+    kind = document["type"]
+    if kind != "external_account":
+        return {kind}
+    impersonates = {f"{kind} that impersonates"} if "service_account_impersonation_url" in document else set()
+    return {f"{kind} with {name}" for name in document["credential_source"]} | impersonates
+
+
 def same_exchange(fake, document, **environment):
     """Both clients with one document of credentials: the same requests, and the same headers in the end."""
     path = saved(document)
@@ -230,6 +245,7 @@ def same_exchange(fake, document, **environment):
     compared = {name: theirs["headers"][name] for name in ("authorization", "x-goog-user-project")
                 if name in theirs["headers"]}
     equal({name.lower(): value for name, value in mine["headers"].items()}, compared, "the headers of a call")
+    JUDGED.update(ways_of(document))
     return my_requests, mine
 
 
@@ -256,6 +272,7 @@ def test_service_account_self_signed():
     my_head, my_claims = claims_of(mine["headers"]["Authorization"].removeprefix("Bearer "))
     equal(my_claims, their_claims, "the claims")
     equal((my_head["kid"], my_head["alg"]), (their_head["kid"], their_head["alg"]), "the header")
+    JUDGED.add("service_account that signs its token")
 
 
 def test_service_account_of_another_universe():
@@ -378,6 +395,7 @@ def test_external_account_on_aws():
                     for header in subject["headers"]]
             requests.append((method, target, kept, form, subject["url"], subject["method"], told))
         equal(requests[1], requests[0], "the requests, apart from time and signature")
+        JUDGED.update(ways_of(document))
         equal(names, ["host", "x-amz-date", "x-amz-security-token", "x-goog-cloud-target-resource"], "what is signed")
         for bad in ("https://sts.{region}.evil.example" + address[34:], address.replace("GetCallerIdentity", "AssumeRole"),
                     "https://sts.evil.example/amazonaws.com" + address[34:], address + "&a=b",
@@ -487,8 +505,16 @@ def test_metadata_server():
         equal(mine["headers"], {"Authorization": f"Bearer {TOKEN}"}, f"what ours got: {mine}")
         my_requests = [seen(request) for request in fake.take() if "/token" in request[1]]
         equal(my_requests, their_requests, "the requests")
+        JUDGED.add("metadata server")
         contains(mine["description"], ACCOUNT, "the description")
         check(mine["expires_wall_ms"] > time.time() * 1000, "it expires")
+
+
+def test_every_way_is_judged():
+    """every way to an identity was gone by google-auth-library too, with the same requests"""
+    if not JUDGED:
+        raise harness.Skip("no other client was asked")
+    equal(sorted(WAYS - JUDGED), [], "ways that nobody judged")
 
 
 # ---- Where credentials come from ----

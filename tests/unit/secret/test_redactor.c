@@ -63,6 +63,17 @@ static void test_forms(void) {
   mloom_redactor_free(redactor);
 }
 
+/* As Go, Gson and .NET write it, which escape for HTML too. */
+static void test_forms_of_other_writers(void) {
+  const char *secrets[] = {"test&key+not='a/secret'==", NULL};
+  mloom_redactor *redactor = redactor_with(secrets);
+  expect(redactor, "{\"k\":\"test\\u0026key+not='a/secret'==\"}", "{\"k\":\"[redacted]\"}");
+  expect(redactor, "{\"k\":\"test\\u0026key+not\\u003d\\u0027a/secret\\u0027\\u003d\\u003d\"}",
+         "{\"k\":\"[redacted]\"}");
+  expect(redactor, "{\"k\":\"test\\u0026key\\u002Bnot=\\u0027a/secret\\u0027==\"}", "{\"k\":\"[redacted]\"}");
+  mloom_redactor_free(redactor);
+}
+
 static void test_base64_at_every_offset(void) {
   const char *secrets[] = {"test-key-not-a-secret", NULL};
   mloom_redactor *redactor = redactor_with(secrets);
@@ -318,6 +329,7 @@ static void test_threads(void) {
 
 static const unit_test tests[] = {
     {"forms", test_forms},
+    {"forms of other writers of JSON", test_forms_of_other_writers},
     {"base64 at every offset", test_base64_at_every_offset},
     {"base64url", test_base64url},
     {"short and overlapping", test_short_and_overlapping},

@@ -414,6 +414,9 @@ CASES = [
          config="[default]\ncredential_process = helper\n", environment={"PATH": "{home}/bin:/usr/bin:/bin"}),
     case("a program without a time", "k", config="[default]\ncredential_process = {home}/helper.sh\n",
          files={"helper.sh": printing(AccessKeyId="k", SecretAccessKey="s")}),
+    case("a program that says null for what there is not", "k",
+         config="[default]\ncredential_process = {home}/helper.sh\n",
+         files={"helper.sh": printing(AccessKeyId="k", SecretAccessKey="s", SessionToken=None, Expiration=None)}),
     case("a program that fails", code=UNAUTHENTICATED, says="status 3: please log in",
          config="[default]\ncredential_process = {home}/helper.sh\n",
          files={"helper.sh": "#!/bin/sh\necho first >&2\necho please log in >&2\nexit 3\n"}),
@@ -589,6 +592,7 @@ def judge(one, got):
     if one["code"] is None:
         equal(got["code"], 0, f"{name}: {got}")
         contains(got["Authorization"], f"Credential={one['key']}/", name)
+        check(got["expires"] == -1 or got["expires"] > NOW * 1000, f"{name}: it has expired: {got['expires']}")
         return
     equal(got["code"], one["code"], f"{name}: {got}")
     equal(got["error_code"], one["code"], f"{name}: code in the error")

@@ -200,6 +200,29 @@ static void test_places(void) {
   }
 }
 
+/* Where plain http is allowed because it does not leave this machine, it does not leave by a proxy either. */
+static void test_past_the_proxy(void) {
+  static const struct {
+    const char *url;
+    uint32_t flags;
+  } cases[] = {{"http://127.0.0.1:8080/token", MLOOM_HTTP_DIRECT},
+               {"HTTP://LocalHost/token", MLOOM_HTTP_DIRECT},
+               {"http://[::1]:1/token", MLOOM_HTTP_DIRECT},
+               {"https://127.0.0.1/token", 0},
+               {"http://service.example/token", 0}};
+  static const step good[] = {{MLOOM_OK, 200, NULL, NULL, "well"}};
+  steps = good;
+  step_count = 1;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    mloom_fetch_answer answer = {0};
+    mloom_error error = MLOOM_ERROR_INIT;
+    const mloom_http_request one = {.size = sizeof(one), .method = "GET", .url = cases[i].url};
+    UNIT_ASSERT_CODE(mloom_fetch(&answer, &host, NULL, &one, NULL, &error), MLOOM_OK, &error);
+    CU_ASSERT_EQUAL(last.flags, cases[i].flags);
+    mloom_fetch_answer_free(&answer);
+  }
+}
+
 static void test_forms(void) {
   mloom_buffer out = MLOOM_BUFFER_INIT;
   const mloom_bytes value = {"a b&c=\xC3\xA9/~\0", 11};
@@ -210,8 +233,12 @@ static void test_forms(void) {
 }
 
 static const unit_test tests[] = {
-    {"an answer is kept whole", test_answer},        {"busy services are asked again", test_again},
-    {"time-outs are told apart", test_time},         {"an answer that is too large", test_limit},
-    {"secrets go to safe places only", test_places}, {"forms are encoded", test_forms},
+    {"an answer is kept whole", test_answer},
+    {"busy services are asked again", test_again},
+    {"time-outs are told apart", test_time},
+    {"an answer that is too large", test_limit},
+    {"secrets go to safe places only", test_places},
+    {"forms are encoded", test_forms},
+    {"plain http goes past the proxy", test_past_the_proxy},
 };
 UNIT_MAIN("fetch", tests)

@@ -51,14 +51,14 @@ static void test_tokens(void) {
   assert_token(&self, "{\"access_token\":\"t\",\"expires_on\":\"1767323045\",\"expires_in\":9}", "t", 10000);
   assert_token(&self, "{\"accessToken\":\"test-token\",\"expireTime\":\"2026-01-02T03:04:05.5Z\"}", "test-token",
                1767323045500);
-  assert_token(&self, "{\"access_token\":\"a\\u002fb\"}", "a/b", -1);
+  assert_token(&self, "{\"access_token\":\"a\\u002fb\"}", "a/b", 601000);
   assert_token(&self, "{\"access_token\":\"t\",\"expires_in\":99999999999999999999}", "t",
                1000 + INT64_C(1000) * INT32_MAX);
-  assert_token(&self, "{\"access_token\":\"t\",\"expires_in\":-5}", "t", -1);
-  assert_token(&self, "{\"access_token\":\"t\",\"expires_in\":\"soon\",\"expires_on\":null}", "t", -1);
-  assert_token(&self, "{\"access_token\":\"\"}", NULL, -1);
-  assert_token(&self, "{\"access_token\":7}", NULL, -1);
-  assert_token(&self, "{\"access_token\":\"t\",\"access_token\":\"other\"}", "t", -1);
+  assert_token(&self, "{\"access_token\":\"t\",\"expires_in\":-5}", "t", 601000);
+  assert_token(&self, "{\"access_token\":\"t\",\"expires_in\":\"soon\",\"expires_on\":null}", "t", 601000);
+  assert_token(&self, "{\"access_token\":\"\"}", NULL, 601000);
+  assert_token(&self, "{\"access_token\":7}", NULL, 601000);
+  assert_token(&self, "{\"access_token\":\"t\",\"access_token\":\"other\"}", "t", 601000);
 }
 
 static void test_refusals(void) {
@@ -66,21 +66,21 @@ static void test_refusals(void) {
   assert_token(&self,
                "{\"error\":\"invalid_grant\",\"error_description\":\"reauth related error\",\"error_subtype\":"
                "\"invalid_rapt\"}",
-               NULL, -1);
+               NULL, 601000);
   UNIT_ASSERT_STRING(self.answer.error, "invalid_grant");
   UNIT_ASSERT_STRING(self.answer.description, "reauth related error");
   UNIT_ASSERT_STRING(self.answer.subtype, "invalid_rapt");
   assert_token(&self,
                "{\"error\":{\"code\":403,\"message\":\"no permission\",\"status\":\"PERMISSION_DENIED\",\"details\":"
                "[{\"reason\":\"IAM\"}]}}",
-               NULL, -1);
+               NULL, 601000);
   UNIT_ASSERT_STRING(self.answer.error, "PERMISSION_DENIED");
   UNIT_ASSERT_STRING(self.answer.description, "no permission");
   assert_token(
       &self,
       "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000222: expired\",\"error_codes\":[7000222,"
       "1],\"correlation_id\":\"c-1\"}",
-      NULL, -1);
+      NULL, 601000);
   CU_ASSERT_EQUAL(self.answer.error_code, 7000222);
   UNIT_ASSERT_STRING(self.answer.correlation, "c-1");
 }

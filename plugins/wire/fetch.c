@@ -131,7 +131,7 @@ int32_t mloom_fetch(mloom_fetch_answer *answer, const mloom_host *host, mloom_ca
   bounded.idle_timeout_ms = timeout_ms;
   bounded.total_timeout_ms = timeout_ms;
   /* Plain http is for this machine alone: by a proxy, secrets would go over the network after all. */
-  if (strncasecmp(request->url, "http://", strlen("http://")) == 0 && mloom_http_is_loopback(request->url)) {
+  if (mloom_text_compare_start_fold(request->url, "http://", 7) == 0 && mloom_http_is_loopback(request->url)) {
     bounded.flags |= MLOOM_HTTP_DIRECT;
   }
   memset(answer, 0, sizeof(*answer));

@@ -501,7 +501,8 @@ void api_metrics(app_call *call) {
     const char *state = mloom_json_member_string(provider, "state", "");
     mloom_buffer_append_format(out, "mergeloom_provider_ready{gen_ai_provider_name=\"%s\"} %d\n",
                                mloom_json_member_string(provider, "id", ""),
-                               strcmp(state, "ready") == 0 || strcmp(state, "authenticated") == 0);
+                               (strcmp(state, "ready") == 0 || strcmp(state, "authenticated") == 0) &&
+                                   !mloom_json_member_boolean(provider, "quarantined", 0));
   }
   job_metrics_write(call->app->job_metrics, out);
   mloom_buffer_append_string(out, "# EOF\n");

@@ -124,7 +124,7 @@ static void draw_providers(mloom_buffer *out, const mloom_json *document) {
     const char *id = mloom_json_member_string(provider, "id", "");
     html_add(out, "<tr><th scope=\"row\"><a href=\"/providers#%s\">%s</a></th><td>", id,
              mloom_json_member_string(provider, "title", id));
-    page_badge(out, mloom_json_member_string(provider, "state", ""));
+    page_badge(out, page_provider_state(provider));
     html_add(out, " <span class=\"meta\">");
     page_age(out, mloom_json_member_string(provider, "checked_at", ""));
     html_add(out, "</span> %s</td></tr>", reason_of(provider));

@@ -67,16 +67,11 @@ const patch = (old, fresh) => {
   }
 };
 
-// Long pages are loaded less often: at most a fifth of the time goes into it.
+// Each change is there soon, a row of them once a second, of a long page less often: at most a sixth of the time goes into
+// it. Nothing is loaded while nobody looks.
 const lines = document.querySelector("[data-lines]");
-let pending = false;
-let pause = 150;
-const refresh = async () => {
-  if (pending) return;
-  pending = true;
-  await new Promise((resolve) => setTimeout(resolve, pause));
-  pending = false;
-  const began = performance.now();
+const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+const load = async () => {
   const address = lines ? `${location.pathname}?part=head` : location.pathname + location.search;
   const answer = await fetch(address, { headers: { "X-Requested-With": "live" } });
   if (!answer.ok) return;
@@ -85,27 +80,75 @@ const refresh = async () => {
     const other = fresh.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
     if (other) patch(part, other);
   }
-  pause = Math.max(150, 5 * (performance.now() - began));
+};
+let wanted = false;
+let busy = false;
+const refresh = async () => {
+  wanted = true;
+  if (busy) return;
+  busy = true;
+  while (wanted && !document.hidden) {
+    await pause(150);
+    wanted = false;
+    const began = performance.now();
+    await load().catch(() => {}); // the stream notices as well, and asks again when it is back
+    await pause(Math.max(850, 5 * (performance.now() - began)));
+  }
+  busy = false;
 };
 
-// The lines of a job come one by one and are never loaded again.
+// The lines of a job come one by one and are never loaded again. A browser has few connections to one host: pages that
+// nobody looks at keep none.
+let address = lines ? lines.dataset.lines : "/api/v1/events";
+let source;
+let failures = 0;
+let ended = false;
+const seen = (event) => { address = `${address.split("?")[0]}?after=${event.lastEventId}`; };
+const takeLine = (event) => {
+  seen(event);
+  const line = new DOMParser().parseFromString(`<ul>${event.data}</ul>`, "text/html").querySelector("li");
+  // A stream that goes on amid what the model says begins its line again.
+  if (line.querySelector(".said") && lines.lastElementChild?.querySelector(".said")) return;
+  lines.append(document.importNode(line, true));
+};
 const follow = () => {
-  const source = new EventSource(lines.dataset.lines);
-  lines.querySelector("li.open")?.remove();
-  source.addEventListener("line", (event) => {
-    const line = new DOMParser().parseFromString(`<ul>${event.data}</ul>`, "text/html").querySelector("li");
-    lines.append(document.importNode(line, true));
+  if (document.hidden || ended || (source && source.readyState !== EventSource.CLOSED)) return;
+  source = new EventSource(address);
+  lines?.querySelector("li.open")?.remove();
+  source.addEventListener("line", takeLine);
+  source.addEventListener("said", (event) => {
+    seen(event);
+    lines.lastElementChild.querySelector(".said").append(event.data);
   });
-  source.addEventListener("said", (event) => lines.lastElementChild.querySelector(".said").append(event.data));
   source.addEventListener("change", refresh);
-  source.addEventListener("end", () => { source.close(); refresh(); });
+  source.addEventListener("end", () => {
+    ended = true;
+    source.close();
+    refresh();
+  });
+  // What changed between the page and this stream, or while the stream was away.
+  source.addEventListener("open", () => {
+    failures = 0;
+    document.getElementById("away").hidden = true;
+    if (!lines) refresh();
+  });
+  source.addEventListener("error", () => {
+    failures += 1;
+    document.getElementById("away").hidden = failures < 2;
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 5000);
+  });
 };
 
-if (lines) {
+if (lines || document.querySelector("[data-live]")) {
   follow();
-} else if (document.querySelector("[data-live]")) {
-  const source = new EventSource("/api/v1/events");
-  source.addEventListener("change", refresh);
-  // What changed between the page and this stream, or while the stream was away.
-  source.addEventListener("open", refresh);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      source?.close();
+    } else {
+      follow();
+      if (wanted) refresh();
+    }
+  });
+  // Ages grow while nothing happens.
+  if (!lines) setInterval(refresh, 30000);
 }

@@ -26,16 +26,18 @@ static void draw_worker(mloom_buffer *out, const application *app) {
 }
 
 typedef struct counts {
-  int64_t pending, running, completed, other;
+  int64_t pending, running, completed, cancelled, failed;
 } counts;
 
-static void count_job(const store_job *job, void *userdata) {
+/* Blocked and not ready are failures as well: nothing was done, and somebody has to look. */
+static void take_count(const char *state, int64_t count, void *userdata) {
   counts *counted = userdata;
-  int64_t *which = strcmp(job->state, "pending") == 0     ? &counted->pending
-                   : strcmp(job->state, "running") == 0   ? &counted->running
-                   : strcmp(job->state, "completed") == 0 ? &counted->completed
-                                                          : &counted->other;
-  (*which)++;
+  int64_t *which = strcmp(state, "pending") == 0     ? &counted->pending
+                   : strcmp(state, "running") == 0   ? &counted->running
+                   : strcmp(state, "completed") == 0 ? &counted->completed
+                   : strcmp(state, "cancelled") == 0 ? &counted->cancelled
+                                                     : &counted->failed;
+  *which += count;
 }
 
 static void draw_figure(mloom_buffer *out, const char *title, int64_t value, const char *link, const char *text) {
@@ -113,7 +115,7 @@ static void draw_first_steps(mloom_buffer *out, int able, int ready, const count
             "<a href=\"/providers\">Set up a provider</a>: a key, an identity or a login, and a default model.");
   draw_step(out, ready,
             "<a href=\"/providers\">Run its self-test</a>: a small job that proves that it can work with tools.");
-  draw_step(out, counted->pending + counted->running + counted->other > 0,
+  draw_step(out, counted->pending + counted->running + counted->cancelled + counted->failed > 0,
             "<a href=\"/runs#submit\">Submit a job</a>: a repository on this machine, and what is to change in it.");
   html_add(out, "</ol></section>");
 }
@@ -125,21 +127,24 @@ void page_home(app_call *call) {
   counts counted = {0};
   int64_t ready = 0, proved = 0;
   mloom_error error = MLOOM_ERROR_INIT;
-  if (store_each_job(call->app->store, NULL, 0, 1000, count_job, &counted, &error) != MLOOM_OK) {
+  if (store_count_jobs(call->app->store, take_count, &counted, &error) != MLOOM_OK) {
     app_fail(call, &error);
     return;
   }
   for (size_t i = 0; i < mloom_json_count(providers); i++) {
-    const char *state = mloom_json_member_string(mloom_json_at(providers, i), "state", "");
+    const char *state = page_provider_state(mloom_json_at(providers, i));
     proved += strcmp(state, "ready") == 0;
     ready += strcmp(state, "ready") == 0 || strcmp(state, "authenticated") == 0;
   }
   page_begin(call, "Overview", "/");
   html_add(out, "<div data-live=\"overview\"><div class=\"grid\">");
-  draw_figure(out, "Providers that can work", ready, "/providers", ready == 0 ? "Set one up" : "See all providers");
-  draw_figure(out, "Jobs waiting", counted.pending, "/runs", "See runs");
-  draw_figure(out, "Jobs running", counted.running, "/runs", "See runs");
-  draw_figure(out, "Jobs completed", counted.completed, "/runs", "See runs");
+  draw_figure(out, "Usable providers", ready, "/providers", ready == 0 ? "Set one up" : "See all providers");
+  draw_figure(out, "Jobs waiting", counted.pending, "/runs?state=pending", "See what waits");
+  draw_figure(out, "Jobs running", counted.running, "/runs?state=running", "See what runs");
+  draw_figure(out, "Jobs completed", counted.completed, "/runs?state=completed", "See what is done");
+  if (counted.failed > 0) {
+    draw_figure(out, "Jobs failed", counted.failed, "/runs", "See runs");
+  }
   html_add(out, "</div>");
   if (counted.completed == 0) {
     draw_first_steps(out, ready > 0, proved > 0, &counted);
@@ -154,7 +159,7 @@ void page_home(app_call *call) {
     const char *id = mloom_json_member_string(provider, "id", "");
     html_add(out, "<tr><td><a href=\"/providers#%s\">%s</a></td><td>", id,
              mloom_json_member_string(provider, "title", id));
-    page_badge(out, mloom_json_member_string(provider, "state", ""));
+    page_badge(out, page_provider_state(provider));
     html_add(out, "</td><td data-label=\"Checked\">");
     page_age(out, mloom_json_member_string(provider, "checked_at", ""));
     html_add(out, "</td></tr>");
@@ -165,9 +170,16 @@ void page_home(app_call *call) {
 
 static void draw_entry(const store_audit_entry *entry, void *userdata) {
   mloom_buffer *out = userdata;
-  html_add(out, "<tr><td>");
+  html_add(out, "<tr id=\"entry-%n\"><td>", entry->sequence);
   page_age_ms(out, entry->time_ms);
-  html_add(out, "</td><td>%s</td><td>%s</td><td>%s</td></tr>", entry->kind, entry->subject, entry->text);
+  html_add(out, "</td><td>%s</td><td>", entry->kind);
+  if (strcmp(entry->kind, "job") == 0) {
+    html_add(out, "<a href=\"/live/%s\">%s</a>", entry->subject, entry->subject);
+  } else {
+    html_add(out, "%s", entry->subject);
+  }
+  html_add(out, strcmp(entry->kind, "setting") == 0 ? "</td><td>changed: %s</td></tr>" : "</td><td>%s</td></tr>",
+           entry->text);
 }
 
 void page_audit(app_call *call) {
@@ -196,18 +208,18 @@ void page_audit(app_call *call) {
   html_add(out,
            "</select></div><div><label for=\"subject\">About</label><input id=\"subject\" name=\"subject\" "
            "value=\"%s\"></div>"
-           "<button>Filter</button><button formaction=\"/api/v1/audit\">JSON</button>"
-           "<button formaction=\"/api/v1/audit\" name=\"format\" value=\"csv\">CSV</button></form><section "
-           "class=\"card\"><div "
-           "class=\"scroll\" "
-           "tabindex=\"0\" role=\"region\" "
-           "aria-label=\"Audit\"><table class=\"stacks\"><thead><tr><th>Time</th><th>Kind</th><th>About</th><th>What"
-           "</th></tr></thead><tbody data-live=\"audit\">",
+           "<button>Filter</button><button formaction=\"/api/v1/audit\">Export JSON</button>"
+           "<button formaction=\"/api/v1/audit\" name=\"format\" value=\"csv\">Export CSV</button></form><section "
+           "class=\"card\" data-live=\"audit\">",
            subject == NULL ? "" : subject);
-  mloom_buffer_append(out, mloom_buffer_string(&rows), rows.size);
-  html_add(out, "</tbody></table></div>");
   if (rows.size == 0) {
-    html_add(out, "<p class=\"help\">Nothing yet.</p>");
+    html_add(out, filter.kind == NULL && filter.subject == NULL ? "<p class=\"lead\">Nothing has happened yet.</p>"
+                                                                : "<p class=\"lead\">There is no such entry.</p>");
+  } else {
+    html_add(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Audit\"><table class=\"stacks "
+                  "brief\"><thead><tr><th>Time</th><th>Kind</th><th>About</th><th>What</th></tr></thead><tbody>");
+    mloom_buffer_append(out, mloom_buffer_string(&rows), rows.size);
+    html_add(out, "</tbody></table></div>");
   }
   html_add(out, "</section>");
   page_end(call);

@@ -40,7 +40,10 @@ void page_begin(app_call *call, const char *title, const char *current) {
     html_add(out, is_current ? " aria-current=\"page\">" : ">");
     html_add(out, "%s</a></li>", sections[i].title);
   }
-  html_add(out, "</ul></nav></header><main id=\"main\" tabindex=\"-1\"><h1>%s</h1>", title);
+  html_add(out,
+           "</ul></nav></header><main id=\"main\" tabindex=\"-1\"><p class=\"problem\" id=\"away\" role=\"status\" "
+           "hidden>The daemon does not answer. This page shows what was, and goes on when it is back.</p><h1>%s</h1>",
+           title);
 }
 
 void page_end(app_call *call) {
@@ -108,15 +111,22 @@ void page_duration(mloom_buffer *out, int64_t ms) {
 void page_badge(mloom_buffer *out, const char *state) {
   static const struct {
     const char *state, *style;
-  } styles[] = {{"ready", "good"},  {"pass", "good"},    {"completed", "good"}, {"authenticated", "fair"},
-                {"warn", "fair"},   {"blocked", "fair"}, {"not ready", "bad"},  {"not-ready", "bad"},
-                {"fail", "bad"},    {"failed", "bad"},   {"checking", "busy"},  {"running", "busy"},
-                {"pending", "busy"}};
+  } styles[] = {{"ready", "good"},   {"pass", "good"},    {"completed", "good"}, {"authenticated", "fair"},
+                {"warn", "fair"},    {"blocked", "fair"}, {"not ready", "bad"},  {"not-ready", "bad"},
+                {"fail", "bad"},     {"failed", "bad"},   {"left alone", "bad"}, {"checking", "busy"},
+                {"running", "busy"}, {"pending", "busy"}};
   const char *style = "quiet";
   for (size_t i = 0; i < sizeof styles / sizeof styles[0]; i++) {
     style = strcmp(styles[i].state, state) == 0 ? styles[i].style : style;
   }
   html_add(out, "<span class=\"badge %s\">%s</span>", style, state);
+}
+
+const char *page_provider_state(const mloom_json *provider) {
+  int is_left_alone = mloom_json_member_boolean(provider, "quarantined", 0) &&
+                      mloom_json_member_boolean(provider, "enabled", 1) &&
+                      !mloom_json_member_boolean(provider, "checking", 0);
+  return is_left_alone ? "left alone" : mloom_json_member_string(provider, "state", "not checked");
 }
 
 void page_event(mloom_buffer *out, const mloom_json *event) {
@@ -146,16 +156,29 @@ void page_event(mloom_buffer *out, const mloom_json *event) {
   }
 }
 
+static void draw_sign_in(mloom_buffer *out) {
+  html_add(out,
+           "<form class=\"card narrow\" method=\"post\" action=\"/sign-in\"><label for=\"token\">Access token</label>"
+           "<input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" required>"
+           "<p class=\"help\">The value of JCA_WORKER_ACCESS_TOKEN of this daemon.</p>"
+           "<div class=\"actions\"><button class=\"primary\">Sign in</button></div></form>");
+}
+
 void page_error(app_call *call, const mloom_error *error, unsigned status) {
   mloom_buffer *out = &call->answer->body;
   mloom_buffer_clear(out);
   mloom_buffer_clear(&call->answer->headers);
-  page_begin(call, "That did not work", "");
+  page_begin(call, status == 401 ? "Sign in" : status == 404 ? "Not found" : "That did not work", "");
   call->answer->status = status;
-  html_add(out, "<section class=\"card\"><p class=\"lead\">%s</p><p>%s</p><p>", error->message, error->remedy);
   if (status == 401) {
-    html_add(out, "<a class=\"button\" href=\"/sign-in\">Sign in</a></p></section>");
-  } else if (strncmp(http_path(call->request), "/providers/", 11) == 0 && call->name[0] != '\0') {
+    html_add(out, "<p class=\"sentence\" role=\"alert\">%s.</p>", error->message);
+    draw_sign_in(out);
+    page_end(call);
+    return;
+  }
+  html_add(out, status == 404 ? "<section class=\"card sentences\">" : "<section class=\"card\">");
+  html_add(out, "<p class=\"lead\">%s</p><p>%s</p><p class=\"actions\">", error->message, error->remedy);
+  if (strncmp(http_path(call->request), "/providers/", 11) == 0 && call->name[0] != '\0') {
     html_add(out, "<a class=\"button\" href=\"/providers#%s\">Back to the card</a></p></section>", call->name);
   } else if (strncmp(http_path(call->request), "/runs", 5) == 0) {
     html_add(out, "<a class=\"button\" href=\"/runs\">Back to the runs</a></p></section>");
@@ -166,13 +189,8 @@ void page_error(app_call *call, const mloom_error *error, unsigned status) {
 }
 
 void page_sign_in(app_call *call) {
-  mloom_buffer *out = &call->answer->body;
   page_begin(call, "Sign in", "");
-  html_add(out,
-           "<form class=\"card narrow\" method=\"post\" action=\"/sign-in\"><label for=\"token\">Access token</label>"
-           "<input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" required>"
-           "<p class=\"help\">The value of JCA_WORKER_ACCESS_TOKEN of this daemon.</p>"
-           "<button class=\"primary\">Sign in</button></form>");
+  draw_sign_in(&call->answer->body);
   page_end(call);
 }
 

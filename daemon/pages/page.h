@@ -21,6 +21,8 @@ void page_time(mloom_buffer *out, const char *instant);
 void page_duration(mloom_buffer *out, int64_t ms);
 /* A badge with the word and the colour of a state. */
 void page_badge(mloom_buffer *out, const char *state);
+/* The state of a provider: one whose plugin is left alone can do nothing, whatever its checks said before. */
+const char *page_provider_state(const mloom_json *provider);
 /* What happened in a job, as the content of a line of its log. */
 void page_event(mloom_buffer *out, const mloom_json *event);
 /* The login of a provider, in its card. */

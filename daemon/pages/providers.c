@@ -128,8 +128,9 @@ static void draw_side(app_call *call, const mloom_json *provider, const char *id
       out,
       "<div class=\"side\"><h2 id=\"%s-title\">%s</h2><p class=\"meta\"><code>%s</code></p><p class=\"help\">%s</p>",
       id, mloom_json_member_string(provider, "title", id), id, mloom_json_member_string(provider, "description", ""));
-  html_add(out, "<div class=\"state\" aria-live=\"polite\" data-live=\"%s\">", id);
-  page_badge(out, mloom_json_member_string(provider, "state", "not checked"));
+  html_add(out, "<div class=\"state\" data-live=\"%s\"><span aria-live=\"polite\">", id);
+  page_badge(out, page_provider_state(provider));
+  html_add(out, "</span>");
   page_age(out, mloom_json_member_string(provider, "checked_at", ""));
   html_add(out, "</div><div class=\"actions\">");
   draw_action(call, id, "check", "", "Check now");
@@ -182,7 +183,7 @@ static void draw_index(mloom_buffer *out, const mloom_json *providers) {
     const mloom_json *provider = mloom_json_at(providers, i);
     const char *id = mloom_json_member_string(provider, "id", "");
     html_add(out, "<li><a class=\"chip\" href=\"#%s\">%s ", id, mloom_json_member_string(provider, "title", id));
-    page_badge(out, mloom_json_member_string(provider, "state", "not checked"));
+    page_badge(out, page_provider_state(provider));
     html_add(out, "</a></li>");
   }
   html_add(out, "<li><a class=\"chip\" href=\"#worker\">Runtime configuration</a></li></ul></nav>");

@@ -19,6 +19,7 @@ typedef struct job_rows {
   application *app;
   mloom_buffer text;
   mloom_json *waits; /* see pending_reason */
+  uint32_t count;
 } job_rows;
 
 static void job_rows_free(job_rows *self) {
@@ -30,40 +31,67 @@ static void draw_row(const store_job *job, void *userdata) {
   job_rows *rows = userdata;
   mloom_buffer *out = &rows->text;
   MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(rows->app, rows->waits, job);
-  html_add(out, "<tr><td><a href=\"/live/%s\">%s</a></td><td>%s %s</td><td>", job->id, job->id, job->key, job->title);
+  html_add(out, "<tr id=\"run-%s\"><td><a href=\"/live/%s\">%s %s</a><br><code class=\"meta\">%s</code></td><td>",
+           job->id, job->id, job->key, job->key[0] == '\0' && job->title[0] == '\0' ? "without a title" : job->title,
+           job->id);
   page_badge(out, job->state);
-  html_add(out, "</td><td>%s<br><span class=\"meta\">%s</span></td><td>%s</td><td>", job->provider, job->model,
-           job->executor);
+  html_add(out, "</td><td>%s<br><span class=\"meta\">%s</span></td><td data-label=\"Executor\">%s</td>", job->provider,
+           job->model, job->executor);
+  html_add(out, "<td data-label=\"Submitted\">");
   page_age_ms(out, job->created_ms);
   html_add(out, "</td><td>%s</td></tr>", reason == NULL ? job->reason : reason);
+  rows->count++;
+}
+
+/* All of them, or those of one state: what waits may be older than the newest that are shown. */
+static void draw_states(mloom_buffer *out, const char *chosen) {
+  static const char *const states[] = {"pending", "running",   "completed", "failed",
+                                       "blocked", "not-ready", "cancelled"};
+  html_add(out, "<form class=\"filter\" method=\"get\"><div><label for=\"state\">State</label><select id=\"state\" "
+                "name=\"state\"><option value=\"\">all</option>");
+  for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+    html_add(out, chosen != NULL && strcmp(chosen, states[i]) == 0 ? "<option selected>" : "<option>");
+    html_add(out, "%s</option>", states[i]);
+  }
+  html_add(out, "</select></div><button>Filter</button></form>");
+}
+
+static void draw_rows(mloom_buffer *out, const job_rows *rows, const char *state) {
+  html_add(out, "<section class=\"card\" data-live=\"runs\">");
+  if (rows->count == 0 && state != NULL) {
+    html_add(out, "<p class=\"lead\">There is no job in the state %s.</p>", state);
+  } else if (rows->count == 0) {
+    html_add(out, "<p class=\"lead\">No job has been submitted yet.</p><p>Submit one below, or with "
+                  "<code>POST /api/v1/jobs</code>.</p>");
+  } else {
+    html_add(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Jobs\"><table class=\"stacks\">"
+                  "<thead><tr><th>Job</th><th>State</th><th>Provider</th><th>Executor</th><th>Submitted</th>"
+                  "<th>Reason</th></tr></thead><tbody>");
+    mloom_buffer_append(out, rows->text.data, rows->text.size);
+    html_add(out, "</tbody></table></div>");
+  }
+  if (rows->count == RUNS_SHOWN) {
+    html_add(out, "<p class=\"help\">The newest %d of them. <code>GET /api/v1/jobs</code> has the older ones.</p>",
+             RUNS_SHOWN);
+  }
+  html_add(out, "</section>");
 }
 
 void page_runs(app_call *call) {
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(job_rows_free) job_rows rows = {.app = call->app, .waits = mloom_json_new_object()};
   mloom_error error = MLOOM_ERROR_INIT;
-  if (store_each_job(call->app->store, NULL, 0, RUNS_SHOWN, draw_row, &rows, &error) != MLOOM_OK) {
+  const char *state = http_query(call->request, "state");
+  state = state != NULL && state[0] != '\0' ? state : NULL;
+  if (store_each_job(call->app->store, state, 0, RUNS_SHOWN, draw_row, &rows, &error) != MLOOM_OK) {
     app_fail(call, &error);
     return;
   }
   page_begin(call, "Runs", "/runs");
-  html_add(out, "<section class=\"card\" data-live=\"runs\">");
-  if (rows.text.size == 0) {
-    html_add(out, "<p class=\"lead\">No job has been submitted yet.</p><p>Submit one below, or with "
-                  "<code>POST /api/v1/jobs</code>.</p>");
-  } else {
-    html_add(
-        out,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-        "aria-label=\"Jobs\"><table class=\"stacks\"><thead><tr><th>Job</th><th>Ticket"
-        "</th><th>State</th><th>Provider</th><th>Executor</th><th>Submitted</th><th>Reason</th></tr></thead><tbody>");
-    mloom_buffer_append(out, rows.text.data, rows.text.size);
-    html_add(out, "</tbody></table></div>");
-  }
-  html_add(
-      out,
-      "</section><section class=\"card\" id=\"submit\"><h2>Submit a job</h2><form method=\"post\" action=\"/runs\" "
-      "class=\"settings\">");
+  draw_states(out, state);
+  draw_rows(out, &rows, state);
+  html_add(out, "<section class=\"card\" id=\"submit\"><h2>Submit a job</h2><form method=\"post\" action=\"/runs\" "
+                "class=\"settings\">");
   page_csrf(call);
   html_add(
       out,
@@ -198,11 +226,19 @@ static void draw_job(const store_job *job, void *userdata) {
   html_add(
       out,
       "<section class=\"card\" data-live=\"head\"><header class=\"card-head\"><div><h2>%s %s</h2><p class=\"meta\">"
-      "<code>%s</code> · %s %s · %s</p></div><div class=\"state\">",
-      job->key, job->title, job->id, job->provider, job->model, job->executor);
+      "<code>%s</code>",
+      job->key, job->title, job->id);
+  html_add(out, job->provider[0] == '\0' ? "" : " · %s %s", job->provider, job->model);
+  html_add(out, job->executor[0] == '\0' ? "" : " · %s", job->executor);
+  html_add(out, "</p></div><div class=\"state\">");
   page_badge(out, job->state);
+  html_add(out, "<span>submitted ");
   page_age_ms(out, job->created_ms);
-  html_add(out, "</div></header>");
+  if (job->started_ms > 0 && job->ended_ms >= job->started_ms) {
+    html_add(out, ", took ");
+    page_duration(out, job->ended_ms - job->started_ms);
+  }
+  html_add(out, "</span></div></header>");
   MLOOM_AUTO(mloom_auto_free) char *reason = pending_reason(call->app, NULL, job);
   if (reason != NULL && reason[0] != '\0') {
     html_add(out, "<p>%s</p>", reason);

@@ -66,6 +66,13 @@ const marked = (page) => page.evaluate(() => { globalThis.sameDocument = true; }
 const unchanged = async (page, what) =>
   assert.ok(await page.evaluate(() => globalThis.sameDocument === true), `${what} came without a new page`);
 
+// Whether somebody looks at the page, as a browser says it; what has become of its stream.
+const looked = (page, looks) => page.evaluate((hidden) => {
+  Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
+  document.dispatchEvent(new Event('visibilitychange'));
+  return source.readyState;
+}, !looks);
+
 const submitJob = async (page) => {
   await page.goto(`${plan.url}/runs`);
   await page.getByLabel('Repository').fill(plan.repository);
@@ -126,6 +133,19 @@ const stories = {
     await page.goto(`${plan.url}/runs`);
     await page.locator('.badge', { hasText: /^completed$/ }).waitFor();
     await inspect(page, 'runs');
+    await page.getByLabel('State').selectOption('failed');
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await page.getByText('There is no job in the state failed.').waitFor();
+    // A page that nobody looks at keeps no connection, and shows what it missed as soon as somebody does.
+    await page.goto(`${plan.url}/`);
+    await marked(page);
+    assert.equal(await looked(page, false), 2, 'the stream is closed');
+    const answer = await fetch(`${plan.url}/api/v1/providers/claude-api/settings`, { method: 'PATCH', body: '{"fields":{"enabled":"false"}}' });
+    assert.equal(answer.status, 204, 'disabled');
+    assert.notEqual(await looked(page, true), 2, 'the stream is open again');
+    await page.locator('tr', { hasText: 'Claude API' }).locator('.badge', { hasText: /^disabled$/ }).waitFor();
+    await unchanged(page, 'what was missed');
+    await inspect(page, 'overview');
   },
 
   // A field that the deployment sets, a value that does not fit, a check that fails.
@@ -259,9 +279,12 @@ const stories = {
       assert.equal(await page.locator('img, iframe, object, embed, svg, base, [onerror], a[href^="javascript:"]').count(), 0, name);
     };
     await marked(page);
-    for (const [address, body] of plan.told) {
+    for (const [number, [address, body]] of plan.told.entries()) {
       const answer = await fetch(plan.url + address, { method: 'POST', headers: plan.headers, body: JSON.stringify(body) });
       assert.equal(answer.status, 204, address);
+      // The model says more while nobody looks.
+      if (number === 0) await page.locator('.said', { hasText: 'img' }).waitFor();
+      await looked(page, number > 0);
     }
     await page.locator('[data-live="head"] .badge', { hasText: /^failed$/ }).waitFor();
     await page.locator('.said', { hasText: 'event-said' }).waitFor();

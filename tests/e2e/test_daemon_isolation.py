@@ -97,6 +97,9 @@ def test_three_crashes():
         contains(wait_for(lambda: ended(server, "leave"), "it ends")["reason"], "ended with status 0", "the reason")
         check(provider(server, "harmful")["quarantined"], "three crashes")
         contains(harness.request(server.url + "/providers")[2].decode(), "crashed 3 times", "the card")
+        for page in ("/", "/providers", "/health"):
+            contains(harness.request(server.url + page)[2].decode(), ">left alone</span>", page)
+        contains(harness.request(server.url + "/metrics")[2].decode(), 'mergeloom_provider_ready{gen_ai_provider_name="harmful"} 0', "metrics")
         submit(server, "later", "none")
         api(server, "/providers/worker/settings", "PATCH", {"fields": {"max_turns": "9"}})
         equal(api(server, "/jobs/later")[2]["state"], "pending", "a job while the plugin is left alone")

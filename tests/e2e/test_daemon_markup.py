@@ -97,10 +97,13 @@ def submit(server, repo, provider, **more):
 
 
 def told(name):
-    """What the executor tells of its job, in the order in which it does."""
-    events = [{"event": "tool_end", "name": evil("event-name"), "text": evil("event-text"), "state": evil("event-state")},
-              {"event": evil("event-kind")}, {"event": "text", "text": evil("event-said")}]
-    return [(f"/api/v1/gateway/jobs/{name}/events", {"executor": evil("executor"), "claim": 1, "events": events, "source": "one", "first": 0}),
+    """What the executor tells of its job, in the order in which it does; what the model says comes in two parts."""
+    said = evil("event-said")
+    parts = [[{"event": "tool_end", "name": evil("event-name"), "text": evil("event-text"), "state": evil("event-state")},
+              {"event": evil("event-kind")}, {"event": "text", "text": said[:9]}], [{"event": "text", "text": said[9:]}]]
+    return [*((f"/api/v1/gateway/jobs/{name}/events", {
+                "executor": evil("executor"), "claim": 1, "events": events, "source": "one", "first": first})
+              for events, first in zip(parts, (0, len(parts[0])))),
             (f"/api/v1/gateway/jobs/{name}/end", {
                 "executor": evil("executor"), "claim": 1, "state": "failed", "reason": evil("end-reason"), "crash": FORMULA + evil("crash"), "diff": "+" + evil("diff"),
                 "result": json.dumps({"summary": evil("result-summary"), "provider": "claude-api", "model": "m"})})]

@@ -149,10 +149,8 @@ static int32_t feed(void *state_pointer, const char *data, size_t size, const ml
                            "try again; if it stays so, look at the proxies before the service",
                            "the service sent a message that was damaged on its way: its checksum is wrong");
   }
-  if (code == MLOOM_E_MEMORY) {
-    return mloom_error_memory(error);
-  }
-  return code == MLOOM_OK && state->decoder.done ? MLOOM_COMPLETE : code;
+  return code == MLOOM_OK && state->decoder.done ? MLOOM_COMPLETE
+                                                 : mloom_answer_failed(code, MLOOM_BLOCKS_LIMITS, error);
 }
 
 static int32_t finish(void *state_pointer, const mloom_exchange_end *exchange_end, uint64_t turn,

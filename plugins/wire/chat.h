@@ -52,7 +52,8 @@ typedef struct mloom_chat_call {
   mloom_buffer id;
   mloom_buffer name;
   mloom_buffer arguments;
-  int64_t index; /* -1: the server gave none */
+  mloom_buffer extra; /* extra_content as it came, which Gemini wants back; empty when there is none */
+  int64_t index;      /* -1: the server gave none */
   /* How far the arguments are as JSON, kept up with each piece. */
   uint32_t depth;
   uint8_t in_string;

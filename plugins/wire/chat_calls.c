@@ -159,6 +159,9 @@ int32_t mloom_chat_add_call_piece(mloom_chat_decoder *decoder, const mloom_chat_
       call->name.size + piece->name.size <= 512) {
     status = mloom_buffer_append(&call->name, piece->name.data, piece->name.size);
   }
+  if (status == MLOOM_OK && piece->extra.size > 0) {
+    status = mloom_buffer_set(&call->extra, piece->extra.data, piece->extra.size);
+  }
   if (status == MLOOM_OK) {
     status = set_arguments(call, piece);
   }

@@ -172,15 +172,6 @@ static int32_t hand_over(mloom_chat_decoder *decoder, uint64_t turn, const mloom
   return status;
 }
 
-static void drop_calls(mloom_chat_answer *answer) {
-  for (size_t i = 0; i < answer->call_count; i++) {
-    mloom_buffer_free(&answer->calls[i].id);
-    mloom_buffer_free(&answer->calls[i].name);
-    mloom_buffer_free(&answer->calls[i].arguments);
-  }
-  answer->call_count = 0;
-}
-
 int32_t mloom_chat_decoder_finish(mloom_chat_decoder *decoder, const mloom_exchange_end *end, uint64_t turn,
                                   const mloom_service_names *service, const mloom_event_sink *sink,
                                   mloom_turn_result *out, mloom_error *error) {
@@ -213,7 +204,7 @@ int32_t mloom_chat_decoder_finish(mloom_chat_decoder *decoder, const mloom_excha
     return status;
   }
   if (decoder->answer.stop == MLOOM_STOP_LENGTH || decoder->answer.stop == MLOOM_STOP_REFUSED) {
-    drop_calls(&decoder->answer); /* the last of them may be cut */
+    mloom_chat_drop_calls(&decoder->answer); /* the last of them may be cut */
   } else if (decoder->answer.call_count > 0) {
     decoder->answer.stop = MLOOM_STOP_TOOL_CALLS;
   }

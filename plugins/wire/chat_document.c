@@ -125,6 +125,8 @@ static int32_t read_call(mloom_chat_decoder *decoder, mloom_json_reader *reader,
         mloom_json_reader_append_string(reader, id);
       } else if (status == MLOOM_OK && mloom_text_equal(key, "function")) {
         status = read_function(decoder, reader, &piece);
+      } else if (mloom_text_equal(key, "extra_content") && mloom_json_reader_peek(reader) == MLOOM_JSON_OBJECT) {
+        mloom_json_reader_raw(reader, &piece.extra);
       } else if (mloom_text_equal(key, "name") && name->size == 0) {
         mloom_json_reader_append_string(reader, name);
         piece.name = (mloom_bytes){mloom_buffer_string(name), name->size};
@@ -134,14 +136,15 @@ static int32_t read_call(mloom_chat_decoder *decoder, mloom_json_reader *reader,
     }
   }
   piece.id = (mloom_bytes){mloom_buffer_string(id), id->size};
-  decoder->pieces.said.more |= piece.id.size > 0 || piece.name.size > 0 || piece.whole;
+  decoder->pieces.said.more |= piece.id.size > 0 || piece.name.size > 0 || piece.extra.size > 0 || piece.whole;
   if (piece.arguments.size > 0) {
     decoder->pieces.said.index = piece.index;
   }
   if (status != MLOOM_OK) {
     return status;
   }
-  if (reader->status != MLOOM_OK || (piece.id.size == 0 && piece.name.size == 0 && piece.arguments.size == 0)) {
+  if (reader->status != MLOOM_OK ||
+      (piece.id.size == 0 && piece.name.size == 0 && piece.arguments.size == 0 && piece.extra.size == 0)) {
     return reader->status == MLOOM_E_MEMORY ? MLOOM_E_MEMORY : MLOOM_OK;
   }
   return mloom_chat_add_call_piece(decoder, &piece);
@@ -373,16 +376,21 @@ int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, 
   return MLOOM_OK;
 }
 
-void mloom_chat_answer_clear(mloom_chat_answer *answer) {
-  mloom_buffer_clear(&answer->text);
-  mloom_buffer_clear(&answer->reasoning);
-  mloom_buffer_clear(&answer->refusal);
+void mloom_chat_drop_calls(mloom_chat_answer *answer) {
   for (size_t i = 0; i < answer->call_count; i++) {
     mloom_buffer_free(&answer->calls[i].id);
     mloom_buffer_free(&answer->calls[i].name);
     mloom_buffer_free(&answer->calls[i].arguments);
+    mloom_buffer_free(&answer->calls[i].extra);
   }
   answer->call_count = 0;
+}
+
+void mloom_chat_answer_clear(mloom_chat_answer *answer) {
+  mloom_buffer_clear(&answer->text);
+  mloom_buffer_clear(&answer->reasoning);
+  mloom_buffer_clear(&answer->refusal);
+  mloom_chat_drop_calls(answer);
   answer->stop = MLOOM_STOP_END;
   answer->finished = 0;
   memset(&answer->usage, 0, sizeof(answer->usage));

@@ -129,6 +129,9 @@ int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloo
       const mloom_chat_call *call = &answer->calls[i];
       mloom_body_add(&status, out, i == 0 ? "{" : ",{");
       mloom_body_add_string(&status, out, "id", mloom_body_bytes(&call->id));
+      if (call->extra.size > 0) {
+        mloom_body_add_raw(&status, out, "extra_content", mloom_body_bytes(&call->extra));
+      }
       mloom_body_add(&status, out, ",\"type\":\"function\",\"function\":{");
       mloom_body_add_string(&status, out, "name", mloom_body_bytes(&call->name));
       add_arguments(&status, out, &call->arguments);

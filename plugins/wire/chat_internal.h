@@ -9,14 +9,16 @@
 int32_t mloom_chat_read_document(mloom_chat_decoder *decoder, const char *data, size_t size);
 
 void mloom_chat_answer_clear(mloom_chat_answer *answer);
+void mloom_chat_drop_calls(mloom_chat_answer *answer);
 
 /* What one piece of a tool call holds; members that are absent have no bytes. */
 typedef struct mloom_chat_call_piece {
   mloom_bytes id;
   mloom_bytes name;
   mloom_bytes arguments;
-  int64_t index; /* -1: none */
-  int whole;     /* the arguments came as an object, all at once */
+  mloom_bytes extra; /* JSON text */
+  int64_t index;     /* -1: none */
+  int whole;         /* the arguments came as an object, all at once */
 } mloom_chat_call_piece;
 
 /* Adds the piece to the call it belongs to. */

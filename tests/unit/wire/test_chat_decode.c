@@ -577,8 +577,40 @@ static void test_reset(void) {
   record_free(&seen);
 }
 
+/* Gemini refuses a call of its own that comes back without the signature that it came with. */
+static void test_what_belongs_to_a_call_comes_back(void) {
+#define SIGNED(id, extra) \
+  "{\"index\":0,\"id\":\"" id "\"," extra "\"function\":{\"name\":\"add\",\"arguments\":\"{}\"}}"
+#define SIGNATURE "\"extra_content\":{\"google\":{\"thought_signature\":\"c2lnbmVk\"}}"
+  static const char body[] = CALLS(SIGNED("c1", SIGNATURE ",")) CALLS(SIGNED("c2", "")) FINISH("stop") DONE;
+  mloom_chat_decoder decoder;
+  mloom_chat_request request;
+  mloom_chat_options options = {.stream = 1, .parallel_tool_calls = -1};
+  mloom_session_args args = {.size = sizeof(args)};
+  mloom_exchange_end end = {.size = sizeof(end), .http_status = 200};
+  mloom_turn_result result = {.size = sizeof(result)};
+  mloom_error error = MLOOM_ERROR_INIT;
+  size_t count = 0;
+  CU_ASSERT_EQUAL_FATAL(mloom_chat_request_init(&request, &options, "m", &args), MLOOM_OK);
+  mloom_chat_decoder_init(&decoder, tool_names);
+  CU_ASSERT_EQUAL(mloom_chat_decoder_feed(&decoder, body, sizeof(body) - 1, NULL, &error), MLOOM_OK);
+  UNIT_ASSERT_CODE(mloom_chat_decoder_finish(&decoder, &end, 1, &service, NULL, &result, &error), MLOOM_OK, &error);
+  CU_ASSERT_EQUAL(mloom_chat_request_append_answer(&request, &decoder.answer), MLOOM_OK);
+  const mloom_bytes *segments = mloom_chat_request_segments(&request, &count);
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer messages = MLOOM_BUFFER_INIT;
+  mloom_buffer_append(&messages, segments[1].data, segments[1].size);
+  UNIT_ASSERT_STRING(mloom_buffer_string(&messages),
+                     "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\"," SIGNATURE
+                     ",\"type\":\"function\",\"function\":{\"name\":\"add\",\"arguments\":\"{}\"}},{\"id\":\"c2\","
+                     "\"type\":\"function\","
+                     "\"function\":{\"name\":\"add\",\"arguments\":\"{}\"}}]}");
+  mloom_chat_decoder_free(&decoder);
+  mloom_chat_request_free(&request);
+}
+
 static const unit_test tests[] = {
     {"streams of weak servers", test_streams},
+    {"what belongs to a call comes back", test_what_belongs_to_a_call_comes_back},
     {"usage and reasoning", test_usage_and_reasoning},
     {"calls as text", test_calls_as_text},
     {"error answers", test_error_answers},

@@ -8,6 +8,7 @@
 #include "json.h"
 
 #define NAME_COLUMNS 11
+#define REASON_COLUMN (4 + NAME_COLUMNS + 1)
 
 /* How many providers are ready; with the self-test left out, those whose login works count. */
 static size_t count_ready(const tool_options *options, const mloom_check_report *report) {
@@ -31,27 +32,25 @@ static void add_check(tool_text *out, const json_value *check, int color) {
   unsigned state = tool_check_state(json_string(check, "state", "fail"));
   const char *remedy = json_string(check, "remedy", "");
   tool_text name = {NULL, 0, 0};
-  tool_text duration = {NULL, 0, 0};
+  tool_text reason = {NULL, 0, 0};
   tool_text_add_safe(&name, json_string(check, "name", ""), strlen(json_string(check, "name", "")), 0);
   tool_text_add(out, "  ");
   tool_append_styled(out, color, tool_check_style(state), tool_check_mark(state));
   tool_text_format(out, " %-*s ", NAME_COLUMNS, tool_text_get(&name));
-  tool_append_styled(out, color, state == MLOOM_CHECK_SKIPPED ? TOOL_STYLE_DIM : TOOL_STYLE_PLAIN,
-                     json_string(check, "reason", ""));
+  tool_text_add(&reason, json_string(check, "reason", ""));
   if (json_integer(check, "duration_ms", 0) > 0) {
-    tool_text_add(&duration, "  ");
-    tool_append_duration(&duration, json_integer(check, "duration_ms", 0));
-    tool_append_styled(out, color, TOOL_STYLE_DIM, tool_text_get(&duration));
+    tool_text_add(&reason, "  ");
+    tool_append_duration(&reason, json_integer(check, "duration_ms", 0));
   }
-  tool_text_add(out, "\n");
+  tool_add_wrapped(out, color, state == MLOOM_CHECK_SKIPPED ? TOOL_STYLE_DIM : TOOL_STYLE_PLAIN, tool_text_get(&reason),
+                   REASON_COLUMN);
   if (remedy[0] != '\0' && (state == MLOOM_CHECK_FAIL || state == MLOOM_CHECK_WARN)) {
-    tool_text_pad(out, 4 + NAME_COLUMNS + 1);
+    tool_text_pad(out, REASON_COLUMN);
     tool_text_add(out, "try: ");
-    tool_append_styled(out, 0, TOOL_STYLE_PLAIN, remedy);
-    tool_text_add(out, "\n");
+    tool_add_wrapped(out, 0, TOOL_STYLE_PLAIN, remedy, REASON_COLUMN + 5);
   }
   tool_text_free(&name);
-  tool_text_free(&duration);
+  tool_text_free(&reason);
 }
 
 static void show_report(const tool_options *options, const mloom_check_report *report) {
@@ -126,7 +125,7 @@ int tool_check(const tool_options *options) {
   int status = TOOL_OK;
   mloom_cancel *cancel = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
-  mloom_context *context = tool_open_context(options, 0, &status);
+  mloom_context *context = tool_open_context(options, MLOOM_LOG_WARNING, &status);
   if (context == NULL) {
     return status;
   }

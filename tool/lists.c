@@ -83,7 +83,7 @@ static void add_plugin(const mloom_plugin_info *info, void *userdata) {
 int tool_plugins(const tool_options *options) {
   int status = TOOL_OK;
   plugin_list list = {{NULL, 0, 0}, options->color_on, 0, 0};
-  mloom_context *context = tool_open_context(options, 1, &status);
+  mloom_context *context = tool_open_context(options, MLOOM_LOG_ERROR, &status);
   if (context == NULL) {
     return status;
   }
@@ -226,7 +226,9 @@ static int show_providers(const tool_options *options, const char *document) {
 
 int tool_providers(const tool_options *options) {
   int status = TOOL_OK;
-  mloom_context *context = tool_open_context(options, 0, &status);
+  /* The first --verbose is for the settings. */
+  mloom_context *context =
+      tool_open_context(options, options->verbose > 0 ? MLOOM_LOG_ERROR : MLOOM_LOG_WARNING, &status);
   if (context == NULL) {
     return status;
   }

@@ -110,7 +110,7 @@ int tool_login(const tool_options *options) {
     tool_complain("mergeloom login --help", "no provider was named");
     return TOOL_USAGE;
   }
-  mloom_context *context = tool_open_context(options, 0, &status);
+  mloom_context *context = tool_open_context(options, MLOOM_LOG_WARNING, &status);
   if (context == NULL) {
     return status;
   }

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "json.h"
 
@@ -20,24 +19,6 @@ static int state_style(const char *state) {
     return TOOL_STYLE_GREEN;
   }
   return strcmp(state, "cancelled") == 0 ? TOOL_STYLE_YELLOW : TOOL_STYLE_RED;
-}
-
-/* The lines of text, wrapped on a terminal; those after the first are indented. */
-static void add_safe_lines(tool_text *out, const char *text, const char *indent) {
-  size_t columns = isatty(STDOUT_FILENO) ? (size_t)tool_terminal_width() - strlen(indent) - 1 : (size_t)-1;
-  size_t lines = 0;
-  tool_text safe = {NULL, 0, 0};
-  tool_text_add_safe(&safe, text, strlen(text), 1);
-  for (const char *line = tool_text_get(&safe); *line != '\0';) {
-    size_t size = strcspn(line, "\n");
-    size_t next = size;
-    size_t shown = size > 0 ? tool_text_break(line, size, columns, &next) : 0;
-    tool_text_add(out, lines++ > 0 ? indent : "");
-    tool_text_append(out, line, shown);
-    tool_text_add(out, "\n");
-    line += next + (next == size && line[size] == '\n');
-  }
-  tool_text_free(&safe);
 }
 
 static void add_files(tool_text *out, const json_value *files, int color) {
@@ -92,7 +73,7 @@ static void add_notes(tool_text *out, const json_value *notes, const char *label
       tool_text padded = {NULL, 0, 0};
       tool_text_format(&padded, "%-*s", LABEL_COLUMNS, label);
       tool_append_styled(out, color, TOOL_STYLE_YELLOW, tool_text_get(&padded));
-      add_safe_lines(out, note->text, "             ");
+      tool_add_wrapped(out, 0, TOOL_STYLE_PLAIN, note->text, LABEL_COLUMNS + 2);
       tool_text_free(&padded);
     }
   }
@@ -164,7 +145,7 @@ static void add_result(tool_text *out, const json_value *result, int color) {
   tool_text_add(out, "\n");
   if (summary[0] != '\0') {
     add_label(out, "summary");
-    add_safe_lines(out, summary, "             ");
+    tool_add_wrapped(out, 0, TOOL_STYLE_PLAIN, summary, LABEL_COLUMNS + 2);
   }
   add_files(out, json_get(result, "files_changed"), color);
   add_validation(out, json_get(result, "validation"), color);
@@ -185,13 +166,11 @@ static void add_error(tool_text *out, const json_value *result) {
   const char *remedy = json_string(error, "remedy", "");
   if (json_string(error, "message", NULL) != NULL) {
     add_label(out, "reason");
-    tool_append_styled(out, 0, TOOL_STYLE_PLAIN, json_string(error, "message", ""));
-    tool_text_add(out, "\n");
+    tool_add_wrapped(out, 0, TOOL_STYLE_PLAIN, json_string(error, "message", ""), LABEL_COLUMNS + 2);
     if (remedy[0] != '\0') {
       add_label(out, "");
       tool_text_add(out, "try: ");
-      tool_append_styled(out, 0, TOOL_STYLE_PLAIN, remedy);
-      tool_text_add(out, "\n");
+      tool_add_wrapped(out, 0, TOOL_STYLE_PLAIN, remedy, LABEL_COLUMNS + 7);
     }
   }
 }

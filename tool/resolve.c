@@ -31,7 +31,7 @@ int tool_resolve(const tool_options *options) {
   if (status != TOOL_OK) {
     return status;
   }
-  mloom_context *context = tool_open_context(options, 0, &status);
+  mloom_context *context = tool_open_context(options, MLOOM_LOG_WARNING, &status);
   if (context != NULL) {
     mloom_resolution *resolution = NULL;
     mloom_error error = MLOOM_ERROR_INIT;

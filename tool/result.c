@@ -14,7 +14,7 @@ static int find_audit_folder(char **out, const tool_options *options) {
   char *document = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
   tool_text folder = {NULL, 0, 0};
-  mloom_context *context = tool_open_context(options, 1, &status);
+  mloom_context *context = tool_open_context(options, MLOOM_LOG_ERROR, &status);
   if (context == NULL) {
     return status;
   }

@@ -66,7 +66,7 @@ int tool_run(const tool_options *options) {
   if (status != TOOL_OK) {
     return status;
   }
-  mloom_context *context = tool_open_context(options, 0, &status);
+  mloom_context *context = tool_open_context(options, MLOOM_LOG_WARNING, &status);
   if (context != NULL) {
     status = mloom_cancel_new(&cancel, &error) == MLOOM_OK ? run_job(options, context, job, cancel)
                                                            : tool_complain_error(&error);

@@ -72,7 +72,7 @@ static void write_log(int32_t level, const char *component, const char *message,
   tool_text_free(&line);
 }
 
-mloom_context *tool_open_context(const tool_options *options, int quiet, int *status) {
+mloom_context *tool_open_context(const tool_options *options, int32_t log_level, int *status) {
   mloom_context_options context_options = {.size = sizeof(context_options), .log = write_log};
   mloom_context *context = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
@@ -81,10 +81,7 @@ mloom_context *tool_open_context(const tool_options *options, int quiet, int *st
   }
   context_options.config_path = options->config_path;
   context_options.secrets_path = options->secrets_path;
-  context_options.log_level = options->verbose > 1   ? MLOOM_LOG_DEBUG
-                              : options->verbose > 0 ? MLOOM_LOG_INFO
-                              : quiet                ? MLOOM_LOG_ERROR
-                                                     : MLOOM_LOG_WARNING;
+  context_options.log_level = log_level + options->verbose;
   if (mloom_context_new(&context, &context_options, &error) != MLOOM_OK) {
     *status = tool_complain_error(&error);
     return NULL;
@@ -308,6 +305,28 @@ void tool_append_styled(tool_text *out, int color, int style, const char *text) 
   if (on) {
     tool_text_add(out, "\033[0m");
   }
+}
+
+void tool_add_wrapped(tool_text *out, int color, int style, const char *text, size_t indent) {
+  size_t width = isatty(STDOUT_FILENO) ? (size_t)tool_terminal_width() - 1 : (size_t)-1;
+  size_t columns = width > indent + 10 ? width - indent : (size_t)-1;
+  size_t lines = 0;
+  tool_text safe = {NULL, 0, 0};
+  tool_text_add_safe(&safe, text, strlen(text), 1);
+  for (const char *line = tool_text_get(&safe); *line != '\0';) {
+    size_t size = strcspn(line, "\n");
+    size_t next = size;
+    size_t shown = size > 0 ? tool_text_break(line, size, columns, &next) : 0;
+    tool_text piece = {NULL, 0, 0};
+    tool_text_append(&piece, line, shown);
+    tool_text_pad(out, lines++ > 0 ? indent : 0);
+    tool_append_styled(out, color, style, tool_text_get(&piece));
+    tool_text_add(out, "\n");
+    tool_text_free(&piece);
+    line += next + (next == size && line[size] == '\n');
+  }
+  tool_text_add(out, lines == 0 ? "\n" : "");
+  tool_text_free(&safe);
 }
 
 const char *tool_check_mark(unsigned state) {

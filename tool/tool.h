@@ -75,8 +75,9 @@ __attribute__((format(printf, 2, 3))) void tool_complain(const char *remedy, con
 /* The same for an error of the library, and the exit status for it. */
 int tool_complain_error(const mloom_error *error);
 
-/* A context with what the options say; prints why not and returns NULL with *status set. quiet keeps warnings back. */
-mloom_context *tool_open_context(const tool_options *options, int quiet, int *status);
+/* A context with what the options say; prints why not and returns NULL with *status set. The log is
+ * shown from log_level on, and one level more of it for each --verbose. */
+mloom_context *tool_open_context(const tool_options *options, int32_t log_level, int *status);
 
 /* Reads a file, or stdin for "-". 0, or the exit status after complaining. The caller frees *out. */
 int tool_read_file(char **out, size_t *size, const char *path, const char *what);
@@ -111,6 +112,8 @@ void tool_append_count(tool_text *out, unsigned long long count);
 #define TOOL_STYLE_CYAN 6
 /* Appends text between the codes of a style, without them when color is 0. text is made safe. */
 void tool_append_styled(tool_text *out, int color, int style, const char *text);
+/* Appends text, made safe, and a newline. On a terminal it is wrapped; lines after the first are indented. */
+void tool_add_wrapped(tool_text *out, int color, int style, const char *text, size_t indent);
 /* Mark and style of a check's state: a check mark, "!", a cross, "-". */
 const char *tool_check_mark(unsigned state);
 int tool_check_style(unsigned state);

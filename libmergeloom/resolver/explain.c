@@ -11,7 +11,7 @@
 #include "base/text.h"
 
 #define INDENT 10
-#define WIDTH 96
+#define WIDTH 76 /* fits a terminal of 80 columns, indented too */
 
 /* ---- Words ---- */
 

@@ -248,7 +248,7 @@ static int kind_of(const route *found) {
   return found == NULL ? GUARD_PERSON : found->kind;
 }
 
-int app_admit(const http_request *request, http_answer *answer, size_t *body_limit, void *userdata) {
+int app_admit(const http_request *request, http_answer *answer, http_terms *terms, void *userdata) {
   application *self = userdata;
   char name[128] = "";
   int other_method = 0;
@@ -256,7 +256,8 @@ int app_admit(const http_request *request, http_answer *answer, size_t *body_lim
   const guard_session session = {0};
   app_call call = {self, request, &session, name, answer};
   int kind = kind_of(find_route(http_method(request), http_path(request), name, sizeof name, &other_method));
-  *body_limit = kind == GUARD_PUBLIC ? PUBLIC_BODY : LARGEST_BODY;
+  int is_public = kind == GUARD_PUBLIC;
+  *terms = (http_terms){.body_limit = is_public ? PUBLIC_BODY : LARGEST_BODY, .is_free = is_public};
   if (guard_admit(self->guard, request, kind, &error) == MLOOM_OK) {
     return 1;
   }

@@ -131,7 +131,7 @@ void gateway_end(app_call *call);
 void gateway_return(app_call *call);
 
 /* The handler of every request. */
-int app_admit(const http_request *request, http_answer *answer, size_t *body_limit, void *userdata);
+int app_admit(const http_request *request, http_answer *answer, http_terms *terms, void *userdata);
 void app_handle(const http_request *request, http_answer *answer, void *userdata);
 
 #endif

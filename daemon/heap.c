@@ -6,7 +6,7 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 
-#define ARENAS 2 /* one for each thread of the server; those of checks share them, and would leave one behind each */
+#define ARENAS 2 /* for the threads of the server; those of checks share them, and would leave one behind each */
 #define KEPT_FREE (64 * 1024)
 
 void heap_configure(void) {

@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,8 @@
 #define FIELD_LIMIT ((uint64_t)1 << 20)
 #define SWEEP_MS 500
 #define TRIM_MS 1000
-#define APART_PAUSE_MS 50 /* until a request looks again for a thread of its own */
+#define TURN_MS 50 /* until a request looks again whether it is its turn */
+#define STREAM_TURN_MS 500
 
 struct http_request {
   http_server *server;
@@ -35,7 +37,7 @@ struct http_request {
   const char *method;
   const char *path;
   mloom_buffer body;
-  size_t body_limit;
+  http_terms terms;
   int too_large;
   http_answer made; /* before its body came, or in a thread of its own */
   int is_made;
@@ -53,6 +55,7 @@ struct http_request {
   mloom_buffer pending; /* of the stream, not handed on yet */
   int stream_over;
   int idle;
+  int is_late; /* it was woken when it was not its turn */
 };
 
 struct http_server {
@@ -71,6 +74,7 @@ struct http_server {
   int64_t trim_ms;        /* when to give memory back after what has happened; INT64_MAX: nothing has */
   deadlines deadlines;    /* of connections */
   apart apart;            /* handlers that take long */
+  _Atomic unsigned busy;  /* threads of the server in handlers and streams that may be kept waiting */
 };
 
 static int64_t now_ms(void) {
@@ -284,6 +288,23 @@ static void *run_timer(void *userdata) {
   return NULL;
 }
 
+/* What waits, as for a database that does not answer, takes all threads of the server but one. 1 when it is the
+ * request's turn, until end_turn. */
+static int begin_turn(http_request *request) {
+  http_server *server = request->server;
+  if (request->terms.is_free || atomic_fetch_add(&server->busy, 1) + 1 < server->options.threads) {
+    return 1;
+  }
+  atomic_fetch_sub(&server->busy, 1);
+  return 0;
+}
+
+static void end_turn(http_request *request) {
+  if (!request->terms.is_free) {
+    atomic_fetch_sub(&request->server->busy, 1);
+  }
+}
+
 /* ---- Answers ---- */
 
 void http_answer_header(http_answer *answer, const char *name, const char *format, ...) {
@@ -333,9 +354,15 @@ static ssize_t read_stream(void *userdata, uint64_t position, char *out, size_t 
   }
   if (request->pending.size == 0 && !request->stream_over) {
     uint64_t wakes = read_wakes(request->server);
-    int idle = request->idle;
-    request->idle = 0;
+    request->is_late |= !request->idle;
+    if (!begin_turn(request)) {
+      park(request, wakes, now_ms() + STREAM_TURN_MS);
+      return 0;
+    }
+    int idle = !request->is_late;
+    request->idle = request->is_late = 0;
     request->stream_over = request->stream.next(&request->pending, idle, request->stream.userdata);
+    end_turn(request);
     if (request->pending.size == 0 && !request->stream_over) {
       /* 0 without a suspended connection makes the server ask again at once, which is right when something happened. */
       park(request, wakes, now_ms() + KEEP_ALIVE_MS);
@@ -490,9 +517,13 @@ static enum MHD_Result answer_request(http_request *request) {
   for (;;) {
     uint64_t wakes = read_wakes(request->server);
     MLOOM_AUTO(answer_free) http_answer answer = {.status = 200};
-    request->server->options.handler(request, &answer, request->server->options.userdata);
-    if (answer.apart) {
-      if (go_apart(request) || park(request, wakes, now_ms() + APART_PAUSE_MS)) {
+    int is_turn = begin_turn(request);
+    if (is_turn) {
+      request->server->options.handler(request, &answer, request->server->options.userdata);
+      end_turn(request);
+    }
+    if (!is_turn || answer.apart) {
+      if ((is_turn && go_apart(request)) || park(request, wakes, now_ms() + TURN_MS)) {
         return MHD_YES;
       }
       if (is_stopping(request->server)) {
@@ -573,13 +604,13 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
       return refuse_ambiguous(request);
     }
     request->made.status = 200;
-    request->is_made = !server->options.admit(request, &request->made, &request->body_limit, server->options.userdata);
+    request->is_made = !server->options.admit(request, &request->made, &request->terms, server->options.userdata);
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-    request->too_large = request->is_made || (length != NULL && strtoull(length, NULL, 10) > request->body_limit);
+    request->too_large = request->is_made || (length != NULL && strtoull(length, NULL, 10) > request->terms.body_limit);
     return request->too_large && !request->is_made ? refuse_large(request) : MHD_YES;
   }
   if (*upload_size > 0) {
-    request->too_large |= request->body.size + *upload_size > request->body_limit;
+    request->too_large |= request->body.size + *upload_size > request->terms.body_limit;
     if (!request->too_large && mloom_buffer_append(&request->body, upload, *upload_size) != MLOOM_OK) {
       return MHD_NO;
     }

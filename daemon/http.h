@@ -33,15 +33,21 @@ typedef struct http_answer {
 } http_answer;
 
 typedef void (*http_handler)(const http_request *request, http_answer *answer, void *userdata);
-/* Judges a request once, by its head: 1 when it may go on, with so many bytes of a body; 0: answer is what it gets, and
- * its body is dropped as it comes. */
-typedef int (*http_admission)(const http_request *request, http_answer *answer, size_t *body_limit, void *userdata);
+/* On what terms a request goes on. */
+typedef struct http_terms {
+  size_t body_limit;
+  int is_free; /* it waits for nothing, and is answered whatever others wait for */
+} http_terms;
+
+/* Judges a request once, by its head: 1 when it may go on; 0: answer is what it gets, and its body is dropped as it
+ * comes. */
+typedef int (*http_admission)(const http_request *request, http_answer *answer, http_terms *terms, void *userdata);
 
 typedef struct http_options {
   const char *host;
   uint16_t port;
-  int listen_fd; /* -1, or a listening socket that somebody else has opened */
-  unsigned threads;
+  int listen_fd;    /* -1, or a listening socket that somebody else has opened */
+  unsigned threads; /* two or more; one of them is kept for what is free */
   unsigned connection_limit;
   unsigned connections_of_one_address;
   unsigned idle_seconds;

@@ -122,7 +122,7 @@ static int32_t start_server(application *self, mloom_error *error) {
   http_options options = {.host = host,
                           .port = (uint16_t)mloom_settings_integer(self->deployment.settings, "port", 8010),
                           .listen_fd = fd,
-                          .threads = 2,
+                          .threads = 3,
                           .connection_limit = 2000,
                           .connections_of_one_address = is_local ? 0 : 200,
                           .idle_seconds = 60,

@@ -33,6 +33,13 @@ static sqlite3_stmt *statement_of(const database_rows *rows) {
   return ((const sqlite_rows *)rows)->handle;
 }
 
+/* What goes by when there is room, when another program is done, when the volume is back. */
+static int32_t code_of(int result) {
+  return result == SQLITE_NOMEM                                                     ? MLOOM_E_MEMORY
+         : result == SQLITE_FULL || result == SQLITE_BUSY || result == SQLITE_IOERR ? MLOOM_E_UNAVAILABLE
+                                                                                    : MLOOM_E_IO;
+}
+
 static int32_t fail(sqlite_file *file, mloom_error *error) {
   int result = sqlite3_errcode(file->handle);
   const char *remedy = result == SQLITE_FULL       ? "free space on its volume"
@@ -40,8 +47,8 @@ static int32_t fail(sqlite_file *file, mloom_error *error) {
                        : result == SQLITE_CORRUPT || result == SQLITE_NOTADB ? "restore the file from a backup"
                        : result == SQLITE_BUSY ? "end the other program that uses the file, then try again"
                                                : "check the file and its volume";
-  return mloom_error_set(error, result == SQLITE_NOMEM ? MLOOM_E_MEMORY : MLOOM_E_IO, MLOOM_DOMAIN_SYSTEM, remedy,
-                         "the store %s: %s", file->base.name, sqlite3_errmsg(file->handle));
+  return mloom_error_set(error, code_of(result), MLOOM_DOMAIN_SYSTEM, remedy, "the store %s: %s", file->base.name,
+                         sqlite3_errmsg(file->handle));
 }
 
 /* ---- Statements ---- */

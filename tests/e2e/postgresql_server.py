@@ -114,6 +114,26 @@ class Server:
         self.stop(how)
         self.start()
 
+    @contextlib.contextmanager
+    def paused(self):
+        """It stands still with all its processes: nothing is answered, and nothing refused."""
+        self.process.send_signal(signal.SIGSTOP)
+        of_it = [self.process.pid, *self._children()]
+        try:
+            for process in of_it:
+                os.kill(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in of_it:
+                os.kill(process, signal.SIGCONT)
+
+    def _children(self):
+        for stat in glob.glob("/proc/[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                text = pathlib.Path(stat).read_text(encoding="utf-8", errors="replace")
+                if int(text.rpartition(")")[2].split()[1]) == self.process.pid:
+                    yield int(text.split()[0])
+
     def close(self):
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Gateways whose database goes away, or that want the same thing at once."""
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -9,7 +10,8 @@ import socket
 import threading
 
 import harness
-from daemon_server import api, environment, field, is_running, marking_worker, provider, runs_of, settled, simulated, wait_for
+from daemon_server import (api, environment, field, is_running, marking_worker, only_plugins, provider, runs_of, settled,
+                           simulated, wait_for)
 from gateways import TOKEN, ask, database, ended, executor, gateway, server, submit
 from harness import check, contains, equal, lacks
 
@@ -60,6 +62,21 @@ def test_restart():
             ask(left, "/providers/openai-compatible/settings", "PATCH", {"fields": {"model": "sim-2"}})
             wait_for(lambda: field(right, "openai-compatible", "model")["value"] == "sim-2", "the other gateway listens")
         viewer.close()
+
+
+def test_pause():
+    """a database that stands still keeps waiting who asks for what it has; probes are answered, and all goes on"""
+    with gateway("paused", database(), MERGELOOM_PLUGIN_PATH=only_plugins("openai-compatible")) as head, \
+            concurrent.futures.ThreadPoolExecutor(12) as pool:
+        with server().paused():
+            asked = [pool.submit(harness.request, head.url + "/runs") for _ in range(12)]
+            for _ in range(30):
+                for path in ("/healthz", "/readyz", "/sign-in"):
+                    equal(harness.request(head.url + path)[0], 200, path)
+            check(not any(each.done() for each in asked), "a probe waited for the database")
+        for each in asked:
+            check(each.result()[0] in (200, 503), f"{each.result()}")
+        wait_for(lambda: api(head, "/jobs")[0] == 200, "the database is found again")
 
 
 def events_of(head, name):

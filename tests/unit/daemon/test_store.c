@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -615,6 +617,34 @@ static void test_audit(void) {
   finish(&setup);
 }
 
+/* A volume without room for the files: what is told can wait, and what is written is written when there is room. */
+static void test_no_room(void) {
+  bench setup;
+  seen job;
+  entries found = {.last = 0};
+  struct rlimit usual, none;
+  const store_audit_filter all = {.kind = "check", .limit = 9};
+  begin(&setup);
+  add(&setup, "j", "a");
+  UNIT_ASSERT_STRING(claim(&setup, "e", NULL, LONG_LEASE, &job), "j");
+  if (setup.url == NULL) {
+    signal(SIGXFSZ, SIG_IGN);
+    CU_ASSERT_EQUAL(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    none = (struct rlimit){0, usual.rlim_max};
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int32_t ended = end(&setup, "j", "e", "completed");
+    int32_t told = store_add_audit(setup.store, "check", "claude-api", "ready", NULL);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    CU_ASSERT_EQUAL(ended, MLOOM_E_UNAVAILABLE);
+    CU_ASSERT_EQUAL(told, MLOOM_OK);
+    CU_ASSERT_EQUAL(store_each_audit(setup.store, &all, append_entry, &found, NULL), MLOOM_OK);
+    UNIT_ASSERT_STRING(found.text, "check/claude-api ");
+  }
+  CU_ASSERT_EQUAL(end(&setup, "j", "e", "completed"), MLOOM_OK);
+  UNIT_ASSERT_STRING(job_of(&setup, "j").state, "completed");
+  finish(&setup);
+}
+
 static void append_text(const store_audit_entry *entry, void *userdata) {
   strcat(userdata, entry->subject);
   strcat(userdata, ": ");
@@ -801,6 +831,7 @@ static const unit_test tests[] = {
     {"cancelled jobs end, whatever becomes of their executor", test_cancel},
     {"the audit is filtered by kind and by part of the subject", test_audit},
     {"crashes of plugins are remembered until they are forgotten", test_crashes},
+    {"files without room are as a database that is away", test_no_room},
     {"settings are written with their entry in the audit", test_settings_in_the_audit},
     {"events come once and in order", test_events},
     {"what other daemons write is heard, with whose settings it was", test_watch},

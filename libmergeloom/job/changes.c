@@ -21,8 +21,8 @@
 /* ---- The private repository ---- */
 
 /* The settings of [core] that decide how files are compared and name no program. */
-static int32_t copy_settings(const mloom_git_metadata *metadata, mloom_buffer *config) {
-  static const char *const names[] = {"autocrlf", "eol", "safecrlf", "filemode", "symlinks", "ignorecase", NULL};
+static int32_t copy_settings(const mloom_git_metadata *metadata, mloom_buffer *config, size_t *id_size) {
+  static const char *const names[] = {"autocrlf", "eol", "filemode", "symlinks", "ignorecase", NULL};
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
   int sha256 = strlen(metadata->head) == 64;
@@ -32,8 +32,13 @@ static int32_t copy_settings(const mloom_git_metadata *metadata, mloom_buffer *c
     mloom_file_read(&text, mloom_buffer_string(&path), 1u << 20, MLOOM_DOMAIN_WORKSPACE, NULL);
   }
   sha256 |= mloom_text_find_fold(mloom_buffer_string(&text), "objectformat = sha256") != NULL;
-  code = code == MLOOM_OK ? mloom_buffer_append_format(
-                                config, "[core]\n\trepositoryformatversion = %d\n\tbare = false\n", sha256 ? 1 : 0)
+  *id_size = sha256 ? 32 : 20;
+  /* With sparseCheckout git looks again at files that the index says are left out of the tree, once they are there;
+   * with safecrlf set to true it would refuse to look at files of mixed line ends. */
+  code = code == MLOOM_OK ? mloom_buffer_append_format(config,
+                                                       "[core]\n\trepositoryformatversion = %d\n\tbare = false\n"
+                                                       "\tsparseCheckout = true\n\tsafecrlf = false\n",
+                                                       sha256 ? 1 : 0)
                           : code;
   int in_core = 0;
   for (const char *line = mloom_buffer_string(&text); *line != '\0' && code == MLOOM_OK;) {
@@ -81,38 +86,6 @@ static int32_t write_private(const mloom_command_runner *runner, const char *nam
                                      "%s cannot be written", mloom_buffer_string(&path));
 }
 
-/* The index tells git which files it need not read. Its time stamp is part of that knowledge. */
-static int32_t copy_index(const mloom_command_runner *runner, mloom_error *error) {
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer from = MLOOM_BUFFER_INIT;
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer to = MLOOM_BUFFER_INIT;
-  if (mloom_buffer_append_format(&from, "%s/index", runner->metadata->git_dir) != MLOOM_OK ||
-      mloom_buffer_append_format(&to, "%s/index", runner->git_dir) != MLOOM_OK) {
-    return mloom_error_memory(error);
-  }
-  MLOOM_AUTO(mloom_auto_close)
-  int in = open(mloom_buffer_string(&from), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  struct stat status;
-  if (in < 0 || fstat(in, &status) != 0 || !S_ISREG(status.st_mode)) {
-    return MLOOM_OK; /* nothing was ever added */
-  }
-  MLOOM_AUTO(mloom_auto_close)
-  int out = open(mloom_buffer_string(&to), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  off_t left = status.st_size;
-  char block[16384];
-  while (out >= 0 && left > 0) {
-    ssize_t got = read(in, block, sizeof block);
-    if (got <= 0 || write(out, block, (size_t)got) != got) {
-      break;
-    }
-    left -= got;
-  }
-  struct timespec times[2] = {status.st_atim, status.st_mtim};
-  return out >= 0 && left <= 0 && futimens(out, times) == 0
-             ? MLOOM_OK
-             : mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE, "free space for scratch_path",
-                                     "the index cannot be copied");
-}
-
 static int32_t copy_excludes(const mloom_command_runner *runner, mloom_error *error) {
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer path = MLOOM_BUFFER_INIT;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer text = MLOOM_BUFFER_INIT;
@@ -139,7 +112,8 @@ static int32_t make_repository(const mloom_command_runner *runner, mloom_error *
     }
   }
   mloom_buffer_clear(&text);
-  int32_t code = copy_settings(metadata, &text);
+  size_t id_size = 20;
+  int32_t code = copy_settings(metadata, &text, &id_size);
   code = code == MLOOM_OK ? write_private(runner, "config", text.data, text.size, error) : mloom_error_memory(error);
   mloom_buffer_clear(&text);
   if (code == MLOOM_OK &&
@@ -157,7 +131,7 @@ static int32_t make_repository(const mloom_command_runner *runner, mloom_error *
   }
   code = write_private(runner, "objects/info/alternates", text.data, text.size, error);
   code = code == MLOOM_OK ? copy_excludes(runner, error) : code;
-  return code == MLOOM_OK ? copy_index(runner, error) : code;
+  return code == MLOOM_OK ? mloom_git_index_copy(metadata->git_dir, runner->git_dir, id_size, error) : code;
 }
 
 /* ---- What differs ---- */
@@ -167,6 +141,7 @@ typedef struct path_list {
   mloom_buffer replaced; /* files that a folder took the place of, NUL after each */
   mloom_text_list large;
   size_t count;
+  int truncated;
 } path_list;
 
 static void path_list_free(path_list *list) {
@@ -224,7 +199,7 @@ static int32_t list_paths(path_list *list, mloom_changes *changes, mloom_command
     }
     at += size + 1;
   }
-  changes->truncated |= (uint32_t)truncated;
+  list->truncated = truncated;
   if (code == MLOOM_OK && list->replaced.size > 0) {
     static const char *const remove[] = {"update-index", "-z", "--force-remove", "--stdin", NULL};
     mloom_bytes input = {list->replaced.data, list->replaced.size};
@@ -270,7 +245,7 @@ int32_t mloom_changes_begin(mloom_changes *changes, mloom_command_runner *runner
     }
     changes->dirty = 1;
   }
-  MLOOM_AUTO(path_list_free) path_list list = {MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, {NULL, 0}, 0};
+  MLOOM_AUTO(path_list_free) path_list list = {MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, {NULL, 0}, 0, 0};
   code = list_paths(&list, changes, runner, call, error);
   code = code == MLOOM_OK && keep_known(changes, &list) != MLOOM_OK ? mloom_error_memory(error) : code;
   if (code != MLOOM_OK) {
@@ -357,6 +332,9 @@ int32_t mloom_changes_parse(mloom_changes *changes, const char *data, size_t siz
     size_t used = data[at] == ':' ? parse_raw(changes, data + at, size - at)
                                   : parse_counts(changes, data + at, size - at, counted);
     counted += data[at] != ':';
+    if (used == 0 && changes->truncated) {
+      return MLOOM_OK; /* more files than can be kept */
+    }
     if (used == 0) {
       return mloom_error_set(error, MLOOM_E_PROTOCOL, MLOOM_DOMAIN_WORKSPACE, NULL,
                              "git diff answered in an unknown way");
@@ -364,30 +342,43 @@ int32_t mloom_changes_parse(mloom_changes *changes, const char *data, size_t siz
     at += used;
   }
   at += at < size; /* the NUL before the patch */
-  if (at < size && mloom_buffer_append(&changes->patch, data + at, size - at) != MLOOM_OK) {
-    return mloom_error_memory(error);
+  size_t kept = size - at;
+  if (kept > PATCH_LIMIT) {
+    changes->truncated = 1;
+    kept = mloom_text_complete_prefix(data + at, PATCH_LIMIT);
   }
-  return MLOOM_OK;
+  return kept == 0 || mloom_buffer_append(&changes->patch, data + at, kept) == MLOOM_OK ? MLOOM_OK
+                                                                                        : mloom_error_memory(error);
 }
 
+static int compare_files(const void *a, const void *b) {
+  return strcmp(((const mloom_changed_file *)a)->path, ((const mloom_changed_file *)b)->path);
+}
+
+/* Adds the files that git was not asked about, to the list in their place and to the end of the patch. */
 static int32_t add_large(mloom_changes *changes, const path_list *list, const mloom_workspace *workspace,
                          mloom_error *error) {
   for (size_t i = 0; i < list->large.count; i++) {
     struct stat status = {0};
     fstatat(workspace->root, list->large.items[i], &status, AT_SYMLINK_NOFOLLOW);
     mloom_changed_file *file = add_file(changes, list->large.items[i], strlen(list->large.items[i]), 'A');
-    if (file == NULL || mloom_buffer_append_format(&changes->patch, "Large file %s (%lld bytes) is not shown\n",
-                                                   list->large.items[i], (long long)status.st_size) != MLOOM_OK) {
+    if (file == NULL) {
       return mloom_error_memory(error);
     }
     file->binary = 1;
     file->size = status.st_size;
   }
-  return MLOOM_OK;
-}
-
-static int compare_files(const void *a, const void *b) {
-  return strcmp(((const mloom_changed_file *)a)->path, ((const mloom_changed_file *)b)->path);
+  if (changes->file_count > 1) {
+    qsort(changes->files, changes->file_count, sizeof *changes->files, compare_files);
+  }
+  int32_t code = MLOOM_OK;
+  for (size_t i = 0; i < changes->file_count && list->large.count > 0 && code == MLOOM_OK; i++) {
+    const mloom_changed_file *file = &changes->files[i];
+    code = file->size < 0 ? MLOOM_OK
+                          : mloom_buffer_append_format(&changes->patch, "Large file %s (%lld bytes) is not shown\n",
+                                                       file->path, (long long)file->size);
+  }
+  return code == MLOOM_OK ? code : mloom_error_memory(error);
 }
 
 int32_t mloom_changes_update(mloom_changes *changes, mloom_command_runner *runner, const mloom_call *call,
@@ -398,7 +389,7 @@ int32_t mloom_changes_update(mloom_changes *changes, mloom_command_runner *runne
       "--no-renames --no-color --no-ext-diff --no-textconv --ignore-submodules=dirty --src-prefix=a/ --dst-prefix=b/ "
       "\"$0\" --",
       changes->base, NULL};
-  MLOOM_AUTO(path_list_free) path_list list = {MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, {NULL, 0}, 0};
+  MLOOM_AUTO(path_list_free) path_list list = {MLOOM_BUFFER_INIT, MLOOM_BUFFER_INIT, {NULL, 0}, 0, 0};
   int32_t code = list_paths(&list, changes, runner, call, error);
   if (code != MLOOM_OK || (list.count == 0 && list.large.count == 0 && changes->complete)) {
     return code;
@@ -408,29 +399,27 @@ int32_t mloom_changes_update(mloom_changes *changes, mloom_command_runner *runne
   if (list.count > 0 || changes->indexed) {
     changes->indexed = 1;
     mloom_bytes input = {mloom_buffer_string(&list.paths), list.paths.size};
-    code = mloom_command_run_own(runner, call, "sh", diff, &input, PATCH_LIMIT, &out, &truncated, NULL, error);
+    code = mloom_command_run_own(runner, call, "sh", diff, &input, LIST_LIMIT + PATCH_LIMIT, &out, &truncated, NULL,
+                                 error);
   }
+  changes->truncated = truncated || list.truncated;
   code = code == MLOOM_OK ? mloom_changes_parse(changes, mloom_buffer_string(&out), out.size, error) : code;
-  code = code == MLOOM_OK ? add_large(changes, &list, runner->workspace, error) : code;
-  if (changes->file_count > 1) {
-    qsort(changes->files, changes->file_count, sizeof *changes->files, compare_files);
-  }
-  if (code == MLOOM_OK && truncated) {
-    mloom_buffer_truncate(&changes->patch, mloom_text_complete_prefix(changes->patch.data, changes->patch.size));
+  if (code == MLOOM_OK && changes->truncated) {
     code = mloom_buffer_append_string(&changes->patch, "\n[the diff is longer than can be kept]\n");
   }
-  changes->truncated = (uint32_t)truncated;
+  code = code == MLOOM_OK ? add_large(changes, &list, runner->workspace, error) : code;
   changes->complete = code == MLOOM_OK;
   return code;
 }
 
+static int compare_path(const void *path, const void *file) {
+  return strcmp(path, ((const mloom_changed_file *)file)->path);
+}
+
 const mloom_changed_file *mloom_changes_find(const mloom_changes *changes, const char *path) {
-  for (size_t i = 0; i < changes->file_count; i++) {
-    if (strcmp(changes->files[i].path, path) == 0) {
-      return &changes->files[i];
-    }
-  }
-  return NULL;
+  return changes->file_count == 0
+             ? NULL
+             : bsearch(path, changes->files, changes->file_count, sizeof *changes->files, compare_path);
 }
 
 void mloom_changes_free(mloom_changes *changes) {

@@ -91,6 +91,13 @@ static int32_t make_environments(mloom_command_runner *runner) {
   return code == MLOOM_OK ? add_format(&runner->git_environment, "GIT_WORK_TREE=%s", runner->workspace->path) : code;
 }
 
+/* A folder that is named as one of git's objects and is none stays closed. */
+static int32_t add_object_folder(mloom_text_list *list, const char *path, size_t size) {
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer pack = MLOOM_BUFFER_INIT;
+  int32_t code = mloom_buffer_append_format(&pack, "%.*s/pack", (int)size, path);
+  return code == MLOOM_OK && access(pack.data, F_OK) == 0 ? mloom_text_list_add(list, path, size) : code;
+}
+
 /* What commands may read besides the system and the working tree. */
 static int32_t make_read_paths(mloom_command_runner *runner) {
   int32_t code = MLOOM_OK;
@@ -112,7 +119,7 @@ static int32_t make_read_paths(mloom_command_runner *runner) {
     for (const char *line = mloom_buffer_string(&text); *line != '\0' && code == MLOOM_OK;) {
       size_t length = strcspn(line, "\n");
       if (line[0] == '/' && length > 1) {
-        code = mloom_text_list_add(&runner->read_paths, line, length);
+        code = add_object_folder(&runner->read_paths, line, length);
       }
       line += length + (line[length] == '\n');
     }

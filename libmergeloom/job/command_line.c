@@ -34,6 +34,20 @@ void mloom_text_list_free(mloom_text_list *list) {
   *list = (mloom_text_list){NULL, 0};
 }
 
+static int compare_items(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void mloom_text_list_sort(mloom_text_list *list) {
+  if (list->count > 1) {
+    qsort(list->items, list->count, sizeof *list->items, compare_items);
+  }
+}
+
+int mloom_text_list_contains(const mloom_text_list *list, const char *text) {
+  return list->count > 0 && bsearch(&text, list->items, list->count, sizeof *list->items, compare_items) != NULL;
+}
+
 void mloom_command_line_free(mloom_command_line *line) {
   for (size_t i = 0; i < line->count; i++) {
     free(line->argv[i]);

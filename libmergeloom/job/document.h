@@ -66,5 +66,8 @@ int32_t mloom_command_line_format(mloom_buffer *out, char *const *argv, size_t c
 
 int32_t mloom_text_list_add(mloom_text_list *list, const char *data, size_t size);
 void mloom_text_list_free(mloom_text_list *list);
+void mloom_text_list_sort(mloom_text_list *list);
+/* 1 when a sorted list holds text. */
+int mloom_text_list_contains(const mloom_text_list *list, const char *text);
 
 #endif

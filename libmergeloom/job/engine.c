@@ -38,7 +38,6 @@ static void close_run(mloom_run *run) {
   mloom_json_unref(run->request_ids);
   mloom_text_list_free(&run->warnings);
   mloom_text_list_free(&run->validation_files);
-  mloom_text_list_free(&run->agent_tampered);
   mloom_buffer_free(&run->last_failed);
   mloom_changes_free(&run->changes);
   mloom_command_runner_close(&run->runner);
@@ -197,11 +196,8 @@ static int32_t add_validation_files(mloom_run *run, const mloom_text_list *befor
   int32_t code = MLOOM_OK;
   for (size_t i = 0; i < run->changes.file_count && code == MLOOM_OK; i++) {
     const char *path = run->changes.files[i].path;
-    int known = 0;
-    for (size_t k = 0; k < before->count && !known; k++) {
-      known = strcmp(before->items[k], path) == 0;
-    }
-    code = known ? MLOOM_OK : mloom_text_list_add(&run->validation_files, path, strlen(path));
+    code = mloom_text_list_contains(before, path) ? MLOOM_OK
+                                                  : mloom_text_list_add(&run->validation_files, path, strlen(path));
   }
   return code;
 }

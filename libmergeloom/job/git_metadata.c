@@ -262,11 +262,28 @@ void mloom_git_metadata_head(const mloom_git_metadata *metadata, char out[80]) {
   }
 }
 
+/* What git holds for a repository, whatever is in it. */
+static int is_repository(const char *folder) {
+  static const char *const names[] = {"HEAD", "objects", "refs"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    MLOOM_AUTO(mloom_auto_free) char *path = join(folder, names[i]);
+    if (path == NULL || access(path, F_OK) != 0) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
 static int32_t locate(mloom_git_metadata *out, const mloom_workspace *workspace, mloom_error *error) {
   struct stat status;
   if (fstatat(workspace->root, ".git", &status, AT_SYMLINK_NOFOLLOW) != 0) {
     out->kind = MLOOM_GIT_NONE;
-    return MLOOM_OK;
+    /* Its hooks and configuration would be files like any others. */
+    return is_repository(workspace->path)
+               ? mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_WORKSPACE,
+                                 "give the path of a working tree; git clone or git worktree add makes one",
+                                 "%s is a repository without a working tree", workspace->path)
+               : MLOOM_OK;
   }
   out->device = status.st_dev;
   out->inode = status.st_ino;
@@ -287,9 +304,12 @@ static int32_t locate(mloom_git_metadata *out, const mloom_workspace *workspace,
   MLOOM_AUTO(mloom_auto_free) char *common = read_line(out->git_dir, "commondir", "");
   MLOOM_AUTO(mloom_auto_free) char *joined = join(out->git_dir, common == NULL ? "." : common);
   out->common_dir = joined == NULL ? NULL : realpath(joined, NULL);
-  return out->common_dir == NULL ? mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_WORKSPACE, NULL,
-                                                   "the repository of %s is incomplete", workspace->path)
-                                 : MLOOM_OK;
+  /* Commands of the job may read what is named here: nothing but a repository. */
+  return out->common_dir == NULL || (out->kind == MLOOM_GIT_ELSEWHERE && !is_repository(out->common_dir))
+             ? mloom_error_set(error, MLOOM_E_INVALID, MLOOM_DOMAIN_WORKSPACE,
+                               "run git status in the repository and mend what it reports",
+                               "the repository of %s is incomplete", workspace->path)
+             : MLOOM_OK;
 }
 
 int32_t mloom_git_metadata_load(mloom_git_metadata *out, const mloom_workspace *workspace, mloom_error *error) {

@@ -44,4 +44,7 @@ int32_t mloom_git_metadata_hide_credentials(const mloom_git_metadata *metadata, 
 /* Reads the commit that HEAD names now into out ("" when there is none or it cannot be told). */
 void mloom_git_metadata_head(const mloom_git_metadata *metadata, char out[80]);
 
+/* Copies the index from one git folder to another, without the marks that hide changes of files. */
+int32_t mloom_git_index_copy(const char *from, const char *to, size_t id_size, mloom_error *error);
+
 #endif

@@ -15,6 +15,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/job/git_credentials.c \
   libmergeloom/job/git_guard.c \
   libmergeloom/job/git_guard.h \
+  libmergeloom/job/git_index.c \
   libmergeloom/job/git_metadata.c \
   libmergeloom/job/git_metadata.h \
   libmergeloom/job/job.h \

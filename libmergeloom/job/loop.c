@@ -468,22 +468,12 @@ static void handle_agent(mloom_run *run, const mloom_turn *turn) {
   MLOOM_AUTO(mloom_json_unref_auto) mloom_json *arguments = NULL;
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer out = MLOOM_BUFFER_INIT;
   mloom_error error = MLOOM_ERROR_INIT;
-  mloom_text_list_free(&run->agent_tampered);
-  int32_t code = mloom_git_metadata_restore(&run->metadata, &run->workspace, &run->agent_tampered, &error);
-  for (size_t i = 0; i < run->agent_tampered.count && code == MLOOM_OK; i++) {
-    code =
-        mloom_text_list_add(&run->tools.tampered, run->agent_tampered.items[i], strlen(run->agent_tampered.items[i]));
-  }
-  if (code != MLOOM_OK) {
-    end_failed(run, code, &error);
-    return;
-  }
   if (turn->result.size == 0) {
     remind(run);
     return;
   }
-  code = mloom_tool_parse_arguments(&arguments, "submit_result", mloom_buffer_string(&turn->result), turn->result.size,
-                                    &error);
+  int32_t code = mloom_tool_parse_arguments(&arguments, "submit_result", mloom_buffer_string(&turn->result),
+                                            turn->result.size, &error);
   code = code == MLOOM_OK ? mloom_tool_run(&run->tools, "submit_result", arguments, &out, &error) : code;
   mloom_buffer_clear(&out);
   if (code == MLOOM_OK) {
@@ -522,9 +512,14 @@ void mloom_loop_run(mloom_run *run) {
     MLOOM_AUTO(mloom_turn_free) mloom_turn turn = {0};
     mloom_error error = MLOOM_ERROR_INIT;
     run->emitter.turn++;
+    mloom_error damage = MLOOM_ERROR_INIT;
     int32_t code = run_turn(run, &turn, &error);
-    if (code != MLOOM_OK) {
-      end_failed(run, code, &error);
+    /* Whatever became of a program that works in the repository by itself, .git is put back. */
+    int32_t restored = is_agent
+                           ? mloom_git_metadata_restore(&run->metadata, &run->workspace, &run->tools.tampered, &damage)
+                           : MLOOM_OK;
+    if (code != MLOOM_OK || restored != MLOOM_OK) {
+      end_failed(run, code != MLOOM_OK ? code : restored, code != MLOOM_OK ? &error : &damage);
     } else if (turn.stop == MLOOM_STOP_REFUSED) {
       end_reason(run, MLOOM_E_REFUSED, "change the ticket's wording, or choose another model",
                  "the model or its provider refused to answer");

@@ -77,16 +77,8 @@ static int32_t normal_claims(const mloom_run *run, mloom_text_list *claims) {
                ? mloom_text_list_add(claims, mloom_buffer_string(&normal), normal.size)
                : mloom_text_list_add(claims, claim.data, claim.size);
   }
+  mloom_text_list_sort(claims);
   return code;
-}
-
-static int contains(const mloom_text_list *list, const char *text) {
-  for (size_t i = 0; i < list->count; i++) {
-    if (strcmp(list->items[i], text) == 0) {
-      return 1;
-    }
-  }
-  return 0;
 }
 
 static int32_t compare_claims(const mloom_run *run, const mloom_text_list *claims, mloom_text_list *out) {
@@ -100,7 +92,7 @@ static int32_t compare_claims(const mloom_run *run, const mloom_text_list *claim
   }
   for (size_t i = 0; i < run->changes.file_count && code == MLOOM_OK; i++) {
     const char *path = run->changes.files[i].path;
-    if (contains(claims, path) || contains(&run->validation_files, path)) {
+    if (mloom_text_list_contains(claims, path) || mloom_text_list_contains(&run->validation_files, path)) {
       continue;
     }
     silent++;

@@ -30,7 +30,6 @@ typedef struct mloom_run {
   mloom_json *request_ids;
   mloom_text_list warnings;
   mloom_text_list validation_files; /* changed by validation commands only */
-  mloom_text_list agent_tampered;   /* of the last turn of an agent */
   uint64_t cache_write_tokens;
   uint64_t reasoning_tokens;
   uint64_t cost_millionths; /* as providers say it themselves */

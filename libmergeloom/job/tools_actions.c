@@ -85,24 +85,37 @@ int32_t mloom_tool_run_command(mloom_tool_context *context, const mloom_json *ar
   return append_outcome(out, &outcome) == MLOOM_OK ? MLOOM_OK : mloom_error_memory(error);
 }
 
+/* Where the part of a patch after the one at at begins. No line of a file's content begins like this. */
+static const char *next_part(const char *at, const char *end) {
+  while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL && ++at < end) {
+    if (strncmp(at, "diff --git ", 11) == 0 || strncmp(at, "Large file ", 11) == 0) {
+      return at;
+    }
+  }
+  return end;
+}
+
 /* The part of a patch that is about one file or folder. */
 static int32_t append_patch_of(mloom_buffer *out, const mloom_changes *changes, const char *path, size_t *shown) {
-  const char *patch = mloom_buffer_string(&changes->patch);
-  const char *end = patch + changes->patch.size;
-  size_t file = 0;
+  const char *at = mloom_buffer_string(&changes->patch);
+  const char *end = at + changes->patch.size;
   size_t length = strlen(path);
   int32_t code = MLOOM_OK;
   /* The patch and the list have the same order; files that are named only come last. */
-  while (patch < end && code == MLOOM_OK) {
-    const char *next = memmem(patch + 1, (size_t)(end - patch - 1), "\ndiff --git ", 12);
-    next = next == NULL ? end : next + 1;
-    const char *name = file < changes->file_count ? changes->files[file].path : "";
-    if (length == 0 || (strncmp(name, path, length) == 0 && (name[length] == '\0' || name[length] == '/'))) {
-      code = mloom_text_append_utf8(out, patch, (size_t)(next - patch));
-      (*shown)++;
+  for (size_t i = 0; i < 2 * changes->file_count && code == MLOOM_OK; i++) {
+    const mloom_changed_file *file = &changes->files[i % changes->file_count];
+    if ((file->size >= 0) != (i >= changes->file_count)) {
+      continue;
     }
-    patch = next;
-    file++;
+    int wanted = length == 0 ||
+                 (strncmp(file->path, path, length) == 0 && (file->path[length] == '\0' || file->path[length] == '/'));
+    /* git writes a file that became a link as one that went and one that came. */
+    for (int parts = file->status == 'T' ? 2 : 1; parts > 0 && at < end && code == MLOOM_OK; parts--) {
+      const char *next = next_part(at, end);
+      code = wanted ? mloom_text_append_utf8(out, at, (size_t)(next - at)) : MLOOM_OK;
+      *shown += (size_t)wanted;
+      at = next;
+    }
   }
   return code;
 }

@@ -337,11 +337,10 @@ int32_t mloom_workspace_write(const mloom_workspace *workspace, const char *path
                                  "%s cannot be written", path);
   }
   if (exists) {
-    /* Another owner's file stays theirs where that is possible; the mode comes last because chown clears bits. */
-    if ((old.st_uid != geteuid() || old.st_gid != getegid()) && fchown(fd, old.st_uid, old.st_gid) != 0) {
-      old.st_mode &= 0777;
-    }
-    if (fchmod(fd, old.st_mode & 07777) != 0) {
+    /* Another owner's file stays theirs where that is possible. As with any write, no set-user-id bit stays. */
+    int owner_kept = fchown(fd, old.st_uid, old.st_gid) == 0;
+    (void)owner_kept;
+    if (fchmod(fd, old.st_mode & 0777) != 0) {
       code = mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE, NULL, "the mode of %s cannot be kept", path);
     }
   }

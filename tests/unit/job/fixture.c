@@ -285,6 +285,9 @@ static const mloom_provider scripted_provider = {.size = sizeof scripted_provide
 static void listen_to(const mloom_job_event *event, void *userdata) {
   fixture *f = userdata;
   mloom_buffer_append_format(&f->events, "%s\n", event->json);
+  if (f->shell_at != NULL && strstr(event->json, f->shell_at) != NULL) {
+    fixture_shell(f, "%s", f->shell_command);
+  }
   if (f->cancel_at != NULL && strstr(event->json, f->cancel_at) != NULL) {
     mloom_cancel_trigger(f->cancel);
   }

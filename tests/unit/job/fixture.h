@@ -32,6 +32,8 @@ typedef struct fixture {
   mloom_buffer told;     /* what the model was told, message by message */
   mloom_buffer declared; /* names of the tools it was offered, one a line */
   const char *cancel_at; /* cancels when an event's JSON contains this */
+  const char *shell_at;  /* runs shell_command when an event's JSON contains this */
+  const char *shell_command;
 } fixture;
 
 void fixture_open(fixture *f);

@@ -343,6 +343,68 @@ static void test_changes_cannot_be_hidden(void) {
   fixture_close(&f);
 }
 
+/* An index that an earlier job, or its owner, told to overlook files: not written, not there, or in two parts. */
+static void test_an_index_that_hides(void) {
+  static const char *const setups[] = {
+      "git update-index --assume-unchanged main.c",
+      "git update-index --index-version 4 && git update-index --assume-unchanged main.c",
+      "git update-index --split-index --assume-unchanged main.c",
+      "git update-index --assume-unchanged main.c && git update-index --split-index",
+      "git sparse-checkout set --no-cone /docs /script.py",
+      "git sparse-checkout set --cone docs && git update-index --skip-worktree main.c",
+      "git config core.safecrlf true && git config core.autocrlf true"};
+  const char *turns[] = {
+      "call write_file {\"path\": \"main.c\", \"content\": \"hidden\\nlines\\r\\n\"}\n"
+      "call submit_result {\"status\": \"completed\", \"summary\": \"Done.\", \"files_changed\": []}\n",
+      NULL};
+  for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
+    fixture f;
+    fixture_open(&f);
+    CU_ASSERT_EQUAL(fixture_shell(&f, "%s", setups[i]), 0);
+    UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 0), MLOOM_OK, &f.error);
+    UNIT_ASSERT_STRING(fixture_result(&f, "state"), "completed");
+    UNIT_ASSERT_STRING(fixture_result(&f, "diff.files"), "1");
+    UNIT_ASSERT_STRING(fixture_result(&f, "files_changed.0.path"), "main.c");
+    UNIT_ASSERT_STRING(fixture_result(&f, "files_changed.0.status"), "modified");
+    UNIT_ASSERT_STRING(fixture_result(&f, "repository.dirty_before"), "false");
+    fixture_close(&f);
+  }
+}
+
+/* A tree that comes with a .git of its maker's choice does not open folders of the worker's machine to commands. */
+static void test_a_git_that_points_elsewhere(void) {
+  static const char *const setups[] = {
+      "mv .git ../real && echo 'gitdir: ../private' > .git",
+      "mkdir meta && cp .git/HEAD meta && echo \"$(realpath ..)/private\" > meta/commondir && mv .git ../real && echo "
+      "'gitdir: meta' > .git",
+      "echo \"$(realpath ..)/private\" > .git/objects/info/alternates"};
+  const char *turns[] = {"call run_command {\"argv\": [\"cat\", \"../private/HEAD\"]}\n"
+                         "call submit_result {\"status\": \"completed\", \"summary\": \"Done.\", "
+                         "\"files_changed\": []}\n",
+                         NULL};
+  for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
+    fixture f;
+    fixture_open(&f);
+    CU_ASSERT_EQUAL(
+        fixture_shell(&f, "mkdir ../private && echo of-nobodys-business > ../private/HEAD && %s", setups[i]), 0);
+    UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 0), MLOOM_OK, &f.error);
+    CU_ASSERT_FALSE(fixture_was_told(&f, "of-nobodys-business"));
+    UNIT_ASSERT_STRING(fixture_result(&f, "state"), i < 2 ? "failed" : "completed");
+    fixture_close(&f);
+  }
+}
+
+static void test_a_repository_without_a_tree(void) {
+  fixture f;
+  fixture_open(&f);
+  const char *turns[] = {"text never asked\n", NULL};
+  fixture_shell(&f, "git clone -q --bare . ../bare && rm -rf ./* .git && mv ../bare/* .");
+  UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 0), MLOOM_OK, &f.error);
+  UNIT_ASSERT_STRING(fixture_result(&f, "state"), "failed");
+  CU_ASSERT_PTR_NOT_NULL(strstr(f.error.message, "is a repository without a working tree"));
+  fixture_close(&f);
+}
+
 static void test_credentials_in_the_configuration(void) {
   fixture f;
   fixture_open(&f);
@@ -398,6 +460,9 @@ static const unit_test tests[] = {
     {"smudge and clean filters", test_smudge_and_clean_filters},
     {"a new repository inside is reported", test_a_new_repository_inside_is_reported},
     {"changes cannot be hidden", test_changes_cannot_be_hidden},
+    {"an index that hides", test_an_index_that_hides},
+    {"a .git that points elsewhere", test_a_git_that_points_elsewhere},
+    {"a repository without a tree", test_a_repository_without_a_tree},
     {"credentials in the configuration", test_credentials_in_the_configuration},
     {"endless output and left processes", test_endless_output_and_left_processes},
 };

@@ -420,6 +420,26 @@ static void test_an_agent(void) {
   fixture_close(&f);
 }
 
+/* A program that changed .git and failed, or was cancelled, leaves it as it was too. */
+static void test_a_failing_agent(void) {
+  fixture f;
+  fixture_open(&f);
+  f.shell_at = "\"turn_begin\"";
+  f.shell_command = "echo 'touch ../owned' > .git/hooks/pre-commit && git config core.fsmonitor ../evil";
+  const char *turns[] = {"fail -9 Gone\n", NULL};
+  UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 1), MLOOM_OK, &f.error);
+  UNIT_ASSERT_STRING(fixture_result(&f, "state"), "failed");
+  CU_ASSERT_PTR_NOT_NULL(strstr(fixture_result(&f, "tampered"), ".git/hooks/pre-commit"));
+  UNIT_ASSERT_STRING(fixture_output(&f, "ls .git/hooks/pre-commit 2>&1 | grep -c No; git config core.fsmonitor"),
+                     "1\n");
+  f.cancel_at = f.shell_at;
+  UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 1), MLOOM_OK, &f.error);
+  UNIT_ASSERT_STRING(fixture_result(&f, "state"), "cancelled");
+  UNIT_ASSERT_STRING(fixture_output(&f, "ls .git/hooks/pre-commit 2>&1 | grep -c No; git config core.fsmonitor"),
+                     "1\n");
+  fixture_close(&f);
+}
+
 static void test_scratch_is_removed(void) {
   fixture f;
   fixture_open(&f);
@@ -460,6 +480,7 @@ static const unit_test tests[] = {
     {"the audit record", test_the_audit_record},
     {"an audit folder that cannot be used", test_an_audit_folder_that_cannot_be_used},
     {"an agent", test_an_agent},
+    {"a failing agent", test_a_failing_agent},
     {"scratch is removed", test_scratch_is_removed},
 };
 

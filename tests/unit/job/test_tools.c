@@ -157,6 +157,38 @@ static void test_a_giant_in_the_diff(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(b.out.data, "Large file sparse (2147483648 bytes) is not shown"));
   CU_ASSERT_PTR_NOT_NULL(strstr(b.out.data, "+x"));
   CU_ASSERT_PTR_NULL(strstr(b.out.data, "fifo"));
+  /* Each path shows its own part, whatever comes before it in the list. */
+  fixture_shell(&f,
+                "truncate -s 1G a-giant && rm docs/guide.md && ln -s ../main.c docs/guide.md && echo y >> script.py");
+  UNIT_ASSERT_CODE(bench_tool(&b, "inspect_diff", "{\"path\": \"script.py\"}"), MLOOM_OK, &b.error);
+  CU_ASSERT_PTR_NOT_NULL(strstr(b.out.data, "+y"));
+  CU_ASSERT_PTR_NULL(strstr(b.out.data, "main.c"));
+  CU_ASSERT_PTR_NULL(strstr(b.out.data, "Large"));
+  UNIT_ASSERT_CODE(bench_tool(&b, "inspect_diff", "{\"path\": \"docs\"}"), MLOOM_OK, &b.error);
+  CU_ASSERT_PTR_NOT_NULL(strstr(b.out.data, "-Read me."));
+  CU_ASSERT_PTR_NOT_NULL(strstr(b.out.data, "+../main.c"));
+  UNIT_ASSERT_CODE(bench_tool(&b, "inspect_diff", "{\"path\": \"a-giant\"}"), MLOOM_OK, &b.error);
+  UNIT_ASSERT_STRING(b.out.data, "Large file a-giant (1073741824 bytes) is not shown\n");
+  bench_close(&b);
+  fixture_close(&f);
+}
+
+/* The list of files alone is longer than the diff that is kept. */
+static void test_a_long_diff(void) {
+  fixture f;
+  bench b;
+  fixture_open(&f);
+  bench_open(&b, &f, 0);
+  fixture_shell(&f, "python3 -c 'import os\n"
+                    "folder = \"/\".join([\"f\" * 250] * 13)\n"
+                    "os.makedirs(folder)\n"
+                    "os.chdir(folder)\n"
+                    "for i in range(1250): print(file=open(f\"{i:0200}\", \"w\"))'");
+  UNIT_ASSERT_CODE(bench_tool(&b, "inspect_diff", "{}"), MLOOM_OK, &b.error);
+  CU_ASSERT_EQUAL(b.changes.file_count, 1250);
+  CU_ASSERT_EQUAL(b.changes.added, 1250);
+  CU_ASSERT_EQUAL(b.changes.truncated, 1);
+  CU_ASSERT(b.changes.patch.size < (9u << 20));
   bench_close(&b);
   fixture_close(&f);
 }
@@ -215,11 +247,12 @@ static void test_edits(void) {
   bench b;
   fixture_open(&f);
   fixture_shell(&f, "printf 'alpha\\nbeta\\nalpha\\n  gamma = 1\\n' > t; printf 'one\\r\\ntwo\\r\\n' > crlf; printf "
-                    "'#!/bin/sh\\necho x\\n' > run.sh; chmod 751 run.sh; echo same > ../other; ln ../other linked");
+                    "'#!/bin/sh\\necho x\\n' > run.sh; chmod 4751 run.sh; echo same > ../other; ln ../other linked");
   bench_open(&b, &f, 0);
   RUN_CASES(&b, cases);
   UNIT_ASSERT_STRING(fixture_file(&f, "t"), "ALPHA\nBETA\nALPHA\n  gamma = 1\n");
   UNIT_ASSERT_STRING(fixture_file(&f, "crlf"), "eins\r\nzwei\r\n");
+  /* The mode stays but for set-user-id: no model writes what runs as another user. */
   UNIT_ASSERT_STRING(fixture_output(&f, "stat -c %a run.sh"), "751\n");
   /* The other name of a hard link keeps its content. */
   UNIT_ASSERT_STRING(fixture_output(&f, "cat ../other linked"), "same\nother\n");
@@ -345,6 +378,7 @@ static const unit_test tests[] = {
     {"symbolic links", test_symbolic_links},
     {"special files", test_special_files},
     {"a giant in the diff", test_a_giant_in_the_diff},
+    {"a long diff", test_a_long_diff},
     {"read ranges", test_read_ranges},
     {"edits", test_edits},
     {"lists and searches", test_lists_and_searches},

@@ -230,17 +230,21 @@ static void take_stock(mloom_run *run) {
   }
 }
 
-static void record_end(mloom_run *run, const mloom_result *result) {
+static void warn_of_audit(mloom_run *run) {
   mloom_error failure = MLOOM_ERROR_INIT;
-  if (run->audit != NULL) {
+  if (mloom_audit_status(run->audit, &failure) != MLOOM_OK) {
+    mloom_run_warn(run, "audit", failure.message);
+  }
+}
+
+static void record_end(mloom_run *run, const mloom_result *result) {
+  if (run->audit != NULL && mloom_audit_status(run->audit, NULL) == MLOOM_OK) {
     mloom_json *diff = mloom_json_new_object();
     mloom_json_set_string(diff, "base", run->changes.base);
     mloom_json_set(diff, "patch", mloom_json_new_string(mloom_buffer_string(&result->diff), result->diff.size));
     mloom_audit_write(run->audit, "diff", diff);
     mloom_audit_write(run->audit, "result", mloom_json_ref(result->document));
-  }
-  if (mloom_audit_status(run->audit, &failure) != MLOOM_OK) {
-    mloom_run_warn(run, "audit", failure.message);
+    warn_of_audit(run);
   }
 }
 
@@ -276,6 +280,7 @@ static int32_t run_job(mloom_run *run, mloom_error *error) {
   }
   take_stock(run);
   say_end(run);
+  warn_of_audit(run); /* so that it stands in the result */
   return MLOOM_OK;
 }
 

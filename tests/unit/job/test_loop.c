@@ -2,6 +2,9 @@
  *
  * Whole jobs with a scripted provider: the loop, validation and repair, limits, results.
  */
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "fixture.h"
 
 #define EDIT "call edit_file {\"path\": \"main.c\", \"old_text\": \"return 1;\", \"new_text\": \"return 0;\"}\n"
@@ -399,6 +402,26 @@ static void test_an_audit_folder_that_cannot_be_used(void) {
   fixture_close(&f);
 }
 
+static void test_an_audit_record_on_a_full_disk(void) {
+  fixture f;
+  fixture_open(&f);
+  struct rlimit limit;
+  CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  struct rlimit small = {16384, limit.rlim_max};
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer long_turn = MLOOM_BUFFER_INIT;
+  mloom_buffer_append_format(&long_turn, "text %010000d\n" EDIT, 0);
+  const char *turns[] = {mloom_buffer_string(&long_turn), long_turn.data, SUBMIT, NULL};
+  signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  int32_t code = fixture_run(&f, NULL, turns, 0);
+  setrlimit(RLIMIT_FSIZE, &limit);
+  signal(SIGXFSZ, SIG_DFL);
+  UNIT_ASSERT_CODE(code, MLOOM_OK, &f.error);
+  UNIT_ASSERT_STRING(fixture_result(&f, "state"), "completed");
+  CU_ASSERT_PTR_NOT_NULL(strstr(fixture_result(&f, "warnings"), "is incomplete"));
+  fixture_close(&f);
+}
+
 static void test_an_agent(void) {
   fixture f;
   fixture_open(&f);
@@ -479,6 +502,7 @@ static const unit_test tests[] = {
     {"investigation changes nothing", test_investigation_changes_nothing},
     {"the audit record", test_the_audit_record},
     {"an audit folder that cannot be used", test_an_audit_folder_that_cannot_be_used},
+    {"an audit record on a full disk", test_an_audit_record_on_a_full_disk},
     {"an agent", test_an_agent},
     {"a failing agent", test_a_failing_agent},
     {"scratch is removed", test_scratch_is_removed},

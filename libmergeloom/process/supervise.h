@@ -71,7 +71,7 @@ typedef struct supervise_question {
 /* For the new process: it and its descendants wait for an answer before certain calls from now on. The descriptor to
  * answer through, or -1: the kernel does not ask, or need not. */
 int supervise_open_guard(const supervise_plan *plan, const supervise_state *state);
-/* 1 when a call waits for an answer. */
+/* The descriptor has to be readable. 0: the call that waited for an answer is gone. */
 int supervise_next_question(int guard, supervise_question *out);
 /* error_number 0 lets the call pass. */
 void supervise_answer(int guard, const supervise_question *question, int error_number);

@@ -242,17 +242,18 @@ static int may_fork(watch *self) {
   return self->processes <= limit && self->threads <= limit * SUPERVISE_THREADS_PER_PROCESS;
 }
 
-/* Answers all that wait. 0: too many processes, and from now on no fork is answered. */
-static int answer_questions(watch *self) {
+/* Answers one of those that wait. 0: too many processes, and from now on no fork is answered. */
+static int answer_question(watch *self) {
   supervise_question question;
-  while (supervise_next_question(self->state->guard, &question)) {
-    if (question.is_signal) {
-      supervise_answer(self->state->guard, &question, is_own_target(question.target) ? 0 : EPERM);
-    } else if (may_fork(self)) {
-      supervise_answer(self->state->guard, &question, 0);
-    } else {
-      return 0;
-    }
+  if (!supervise_next_question(self->state->guard, &question)) {
+    return 1;
+  }
+  if (question.is_signal) {
+    supervise_answer(self->state->guard, &question, is_own_target(question.target) ? 0 : EPERM);
+  } else if (may_fork(self)) {
+    supervise_answer(self->state->guard, &question, 0);
+  } else {
+    return 0;
   }
   return 1;
 }
@@ -312,11 +313,13 @@ static void wait_for_command(watch *self) {
     if (poll(fds, 4, wait_time(self)) < 0 && errno != EINTR) {
       return;
     }
-    struct signalfd_siginfo information;
-    while (read(self->signals, &information, sizeof(information)) > 0) {
+    if (fds[0].revents != 0) {
+      struct signalfd_siginfo information;
+      while (read(self->signals, &information, sizeof(information)) > 0) {
+      }
+      reap(self->state);
     }
-    reap(self->state);
-    if ((fds[2].revents & POLLIN) != 0 && !answer_questions(self)) {
+    if ((fds[2].revents & POLLIN) != 0 && !answer_question(self)) {
       supervise_report("too-many");
       return;
     }
@@ -380,11 +383,13 @@ static uint32_t end_with_namespace(supervise_state *state, int64_t deadline_ms) 
   return killed;
 }
 
-/* Without a namespace: what loses its parent becomes a child of this process, so the tree cannot get away; it is
- * killed round after round until there are no children. */
+/* Without a namespace: what loses its parent becomes a child of this process, so the tree cannot get away, and where
+ * there are no children there is no tree; it is killed round after round until then. */
 static uint32_t end_without_namespace(supervise_state *state, int64_t deadline_ms) {
   uint32_t killed = 0;
-  reap(state);
+  if (reap(state)) {
+    return 0;
+  }
   for (;;) {
     uint64_t threads = 0;
     visit_tree(state, 1, &threads);

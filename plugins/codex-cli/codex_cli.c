@@ -76,8 +76,10 @@ static void add_features(mloom_cli_command *command) {
       "features.plugins=false", "features.apps=false", "features.memories=false", "features.image_generation=false",
       "check_for_update_on_startup=false", "history.persistence=\"none\"", "cli_auth_credentials_store=\"file\"",
       "approval_policy=\"never\"",
-      /* A login shell would read the machine's own settings into the environment of commands. */
-      "allow_login_shell=false"};
+      /* The workspace is the project; looking for one above it starts a sandbox for each folder up to the root. */
+      "project_root_markers=[]",
+      /* A login shell, or a snapshot of one, would read the machine's settings into the environment of commands. */
+      "allow_login_shell=false", "features.shell_snapshot=false"};
   for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
     add_setting(command, settings[i]);
   }

@@ -28,6 +28,46 @@ static void on_signal(int number) {
   raise(number);
 }
 
+/* The plugin that this thread is in. */
+static _Thread_local const char *current_plugin;
+static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+static struct sigaction before_crash[sizeof(crash_signals) / sizeof(crash_signals[0])];
+
+static void put_error(const char *text) {
+  ssize_t put = write(STDERR_FILENO, text, strlen(text));
+  (void)put;
+}
+
+/* Which plugin ended the program is more than the shell tells. The signal comes again when this returns, and ends it.
+ */
+static void on_crash(int number) {
+  for (size_t i = 0; i < sizeof(crash_signals) / sizeof(crash_signals[0]); i++) {
+    if (crash_signals[i] == number) {
+      sigaction(number, &before_crash[i], NULL);
+    }
+  }
+  if (current_plugin != NULL) {
+    put_error("mergeloom: a plugin crashed: ");
+    put_error(current_plugin);
+    put_error("\n  try: take the file away, and run mergeloom-plugin-check on it\n");
+  }
+}
+
+void tool_enter_plugin(const char *path, void *userdata) {
+  (void)userdata;
+  current_plugin = path;
+}
+
+void tool_name_crashing_plugins(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof(action));
+  sigemptyset(&action.sa_mask);
+  action.sa_handler = on_crash;
+  for (size_t i = 0; i < sizeof(crash_signals) / sizeof(crash_signals[0]); i++) {
+    sigaction(crash_signals[i], &action, &before_crash[i]);
+  }
+}
+
 /* A handler that does nothing, and not SIG_IGN: that would be inherited by every command that a job runs. */
 static void on_pipe(int number) {
   (void)number;

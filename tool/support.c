@@ -73,7 +73,8 @@ static void write_log(int32_t level, const char *component, const char *message,
 }
 
 mloom_context *tool_open_context(const tool_options *options, int32_t log_level, int *status) {
-  mloom_context_options context_options = {.size = sizeof(context_options), .log = write_log};
+  mloom_context_options context_options = {
+      .size = sizeof(context_options), .log = write_log, .entering = tool_enter_plugin};
   mloom_context *context = NULL;
   mloom_error error = MLOOM_ERROR_INIT;
   if (options->plugin_path_count > 0) {
@@ -82,6 +83,7 @@ mloom_context *tool_open_context(const tool_options *options, int32_t log_level,
   context_options.config_path = options->config_path;
   context_options.secrets_path = options->secrets_path;
   context_options.log_level = log_level + options->verbose;
+  tool_name_crashing_plugins();
   if (mloom_context_new(&context, &context_options, &error) != MLOOM_OK) {
     *status = tool_complain_error(&error);
     return NULL;

@@ -96,6 +96,11 @@ void tool_release_signals(void);
 
 /* 1 when stdout is a terminal that obeys. */
 int tool_has_screen(void);
+/* From now on a plugin that crashes while it is loaded, shut down or asked is named; tool_enter_plugin is told which.
+ */
+void tool_name_crashing_plugins(void);
+void tool_enter_plugin(const char *path, void *userdata);
+
 /* Columns of the terminal behind stdout, 80 when there is none. */
 int tool_terminal_width(void);
 

@@ -244,7 +244,9 @@ static int run(const char *path, const check_options *options) {
     fputs(COMMAND ": cannot start a process\n", stderr);
     return 2;
   }
-  if (WIFSIGNALED(status)) {
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+    end_rule(STATE_FAIL, "the plugin did not return within %d seconds", TIME_LIMIT_SECONDS);
+  } else if (WIFSIGNALED(status)) {
     end_rule(STATE_FAIL, "the plugin crashed: %s", strsignal(WTERMSIG(status)));
   } else if (WEXITSTATUS(status) != 0) {
     end_rule(STATE_FAIL, "the plugin ended the process with status %d", WEXITSTATUS(status));

@@ -122,6 +122,20 @@ def test_resolve_with_the_layer_of_a_plugin():
             contains(text.out, "provider  mock\n          from the mock-layer, the words of the job\n", "the explanation")
 
 
+def test_a_plugin_that_crashes_is_named():
+    """a plugin that ends the program while it is loaded, or asked, is named"""
+    for name in ("abort", "veto"):
+        plugins = harness.scratch() / name
+        plugins.mkdir()
+        shutil.copy(harness.BUILD / "tests/mock-plugins/.libs/mergeloom-mock-good.so", plugins)
+        shutil.copy(harness.BUILD / "tests/mock-plugins/.libs/mergeloom-bad-start.so", plugins / f"mergeloom-{name}.so")
+        ticket = harness.scratch() / "ticket"
+        ticket.write_text("One\n\n[JCA]\nprovider=mock\nmodel=m\n[/JCA]\n", encoding="utf-8")
+        finished = harness.mergeloom("resolve", "--plugins", plugins, "--ticket", ticket,
+                                     environment=harness.clean_environment())
+        harness.must_complain(finished, -signal.SIGABRT, f"a plugin crashed: {plugins}/mergeloom-{name}.so")
+
+
 def test_resolve_hides_secrets():
     """resolve: a key that stands in a ticket is not printed, whichever part of the explanation quotes it"""
     path = harness.scratch() / "ticket"

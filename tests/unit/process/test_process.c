@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +55,27 @@ static void test_signals(void) {
     outcome_free(&result);
   }
   fixture_free(&here);
+}
+
+static void *wait_for_all(void *userdata) {
+  for (const atomic_int *ended = userdata; !atomic_load(ended); usleep(200)) {
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    }
+  }
+  return NULL;
+}
+
+/* How a command ended is told by the supervisor, so that it does not matter who waits for that. */
+static void test_children_that_others_wait_for(void) {
+  atomic_int ended = 0;
+  pthread_t thread;
+  CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, wait_for_all, &ended), 0);
+  expect_shell("exit 7", "", 7);
+  atomic_store(&ended, 1);
+  pthread_join(thread, NULL);
+  signal(SIGCHLD, SIG_IGN);
+  expect_shell("exit 9", "", 9);
+  signal(SIGCHLD, SIG_DFL);
 }
 
 static void test_output_comes_in_order(void) {
@@ -544,6 +567,7 @@ static void test_finding_programs(void) {
 static const unit_test tests[] = {
     {"exit codes", test_exit_codes},
     {"signals", test_signals},
+    {"children that others wait for", test_children_that_others_wait_for},
     {"output comes in order", test_output_comes_in_order},
     {"both outputs are told apart", test_both_outputs_are_told_apart},
     {"large output is whole", test_large_output_is_whole},

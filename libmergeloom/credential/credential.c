@@ -366,7 +366,7 @@ static void fetch(mloom_credentials *self, mloom_call *call, cached_credential *
   if (code >= 0) {
     code = MLOOM_OK;
     if (fresh.secret != NULL && self->redactor != NULL) {
-      code = mloom_redactor_add(self->redactor, fresh.secret);
+      code = mloom_redactor_add_passing(self->redactor, fresh.secret);
     }
     if (code == MLOOM_OK) {
       code = check_fetched(self, source, &fresh, &reason);

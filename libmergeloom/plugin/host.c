@@ -54,7 +54,7 @@ static int32_t host_secret_new(void *ctx, char *bytes, size_t size, mloom_secret
   int32_t code = mloom_secret_new(out, bytes, size, error);
   mloom_secret_wipe(bytes, size);
   if (code == MLOOM_OK && services->redactor != NULL) {
-    code = mloom_redactor_add(services->redactor, *out);
+    code = mloom_redactor_add_passing(services->redactor, *out);
     if (code != MLOOM_OK) {
       mloom_secret_unref(*out);
       *out = NULL;

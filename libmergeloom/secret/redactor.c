@@ -14,12 +14,16 @@
 /* Longer than any key that is recognised by its looks; known secrets that are longer are cut here. */
 #define HOLD_LIMIT ((size_t)32 * 1024)
 #define NO_PATTERN UINT32_MAX
+/* Of secrets that come and go, so many are known although nobody holds them any more; when there are twice as many, the
+ * oldest are forgotten. A process that lives for months gets a token each hour. */
+#define PASSING_KEPT ((size_t)128)
 
 /* One form of one secret; its bytes are themselves kept as a secret. */
 typedef struct pattern {
   mloom_secret *bytes;
   uint32_t flags;
-  uint32_t next; /* with the same first byte */
+  uint32_t next;  /* with the same first byte */
+  uint64_t times; /* that it was added and not forgotten */
 } pattern;
 
 struct mloom_redactor {
@@ -29,6 +33,9 @@ struct mloom_redactor {
   pattern *patterns;
   uint32_t count;
   uint32_t capacity;
+  const mloom_secret **passing; /* the oldest first */
+  size_t passing_count;
+  size_t passing_capacity;
   uint32_t first[256];      /* by first byte */
   uint8_t pairs[65536 / 8]; /* which two bytes some form begins with: nearly every place of a text is dismissed here */
 };
@@ -70,6 +77,10 @@ void mloom_redactor_free(mloom_redactor *redactor) {
   for (uint32_t i = 0; i < redactor->count; i++) {
     mloom_secret_unref(redactor->patterns[i].bytes);
   }
+  for (size_t i = 0; i < redactor->passing_count; i++) {
+    mloom_secret_unref(redactor->passing[i]);
+  }
+  free(redactor->passing);
   free(redactor->patterns);
   pthread_rwlock_destroy(&redactor->lock);
   free(redactor);
@@ -81,14 +92,14 @@ void mloom_redactor_set_log(mloom_redactor *redactor, const mloom_log *log) {
 
 /* ---- Learning ---- */
 
-static int is_known(const mloom_redactor *redactor, const char *data, size_t size) {
+static pattern *find_form(const mloom_redactor *redactor, const char *data, size_t size) {
   for (uint32_t i = redactor->first[(unsigned char)data[0]]; i != NO_PATTERN; i = redactor->patterns[i].next) {
     mloom_bytes bytes = mloom_secret_bytes(redactor->patterns[i].bytes);
     if (bytes.size == size && memcmp(bytes.data, data, size) == 0) {
-      return 1;
+      return &redactor->patterns[i];
     }
   }
-  return 0;
+  return NULL;
 }
 
 /* Every form has at least two bytes. */
@@ -96,9 +107,19 @@ static uint32_t pair_at(const char *data) {
   return (uint32_t)(unsigned char)data[0] << 8 | (unsigned char)data[1];
 }
 
+static void link_form(mloom_redactor *redactor, uint32_t index) {
+  const char *data = mloom_secret_bytes(redactor->patterns[index].bytes).data;
+  uint32_t pair = pair_at(data);
+  redactor->patterns[index].next = redactor->first[(unsigned char)data[0]];
+  redactor->first[(unsigned char)data[0]] = index;
+  redactor->pairs[pair / 8] |= (uint8_t)(1u << pair % 8);
+}
+
 static int32_t add_form(const char *data, size_t size, uint32_t flags, void *userdata) {
   mloom_redactor *redactor = userdata;
-  if (is_known(redactor, data, size)) {
+  pattern *known = find_form(redactor, data, size);
+  if (known != NULL) {
+    known->times++;
     return MLOOM_OK;
   }
   if (redactor->count == redactor->capacity) {
@@ -114,18 +135,93 @@ static int32_t add_form(const char *data, size_t size, uint32_t flags, void *use
   int32_t code = mloom_secret_new(&added->bytes, data, size, NULL);
   if (code == MLOOM_OK) {
     added->flags = flags;
-    added->next = redactor->first[(unsigned char)data[0]];
-    redactor->first[(unsigned char)data[0]] = redactor->count++;
-    uint32_t pair = pair_at(data);
-    redactor->pairs[pair / 8] |= (uint8_t)(1u << pair % 8);
+    added->times = 1;
+    link_form(redactor, redactor->count++);
   }
   return code;
 }
 
-int32_t mloom_redactor_add(mloom_redactor *redactor, const mloom_secret *secret) {
+static int32_t drop_form(const char *data, size_t size, uint32_t flags, void *userdata) {
+  (void)flags;
+  pattern *known = find_form(userdata, data, size);
+  if (known != NULL) { /* always, but in a forked child, where all secrets are zeros */
+    known->times--;
+  }
+  return MLOOM_OK;
+}
+
+static void remove_dropped(mloom_redactor *redactor) {
+  uint32_t count = redactor->count;
+  redactor->count = 0;
+  memset(redactor->first, 0xFF, sizeof(redactor->first)); /* NO_PATTERN */
+  memset(redactor->pairs, 0, sizeof(redactor->pairs));
+  for (uint32_t i = 0; i < count; i++) {
+    if (redactor->patterns[i].times == 0) {
+      mloom_secret_unref(redactor->patterns[i].bytes);
+    } else {
+      redactor->patterns[redactor->count] = redactor->patterns[i];
+      link_form(redactor, redactor->count++);
+    }
+  }
+}
+
+/* Of the older ones, those that nobody holds but this. */
+static void forget(mloom_redactor *redactor) {
+  size_t kept = 0;
+  for (size_t i = 0; i < redactor->passing_count; i++) {
+    const mloom_secret *secret = redactor->passing[i];
+    mloom_bytes bytes = mloom_secret_bytes(secret);
+    if (redactor->passing_count - i <= PASSING_KEPT || mloom_secret_is_shared(secret) ||
+        mloom_forms_list(bytes.data, bytes.size, drop_form, redactor) != MLOOM_OK) { /* no memory: none was dropped */
+      redactor->passing[kept++] = secret;
+    } else {
+      mloom_secret_unref(secret);
+    }
+  }
+  redactor->passing_count = kept;
+  remove_dropped(redactor);
+}
+
+static int is_passing(const mloom_redactor *redactor, const mloom_secret *secret) {
+  for (size_t i = redactor->passing_count; i > 0; i--) {
+    if (redactor->passing[i - 1] == secret) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* Room for one more, by forgetting or by growing. */
+static int32_t make_room(mloom_redactor *redactor) {
+  if (redactor->passing_count < redactor->passing_capacity) {
+    return MLOOM_OK;
+  }
+  if (redactor->passing_count > 0) {
+    forget(redactor);
+  }
+  /* Where most of them are held still, growing keeps this from being done for each new one. */
+  size_t wanted = redactor->passing_count < PASSING_KEPT ? 2 * PASSING_KEPT : 2 * redactor->passing_count;
+  if (wanted <= redactor->passing_capacity) {
+    return MLOOM_OK;
+  }
+  const mloom_secret **grown = realloc(redactor->passing, wanted * sizeof(*grown));
+  if (grown == NULL) {
+    return MLOOM_E_MEMORY;
+  }
+  redactor->passing = grown;
+  redactor->passing_capacity = wanted;
+  return MLOOM_OK;
+}
+
+static int32_t add(mloom_redactor *redactor, const mloom_secret *secret, int is_lasting) {
   mloom_bytes bytes = mloom_secret_bytes(secret);
   pthread_rwlock_wrlock(&redactor->lock);
-  int32_t code = mloom_forms_list(bytes.data, bytes.size, add_form, redactor);
+  int is_new = is_lasting || !is_passing(redactor, secret);
+  int32_t code = is_lasting || !is_new ? MLOOM_OK : make_room(redactor);
+  code = code == MLOOM_OK && is_new ? mloom_forms_list(bytes.data, bytes.size, add_form, redactor) : code;
+  if (code == MLOOM_OK && is_new && !is_lasting) {
+    redactor->passing[redactor->passing_count++] = mloom_secret_ref(secret);
+  }
   int tell = !redactor->told_unlocked && !mloom_secret_is_locked(secret);
   redactor->told_unlocked |= tell;
   pthread_rwlock_unlock(&redactor->lock);
@@ -135,6 +231,14 @@ int32_t mloom_redactor_add(mloom_redactor *redactor, const mloom_secret *secret)
                     "(ulimit -l, LimitMEMLOCK=)");
   }
   return code;
+}
+
+int32_t mloom_redactor_add(mloom_redactor *redactor, const mloom_secret *secret) {
+  return add(redactor, secret, 1);
+}
+
+int32_t mloom_redactor_add_passing(mloom_redactor *redactor, const mloom_secret *secret) {
+  return add(redactor, secret, 0);
 }
 
 /* ---- Finding ---- */

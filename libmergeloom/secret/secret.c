@@ -103,6 +103,10 @@ int mloom_secret_is_locked(const mloom_secret *secret) {
   return secret->locked;
 }
 
+int mloom_secret_is_shared(const mloom_secret *secret) {
+  return atomic_load_explicit(&((mloom_secret *)secret)->references, memory_order_acquire) > 1;
+}
+
 void mloom_secret_fingerprint(const mloom_secret *secret, const mloom_secret *key, char out[9]) {
   /* The kernel gives each process 16 random bytes: a key of the process that needs no variable of ours. */
   const void *data = key != NULL ? key->data : (const void *)getauxval(AT_RANDOM);

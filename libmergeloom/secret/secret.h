@@ -22,6 +22,8 @@ void mloom_secret_unref_auto(void *pointer_to_secret);
 mloom_bytes mloom_secret_bytes(const mloom_secret *secret);
 /* 1 when the system granted a lock, so that the bytes never reach swap space. */
 int mloom_secret_is_locked(const mloom_secret *secret);
+/* 1 when there are more references than one. Of who holds the only one, nobody else can take one. */
+int mloom_secret_is_shared(const mloom_secret *secret);
 /* "3f9a01c2": the first 8 hex digits of HMAC-SHA-256 under key, or with NULL under a random one that lives as long as
  * the process; to tell two values apart, not to guess one. */
 void mloom_secret_fingerprint(const mloom_secret *secret, const mloom_secret *key, char out[9]);

@@ -327,6 +327,55 @@ static void test_threads(void) {
   mloom_redactor_free(redactor);
 }
 
+/* ---- Secrets that come and go ---- */
+
+static mloom_secret *numbered(int number, char text[32]) {
+  mloom_secret *secret = NULL;
+  snprintf(text, 32, "passing-test-key/%06d", number);
+  CU_ASSERT_EQUAL(mloom_secret_new(&secret, text, strlen(text), NULL), MLOOM_OK);
+  return secret;
+}
+
+static int count_mappings(void) {
+  FILE *file = fopen("/proc/self/maps", "r");
+  int count = 0;
+  CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+  for (int c; (c = fgetc(file)) != EOF;) {
+    count += c == '\n';
+  }
+  fclose(file);
+  return count;
+}
+
+/* A process that is given a token each hour for years: those that nobody uses any more are forgotten in the end. */
+static void test_passing(void) {
+  const char *secrets[] = {"passing-test-key/000003", NULL}; /* that of a setting, which lasts */
+  mloom_redactor *redactor = redactor_with(secrets);
+  char text[32];
+  mloom_secret *held = numbered(1, text);
+  int mappings[2] = {0, 0};
+  CU_ASSERT_EQUAL(mloom_redactor_add_passing(redactor, held), MLOOM_OK);
+  CU_ASSERT_EQUAL(mloom_redactor_add_passing(redactor, held), MLOOM_OK);
+  for (int i = 1; i <= 1200; i++) {
+    mloom_secret *secret = numbered(i, text);
+    CU_ASSERT_EQUAL(mloom_redactor_add_passing(redactor, secret), MLOOM_OK);
+    mloom_secret_unref(secret);
+    if (i == 400 || i == 1200) {
+      mappings[i == 1200] = count_mappings();
+    }
+  }
+  expect(redactor, "a passing-test-key/000001", "a [redacted]"); /* held, by one of two that say the same */
+  expect(redactor, "a passing-test-key%2F000001", "a [redacted]");
+  expect(redactor, "a passing-test-key/000003", "a [redacted]");
+  expect(redactor, "a passing-test-key/001200", "a [redacted]");
+  expect(redactor, "a passing-test-key/001100", "a [redacted]");
+  expect(redactor, "a passing-test-key/000002", "a passing-test-key/000002");
+  expect(redactor, "a passing-test-key%2F000900", "a passing-test-key%2F000900");
+  CU_ASSERT(mappings[1] <= mappings[0] + 1500); /* two for each form */
+  mloom_redactor_free(redactor);
+  mloom_secret_unref(held);
+}
+
 static const unit_test tests[] = {
     {"forms", test_forms},
     {"forms of other writers of JSON", test_forms_of_other_writers},
@@ -341,6 +390,7 @@ static const unit_test tests[] = {
     {"errors", test_errors},
     {"a stream gives what is safe at once", test_stream_gives_what_is_safe_at_once},
     {"held back text is bounded", test_held_back_text_is_bounded},
+    {"secrets that come and go", test_passing},
     {"threads", test_threads},
 };
 UNIT_MAIN("redactor", tests)

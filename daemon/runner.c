@@ -539,6 +539,10 @@ int32_t runner_submit(application *app, const mloom_json *document, char id[65],
   resolved found = {0};
   MLOOM_AUTO(mloom_auto_free) char *text = text_of(document);
   MLOOM_AUTO(mloom_auto_free) char *real = NULL;
+  if (app->deployment.role == DEPLOYMENT_EXECUTOR) {
+    return mloom_error_set(error, MLOOM_E_CONFLICT, MLOOM_DOMAIN_USAGE, "submit the job to its gateway",
+                           "this is an executor, which takes its jobs from its gateway only");
+  }
   int32_t code = text == NULL ? mloom_error_memory(error) : choose_id(document, id, error);
   code = code != MLOOM_OK ? code : check_workspace(app, document, &real, error);
   code = code != MLOOM_OK ? code : resolve(app, document, &found, error);

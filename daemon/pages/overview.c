@@ -47,6 +47,15 @@ static void draw_figure(mloom_buffer *out, const char *title, int64_t value, con
            title, value, link, text);
 }
 
+static void draw_job_figures(mloom_buffer *out, const counts *counted) {
+  draw_figure(out, "Jobs waiting", counted->pending, "/runs?state=pending", "See what waits");
+  draw_figure(out, "Jobs running", counted->running, "/runs?state=running", "See what runs");
+  draw_figure(out, "Jobs completed", counted->completed, "/runs?state=completed", "See what is done");
+  if (counted->failed > 0) {
+    draw_figure(out, "Jobs failed", counted->failed, "/runs", "See runs");
+  }
+}
+
 typedef struct member_rows {
   mloom_buffer text;
   const mloom_json *running;
@@ -139,14 +148,11 @@ void page_home(app_call *call) {
   page_begin(call, "Overview", "/");
   html_add(out, "<div data-live=\"overview\"><div class=\"grid\">");
   draw_figure(out, "Usable providers", ready, "/providers", ready == 0 ? "Set one up" : "See all providers");
-  draw_figure(out, "Jobs waiting", counted.pending, "/runs?state=pending", "See what waits");
-  draw_figure(out, "Jobs running", counted.running, "/runs?state=running", "See what runs");
-  draw_figure(out, "Jobs completed", counted.completed, "/runs?state=completed", "See what is done");
-  if (counted.failed > 0) {
-    draw_figure(out, "Jobs failed", counted.failed, "/runs", "See runs");
+  if (call->app->deployment.role != DEPLOYMENT_EXECUTOR) {
+    draw_job_figures(out, &counted);
   }
   html_add(out, "</div>");
-  if (counted.completed == 0) {
+  if (call->app->deployment.role != DEPLOYMENT_EXECUTOR && counted.completed == 0) {
     draw_first_steps(out, ready > 0, proved > 0, &counted);
   }
   draw_worker(out, call->app);

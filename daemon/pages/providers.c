@@ -135,7 +135,9 @@ static void draw_side(app_call *call, const mloom_json *provider, const char *id
   html_add(out, "</div><div class=\"actions\">");
   draw_action(call, id, "check", "", "Check now");
   draw_action(call, id, "self-test", "", "Run self-test");
-  draw_action(call, id, enabled ? "disable" : "enable", enabled ? "plain" : "", enabled ? "Disable" : "Enable");
+  if (call->app->deployment.provider_mode == DEPLOYMENT_MODE_UI) {
+    draw_action(call, id, enabled ? "disable" : "enable", enabled ? "plain" : "", enabled ? "Disable" : "Enable");
+  }
   html_add(out, "</div></div>");
 }
 

@@ -81,6 +81,14 @@ void page_runs(app_call *call) {
   mloom_buffer *out = &call->answer->body;
   MLOOM_AUTO(job_rows_free) job_rows rows = {.app = call->app, .waits = mloom_json_new_object()};
   mloom_error error = MLOOM_ERROR_INIT;
+  if (call->app->deployment.role == DEPLOYMENT_EXECUTOR) {
+    page_begin(call, "Runs", "/runs");
+    html_add(out,
+             "<section class=\"card\"><p class=\"lead\">Jobs are on the gateway.</p><p>This executor takes them from "
+             "there; submit them there, and see there how they go.</p></section>");
+    page_end(call);
+    return;
+  }
   const char *state = http_query(call->request, "state");
   state = state != NULL && state[0] != '\0' ? state : NULL;
   if (store_each_job(call->app->store, state, 0, RUNS_SHOWN, draw_row, &rows, &error) != MLOOM_OK) {

@@ -570,6 +570,11 @@ def test_executors_follow():
             check(field(executor, "openai-compatible", "api_key")["set"], "the secret")
             equal(api(executor, "/providers/openai-compatible/settings", "PATCH", {"fields": {"model": "x"}})[0], 409,
                   "a write on the executor")
+            status, _, answer = api(executor, "/jobs", "POST", {"schema": "mergeloom.job.v1", "ticket": {"title": "x"},
+                                                                "repository": {"path": str(harness.repository(harness.FILES))}})
+            equal(status, 409, f"a job submitted to an executor: {answer}")
+            contains(harness.request(executor.url + "/runs")[2].decode(), "Jobs are on the gateway", "its list of runs")
+            lacks(harness.request(executor.url + "/providers")[2].decode(), "/disable", "its cards")
             equal(api(gateway, "/providers/openai-compatible/settings", "PATCH", {"fields": {"model": "sim-1"}})[0], 204,
                   "a change")
             wait_for(lambda: field(executor, "openai-compatible", "model")["value"] == "sim-1", "the change")

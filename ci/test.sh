@@ -178,7 +178,7 @@ run_fuzz() {
   done
 }
 
-run_distcheck() { step distcheck bounded make -C "$build" -j"$test_jobs" distcheck; }
+run_distcheck() { MERGELOOM_TEST_BRIEF=1 step distcheck bounded make -C "$build" -j"$test_jobs" distcheck; }
 
 test_asan() {
   run_asan

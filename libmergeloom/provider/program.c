@@ -305,9 +305,14 @@ static void judge_program(mloom_exchange_run *run, const mloom_process_report *r
         &run->reason, MLOOM_E_TIMEOUT, MLOOM_DOMAIN_PROVIDER,
         "raise the provider's time-outs, or look why the program does not get on", "%s was ended: %s", path,
         report->ended == MLOOM_PROCESS_IDLE ? "it was silent for too long" : "it ran for too long");
-  } else if (report->ended == MLOOM_PROCESS_OUTPUT_LIMIT || report->ended == MLOOM_PROCESS_TOO_MANY) {
-    run->end.outcome = mloom_error_set(&run->reason, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER,
-                                       "look at what the program does", "%s was ended: it passed a limit", path);
+  } else if (report->ended == MLOOM_PROCESS_OUTPUT_LIMIT) {
+    run->end.outcome = mloom_error_set(
+        &run->reason, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER, "look at what the program writes, or split the ticket",
+        "%s was ended: it wrote more than %llu MB", path, (unsigned long long)(MLOOM_ANSWER_LIMIT >> 20));
+  } else if (report->ended == MLOOM_PROCESS_TOO_MANY) {
+    run->end.outcome =
+        mloom_error_set(&run->reason, MLOOM_E_LIMIT, MLOOM_DOMAIN_PROVIDER, "look at what the program starts",
+                        "%s was ended: it had more than %u processes", path, PROCESS_CEILING);
   } else if (report->ended == MLOOM_PROCESS_SIGNALLED && report->signal == SIGKILL) {
     /* Nobody here has sent it. Who did is told by the kernel's log only. */
     mloom_error_set(

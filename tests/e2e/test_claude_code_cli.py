@@ -146,4 +146,4 @@ def test_login_completed():
     fails_check("login", "not logged in", **setting("API_KEY", None))
 
 
-harness.main(globals())
+harness.main(globals(), brief=["test_demo", "test_attacks", "test_checks", "test_login_completed"])

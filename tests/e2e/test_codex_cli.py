@@ -227,6 +227,11 @@ def test_profile():
               (profile is None, profile), f"the arguments {words}")
 
 
+def test_flood_of_errors():
+    """a program that writes errors without end is ended, and what it did is said"""
+    breaks("events(*BEGIN)\nwhile True:\n    sys.stderr.write('x' * 1_000_000)\n", "it wrote more than 64 MB")
+
+
 def test_errors_that_are_not_the_end():
     """error events of a stream that was cut and is asked for again are told, and do not end the job"""
     repo = harness.repository(harness.FILES)
@@ -367,4 +372,4 @@ def test_wrapper_of_the_package():
     contains(checks["cli"]["reason"], str(codex()), "the program that was found")
 
 
-harness.main(globals())
+harness.main(globals(), brief=["test_demo", "test_attacks", "test_check_sandbox", "test_login_by_code"])

@@ -145,6 +145,16 @@ const stories = {
     assert.notEqual(await looked(page, true), 2, 'the stream is open again');
     await page.locator('tr', { hasText: 'Claude API' }).locator('.badge', { hasText: /^disabled$/ }).waitFor();
     await unchanged(page, 'what was missed');
+    for (let i = 0; i < 600 && await page.evaluate(() => source.readyState) !== 1; i++) await page.waitForTimeout(100);
+    const away = page.getByText('The daemon does not answer');
+    const tell = (...events) => page.evaluate((names) => { for (const name of names) source.dispatchEvent(new Event(name)); }, events);
+    await tell('error');
+    assert.equal(await away.isVisible(), false, 'a stream may be cut');
+    await tell('error');
+    await away.waitFor();
+    await inspect(page, 'overview-away');
+    await tell('open');
+    await away.waitFor({ state: 'hidden' });
     await inspect(page, 'overview');
   },
 

@@ -35,6 +35,8 @@ typedef struct application {
   gateway_client *gateway; /* of an executor, else NULL */
   job_metrics *job_metrics;
   guard *guard;
+  int listen_fd; /* the server's, once there is one */
+  int is_local;  /* only this machine reaches it */
   http_server *server;
   local_jobs local_jobs; /* of a daemon that is its own executor */
   int64_t started_ms;    /* wall clock */

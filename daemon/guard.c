@@ -278,6 +278,16 @@ static int32_t check_executor(guard *self, const http_request *request, mloom_er
   return MLOOM_OK;
 }
 
+/* From this machine, and not through a proxy on it that lets others in. */
+static int is_local(const http_request *request) {
+  static const char *const told[] = {"Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"};
+  int direct = http_peer_is_loopback(request);
+  for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+    direct &= http_header(request, told[i]) == NULL;
+  }
+  return direct;
+}
+
 /* Is this the person, or the program, that may use pages and API? */
 static int32_t check_access(guard *self, const http_request *request, mloom_error *error) {
   mloom_bytes secret = deployment_secret(self->deployment, "access_token");
@@ -296,10 +306,11 @@ static int32_t check_access(guard *self, const http_request *request, mloom_erro
     }
     return MLOOM_OK;
   }
-  if (!http_peer_is_loopback(request) && !self->tls_terminated) {
+  if (!is_local(request) && !self->tls_terminated) {
     return mloom_error_set(error, MLOOM_E_DENIED, MLOOM_DOMAIN_USAGE,
-                           "reach it through this machine's loopback (ssh -L, kubectl port-forward), or set "
-                           "JCA_WORKER_ACCESS_TOKEN",
+                           "reach it through this machine's loopback (ssh -L, kubectl port-forward), set "
+                           "JCA_WORKER_ACCESS_TOKEN, or JCA_WORKER_TLS_TERMINATED=true when a proxy decides who comes "
+                           "in",
                            "pages and API are open to this machine only");
   }
   return MLOOM_OK;

@@ -692,10 +692,8 @@ int32_t http_server_new(http_server **out, const http_options *options, mloom_er
   apart_open(&server->apart);
   int fd = options->listen_fd;
   int32_t code = start_timer(server, error);
-  if (code == MLOOM_OK && fd < 0) {
-    code = listener_open(&fd, options->host, options->port, error);
-  }
   if (code != MLOOM_OK) {
+    close(fd);
     http_server_free(server);
     return code;
   }

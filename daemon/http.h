@@ -44,9 +44,7 @@ typedef struct http_terms {
 typedef int (*http_admission)(const http_request *request, http_answer *answer, http_terms *terms, void *userdata);
 
 typedef struct http_options {
-  const char *host;
-  uint16_t port;
-  int listen_fd;    /* -1, or a listening socket that somebody else has opened */
+  int listen_fd;    /* a listening socket, the server's from then on */
   unsigned threads; /* two or more; one of them is kept for what is free */
   unsigned connection_limit;
   unsigned connections_of_one_address;

@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "check_config.h"
 #include "heap.h"
+#include "listener.h"
 #include "runner.h"
 
 #define EXIT_USAGE 2
@@ -89,9 +90,6 @@ static int32_t check_activated_socket(const application *self, int fd, int *is_l
   struct sockaddr_storage address = {0};
   socklen_t size = sizeof address;
   char host[INET6_ADDRSTRLEN] = "";
-  if (fd < 0) {
-    return MLOOM_OK;
-  }
   if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 || address.ss_family == AF_UNIX) {
     *is_local = 1;
     return MLOOM_OK;
@@ -114,17 +112,22 @@ static const char *program_path(const char *variable, const char *installed) {
   return given != NULL && given[0] == '/' ? given : installed;
 }
 
-static int32_t start_server(application *self, mloom_error *error) {
+/* Before anything else is done: a daemon whose address another one has, and that is started again and again, must not
+ * lengthen leases each time. */
+static int32_t open_listener(application *self, mloom_error *error) {
   const char *host = mloom_settings_string(self->deployment.settings, "host", "127.0.0.1");
-  int fd = activated_socket();
-  int is_local = deployment_is_loopback(host);
-  int32_t code = check_activated_socket(self, fd, &is_local, error);
-  http_options options = {.host = host,
-                          .port = (uint16_t)mloom_settings_integer(self->deployment.settings, "port", 8010),
-                          .listen_fd = fd,
+  uint16_t port = (uint16_t)mloom_settings_integer(self->deployment.settings, "port", 8010);
+  self->listen_fd = activated_socket();
+  self->is_local = deployment_is_loopback(host);
+  return self->listen_fd >= 0 ? check_activated_socket(self, self->listen_fd, &self->is_local, error)
+                              : listener_open(&self->listen_fd, host, port, error);
+}
+
+static int32_t start_server(application *self, mloom_error *error) {
+  http_options options = {.listen_fd = self->listen_fd,
                           .threads = 3,
                           .connection_limit = 2000,
-                          .connections_of_one_address = is_local ? 0 : 200,
+                          .connections_of_one_address = self->is_local ? 0 : 200,
                           .idle_seconds = 60,
                           .request_seconds =
                               (unsigned)mloom_settings_integer(self->deployment.settings, "request_seconds", 30),
@@ -132,7 +135,7 @@ static int32_t start_server(application *self, mloom_error *error) {
                           .handler = app_handle,
                           .userdata = self,
                           .log = &self->log};
-  return code != MLOOM_OK ? code : http_server_new(&self->server, &options, error);
+  return http_server_new(&self->server, &options, error);
 }
 
 static void refresh_providers(application *self) {
@@ -205,7 +208,10 @@ static int32_t start_runner(application *self, mloom_error *error) {
 }
 
 static int32_t start(application *self, mloom_error *error) {
-  int32_t code = quarantine_new(&self->programs.quarantine, self->store, self->deployment.name, &self->log, error);
+  int32_t code = open_listener(self, error);
+  code = code != MLOOM_OK
+             ? code
+             : quarantine_new(&self->programs.quarantine, self->store, self->deployment.name, &self->log, error);
   const catalogue_options catalogue_settings = {
       .programs = &self->programs,
       .store = self->store,

@@ -416,6 +416,8 @@ def test_sites_and_forms():
                 equal(harness.request(server.url + path, method, body, {"Origin": origin})[0], 403, f"{method} {path} from {origin!r}")
             spent(server)
         equal(harness.request(server.url + "/sign-in", "POST", "token=x", {"Origin": origins[0]})[0], 403, "signing in")
+        for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"):
+            equal(harness.request(server.url + "/providers", headers={name: "127.0.0.1"})[0], 403, f"a proxy that says {name}")
         for site in ("cross-site", "same-site", "nonsense"):
             equal(harness.request(server.url + "/api/v1/providers/claude-api/checks", "POST", None, {"Sec-Fetch-Site": site})[0],
                   403, site)

@@ -12,8 +12,9 @@ import threading
 
 import harness
 import postgresql_server
-from daemon_server import Killable, api, is_running, marking_worker, only_plugins, runs_of, simulated, wait_for
-from harness import check, equal
+from daemon_server import (Killable, api, environment, is_running, marking_worker, only_plugins, runs_of, simulated,
+                           wait_for)
+from harness import check, contains, equal
 
 TOKEN = "cluster-word-for-tests"
 
@@ -153,19 +154,43 @@ def test_gateway_away():
         check(is_running("job-1"), "the job goes on")
         allow("job-1")
         wait_for(lambda: not is_running("job-1"), "it ends")
-        [path] = [path for path in (harness.scratch() / "gateway").rglob("*.db") if has_jobs(path)]
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            database.execute("UPDATE job SET lease_until_ms = 1")
-            database.commit()
+        let_leases_run_out()
         # Another asks first.
         one.process.send_signal(signal.SIGSTOP)
         with gateway(sim, worker, JCA_WORKER_PORT=port, JCA_WORKER_ACTIVE_JOB_HEARTBEAT_INTERVAL_SECONDS="60") as back:
-            equal(api(back, "/gateway/claim", "POST", {"executor": "two", "ready": ",openai-compatible,"},
-                      {"Authorization": f"Bearer {TOKEN}"})[0], 204, "a claim of another")
+            equal(claim(back, "two"), 204, "a claim of another")
             one.process.send_signal(signal.SIGCONT)
             job = ended(back, "job-1")
             equal((job["state"], job["executor"], job["attempts"]), ("completed", "one", 1), f"{job['reason']}")
             equal(runs_of("job-1"), 1, "runs")
+
+
+def test_address_taken():
+    """a daemon that cannot listen, as another one has its address, keeps nobody from a job whose executor is lost"""
+    worker = marking_worker(WAIT)
+    with short_job() as sim, gateway(sim, worker) as head:
+        submit(head, "job-1")
+        equal(claim(head, "lost"), 200, "a claim")
+        equal(claim(head, "two"), 204, "a claim of another")
+        let_leases_run_out()
+        second = harness.run([harness.BUILD / "mergeloomd"], environment(**{
+            **common(worker), "XDG_STATE_HOME": harness.scratch() / "gateway", "JCA_WORKER_NAME": "second",
+            "JCA_WORKER_ROLE": "gateway", "JCA_WORKER_PORT": head.url.rsplit(":", 1)[1]}))
+        equal(second.status, 1, f"{second!r}")
+        contains(second.err, "cannot listen", "what it says")
+        equal(claim(head, "two"), 200, "a claim when the lease has run out")
+
+
+def claim(head, executor_name):
+    return api(head, "/gateway/claim", "POST", {"executor": executor_name, "ready": ",openai-compatible,"},
+               {"Authorization": f"Bearer {TOKEN}"})[0]
+
+
+def let_leases_run_out():
+    [path] = [path for path in (harness.scratch() / "gateway").rglob("*.db") if has_jobs(path)]
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE job SET lease_until_ms = 1")
+        database.commit()
 
 
 def has_jobs(path):

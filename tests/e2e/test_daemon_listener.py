@@ -175,7 +175,7 @@ def test_tls_terminated():
         equal(ask(server, "/providers", Host="worker.example")[0], 401, "no token")
         signed_in(server, "worker.example", "https://worker.example", secure=True)
     with elsewhere(**names) as server:
-        status, headers, _ = ask(server, "/providers", Host="worker.example")
+        status, headers, _ = ask(server, "/providers", Host="worker.example", X_Forwarded_For="10.77.0.9")
         equal(status, 200, "the page")
         contains(headers["Set-Cookie"], "; Secure", "the cookie")
         equal(ask(server, "/providers", Host="attacker.example")[0], 403, "another name")

@@ -63,10 +63,10 @@ typedef struct mloom_context_options {
  * settings or a new version of a plugin (under another path, docs/abi.md), make a second context, start new calls on
  * it, and free the first when its last call has returned.
  *
- * MLOOM_E_INVALID: a path is not absolute, or the configuration file or a document of settings is malformed; the
- * message has its line. MLOOM_E_NOT_FOUND: the configuration file that was named is not there. MLOOM_E_DENIED: a file
- * is writable by others: correct its mode. MLOOM_E_IO: it cannot be read. MLOOM_E_LIMIT: it is larger than 1 MiB.
- * MLOOM_E_MEMORY. */
+ * MLOOM_E_INVALID: a path is not absolute, or the configuration file or a document of settings is malformed or no
+ * regular file; the message has its line. MLOOM_E_NOT_FOUND: the configuration file that was named is not there.
+ * MLOOM_E_DENIED: a file is writable by others: correct its mode. MLOOM_E_IO: it cannot be read. MLOOM_E_LIMIT: it is
+ * larger than 1 MiB. MLOOM_E_MEMORY. */
 MLOOM_API int32_t mloom_context_new(mloom_context **out, const mloom_context_options *options, mloom_error *error);
 
 /* Shuts the plugins down and frees everything; the plugins' code stays in memory. No call may be running on it.

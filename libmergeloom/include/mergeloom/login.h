@@ -35,10 +35,10 @@ typedef struct mloom_login_options {
 } mloom_login_options;
 
 /* Runs the program's own login and waits for its end. Nothing of it is stored but what the program stores. Then check
- * the provider. MLOOM_E_NOT_FOUND: no such provider is loaded. MLOOM_E_UNSUPPORTED: it has no login, or not of this
- * kind. MLOOM_E_INVALID: there is no API key, for a login by one. MLOOM_E_DENIED: the program ended without a login:
- * what it wrote, told as events, says why. MLOOM_E_CANCELLED. MLOOM_E_TIMEOUT: begin again. Thread-safe; a login folder
- * is used by one at a time. */
+ * the provider. MLOOM_E_NOT_FOUND: no such provider is loaded, or its program is not installed. MLOOM_E_UNSUPPORTED: it
+ * has no login, or not of this kind. MLOOM_E_INVALID: there is no API key, for a login by one. MLOOM_E_DENIED: the
+ * program ended without a login: what it wrote, told as events, says why. MLOOM_E_CANCELLED. MLOOM_E_TIMEOUT: begin
+ * again. Thread-safe; a login folder is used by one at a time. */
 MLOOM_API int32_t mloom_login(mloom_context *context, const char *provider, const mloom_login_options *options,
                               mloom_error *error);
 

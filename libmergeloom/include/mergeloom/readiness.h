@@ -60,7 +60,8 @@ MLOOM_API uint32_t mloom_check_report_state(const mloom_check_report *report, si
 /* The whole report as mergeloom.check.v1 JSON. Borrowed, ends with NUL. */
 MLOOM_API const char *mloom_check_report_json(const mloom_check_report *report);
 
-/* "ready", "authenticated", "checking", "not ready", "disabled"; "pass", "warn", "fail", "skipped". Static. */
+/* "ready", "authenticated", "checking", "not ready", "disabled"; "pass", "warn", "fail", "skipped". Static.
+ * For a number that is none of them, "not ready" and "fail". */
 MLOOM_API const char *mloom_state_name(uint32_t state);
 MLOOM_API const char *mloom_check_name(uint32_t check_state);
 

@@ -17,8 +17,8 @@ typedef struct mloom_seal mloom_seal;
 
 /* Opens the key file at an absolute path; when there is none, makes one with a random key, mode 0600. Two processes
  * that do so at once end with the same key. The caller owns *out. MLOOM_E_INVALID: it is no key file, or the path is
- * relative. MLOOM_E_DENIED: others may read or replace it: correct its mode and that of its folder. MLOOM_E_IO,
- * MLOOM_E_MEMORY. */
+ * relative. MLOOM_E_DENIED: others may read or replace it: correct its mode and that of its folder. MLOOM_E_NOT_FOUND:
+ * its folder is not there: make it. MLOOM_E_IO, MLOOM_E_MEMORY. */
 MLOOM_API int32_t mloom_seal_open(mloom_seal **out, const char *path, mloom_error *error);
 /* Wipes the keys. NULL is allowed. */
 MLOOM_API void mloom_seal_free(mloom_seal *seal);
@@ -47,7 +47,8 @@ MLOOM_API void mloom_seal_fingerprint_key(const mloom_seal *seal, char out[MLOOM
 
 /* Rotation, in three steps that may be interrupted between any two instants: mloom_seal_add_key puts a new random key
  * before the old ones and replaces the file; the program opens it again and seals its values anew; mloom_seal_drop_keys
- * removes all but the newest key from the file. Errors as of mloom_seal_open. */
+ * removes all but the newest key from the file. Errors as of mloom_seal_open, MLOOM_E_NOT_FOUND also when there is no
+ * file to drop keys from, and MLOOM_E_LIMIT when 64 keys are in it: drop the old ones first. */
 MLOOM_API int32_t mloom_seal_add_key(const char *path, mloom_error *error);
 MLOOM_API int32_t mloom_seal_drop_keys(const char *path, mloom_error *error);
 

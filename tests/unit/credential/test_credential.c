@@ -17,7 +17,8 @@ typedef struct mock {
   mloom_credential_source_entry entry;
   int32_t probe_code;
   int32_t fetch_code;
-  int64_t life_ms; /* -1: it does not expire */
+  int32_t first_code; /* of the first fetch alone */
+  int64_t life_ms;    /* -1: it does not expire */
   int fetches;
   int opens;
   int delay_us;
@@ -50,9 +51,10 @@ static int32_t mock_fetch(void *instance, mloom_call *call, const mloom_credenti
   if (self->delay_us > 0) {
     usleep((useconds_t)self->delay_us);
   }
-  if (self->fetch_code != MLOOM_OK) {
+  int32_t outcome = number == 1 && self->first_code != MLOOM_OK ? self->first_code : self->fetch_code;
+  if (outcome != MLOOM_OK) {
     snprintf(error->message, sizeof(error->message), "the helper is away");
-    return self->fetch_code;
+    return outcome;
   }
   char text[64];
   int size = snprintf(text, sizeof(text), "%s-%d", self->text, number);
@@ -136,6 +138,7 @@ typedef struct fixture {
 static void reset(mock *source, const char *text) {
   source->probe_code = MLOOM_OK;
   source->fetch_code = MLOOM_OK;
+  source->first_code = MLOOM_OK;
   source->life_ms = -1;
   source->fetches = 0;
   source->delay_us = 0;
@@ -422,6 +425,24 @@ static void test_shared_failure(void) {
   tear_down(&f);
 }
 
+/* The call that fetches for all ends before its fetch does: one of those who wait takes its place. */
+static void test_fetch_that_is_given_up(void) {
+  static const int32_t ends[] = {MLOOM_E_CANCELLED, MLOOM_E_TIMEOUT};
+  for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+    fixture f;
+    set_up(&f);
+    shared = &f;
+    first.delay_us = 100000;
+    first.life_ms = 60 * MINUTE_MS;
+    first.first_code = ends[i];
+    run_threads(100);
+    CU_ASSERT_EQUAL(failed, 1);
+    CU_ASSERT_EQUAL(succeeded, 99);
+    CU_ASSERT_EQUAL(first.fetches, 2);
+    tear_down(&f);
+  }
+}
+
 static void test_changed(void) {
   fixture f;
   set_up(&f);
@@ -524,6 +545,7 @@ static const unit_test tests[] = {
     {"refused", test_refused},
     {"single flight", test_single_flight},
     {"shared failure", test_shared_failure},
+    {"a fetch that is given up", test_fetch_that_is_given_up},
 
     {"what it is made of changes", test_changed},
 };

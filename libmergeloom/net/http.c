@@ -6,6 +6,7 @@
 #include "net/http_internal.h"
 
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,8 +273,10 @@ static int on_seek(void *userdata, curl_off_t offset, int origin) {
 }
 
 static curl_socket_t on_open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address) {
-  (void)userdata;
+  mloom_http_exchange *ex = userdata;
+  const struct sockaddr_in *place = (const struct sockaddr_in *)(const void *)&address->addr;
   (void)purpose;
+  ex->peer_port = ntohs(place->sin_port); /* at the same place in addresses of IPv6 */
   /* A process started meanwhile must not inherit the connection. */
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
@@ -419,6 +422,7 @@ static int32_t set_options(mloom_http_exchange *ex, mloom_error *error) {
   mloom_libcurl_setopt(curl, easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no credential for the proxy */
   mloom_libcurl_setopt(curl, easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   mloom_libcurl_setopt(curl, easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  mloom_libcurl_setopt(curl, easy, CURLOPT_OPENSOCKETDATA, ex);
   mloom_libcurl_setopt(curl, easy, CURLOPT_SSL_CTX_FUNCTION, on_handshake);
   mloom_libcurl_setopt(curl, easy, CURLOPT_SSL_CTX_DATA, ex);
   mloom_libcurl_setopt(curl, easy, CURLOPT_PREREQFUNCTION, on_connected);

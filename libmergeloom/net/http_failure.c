@@ -24,9 +24,19 @@ uint32_t mloom_http_failed_stage(const mloom_http_exchange *ex) {
   return resolved == 0 ? MLOOM_HTTP_STAGE_RESOLVE : MLOOM_HTTP_STAGE_CONNECT;
 }
 
+/* Did libcurl go to the origin's port, which is not the proxy's? no_proxy excepts the host then. */
+static int went_past(const mloom_http_exchange *ex, const char *proxy) {
+  char port[16];
+  snprintf(port, sizeof(port), ":%u", (unsigned)ex->peer_port);
+  size_t size = strlen(port);
+  return ex->origin.size > size && strcmp(ex->origin.data + ex->origin.size - size, port) == 0 &&
+         strstr(proxy, port) == NULL;
+}
+
 /* "host:port", or the proxy in front of it. */
 static const char *peer(const mloom_http_exchange *ex) {
-  return mloom_http_proxy_of(ex) == NULL ? mloom_buffer_string(&ex->origin) : "the proxy";
+  const char *proxy = mloom_http_proxy_of(ex);
+  return proxy == NULL || went_past(ex, proxy) ? mloom_buffer_string(&ex->origin) : "the proxy";
 }
 
 __attribute__((format(printf, 5, 6))) static int32_t set_error(mloom_error *error, int32_t code, uint32_t retryable,

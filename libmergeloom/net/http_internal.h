@@ -54,6 +54,7 @@ typedef struct mloom_http_exchange {
   uint64_t received;
   size_t header_size;
   uint32_t stage;
+  uint32_t peer_port; /* that a connection was tried to; 0: none */
   int32_t status;
   int32_t abort_code; /* what a sink returned */
   int32_t line_status;

@@ -320,11 +320,22 @@ static void test_unreachable_proxy(void) {
   MLOOM_AUTO(test_answer_free) test_answer answer = {0};
   proxy_plan plan = {0, 0};
   test_server proxy;
+  test_server target;
+  char url[64];
+  char expected[128];
   CU_ASSERT_FATAL(test_server_start(&proxy, serve_proxy, &plan));
+  CU_ASSERT_FATAL(test_server_start(&target, serve_proxy, &plan));
   test_server_stop(&proxy);
+  test_server_stop(&target);
   get_via(&answer, &proxy, NULL, "http://model.example/");
   UNIT_ASSERT_CODE(answer.code, MLOOM_E_UNAVAILABLE, &answer.error);
   UNIT_ASSERT_STRING(answer.error.message, "the proxy refused the connection");
+  /* Where no_proxy excepts a host, it is the host that refuses. */
+  snprintf(url, sizeof(url), "http://127.0.0.1:%u", target.port);
+  snprintf(expected, sizeof(expected), "%s refused the connection", url);
+  get_via(&answer, &proxy, "127.0.0.1", url);
+  UNIT_ASSERT_CODE(answer.code, MLOOM_E_UNAVAILABLE, &answer.error);
+  UNIT_ASSERT_STRING(answer.error.message, expected);
 }
 
 static const unit_test tests[] = {

@@ -137,7 +137,7 @@ static void draw_plugins(mloom_buffer *out, const mloom_json *document) {
   html_add(out, "<section class=\"card\" data-live=\"plugins\"><h2>Plugins</h2><div class=\"scroll\" tabindex=\"0\" "
                 "role=\"region\" "
                 "aria-label=\"Plugins\"><table "
-                "class=\"stacks\"><thead><tr><th>Plugin</th><th>Version</th><th>Offers</th><th>State</"
+                "class=\"stacks\"><thead><tr><th class=\"wide\">Plugin</th><th>Version</th><th>Offers</th><th>State</"
                 "th></tr></thead><tbody>");
   for (size_t i = 0; i < mloom_json_count(plugins); i++) {
     const mloom_json *plugin = mloom_json_at(plugins, i);

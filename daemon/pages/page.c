@@ -180,7 +180,8 @@ void page_error(app_call *call, const mloom_error *error, unsigned status) {
   html_add(out, "<p class=\"lead\">%s</p><p>%s</p><p class=\"actions\">", error->message, error->remedy);
   if (strncmp(http_path(call->request), "/providers/", 11) == 0 && call->name[0] != '\0') {
     html_add(out, "<a class=\"button\" href=\"/providers#%s\">Back to the card</a></p></section>", call->name);
-  } else if (strncmp(http_path(call->request), "/runs", 5) == 0) {
+  } else if (strncmp(http_path(call->request), "/runs", 5) == 0 ||
+             strncmp(http_path(call->request), "/live/", 6) == 0) {
     html_add(out, "<a class=\"button\" href=\"/runs\">Back to the runs</a></p></section>");
   } else {
     html_add(out, "<a class=\"button\" href=\"/\">Overview</a></p></section>");

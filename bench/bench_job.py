@@ -33,8 +33,9 @@ PATCH = """apply_patch <<'PATCH'
 PATCH
 """
 
-# What one process took while it ran one program: CPU in ms; peak memory in MB, and the part of it that is shared with others.
-Process = collections.namedtuple("Process", "id parent cpu memory shared command")
+# What one process took while it ran one program: CPU in ms; peak memory in MB without its share of what others use too, and
+# with it; when it began and ended.
+Process = collections.namedtuple("Process", "id parent cpu private memory began ended command")
 # One run of a program with all its processes.
 Run = collections.namedtuple("Run", "seconds processes")
 
@@ -101,8 +102,9 @@ def make_repository(path):
 
 
 def read_process(line):
-    number, parent, cpu, peak, shared, command = line.split("\t", 5)
-    return Process(int(number), int(parent), int(cpu) / 1000, int(peak) / 1024, int(shared) / 1024, command)
+    *numbers, command = line.split("\t", 7)
+    number, parent, cpu, peak, shared, began, ended = map(int, numbers)
+    return Process(number, parent, cpu / 1000, (peak - shared) / 1024, peak / 1024, began, ended, command)
 
 
 class Bench:
@@ -153,6 +155,11 @@ class Bench:
 
 # ---- Whose a process is ----
 
+MERGELOOM, SUPERVISOR, JUDGE, CONFINED = "mergeloom", "supervisor of the program", "judge of commands", "sandbox of commands"
+GIT, GIT_SANDBOX = "git for the diff", "the sandbox of git"
+OURS = (MERGELOOM, SUPERVISOR, JUDGE, CONFINED)
+
+
 def own_parts(run, program):
     """The processes that are not the program's, by what they are for."""
     parents = {one.id: one.parent for one in run.processes}
@@ -162,20 +169,22 @@ def own_parts(run, program):
         return [process] + (line(parents[process]) if parents[process] in parents else [])
     of_program = {one.id for one in run.processes if one.command.startswith(str(program))}
     around = {one for process in of_program for one in line(process)}
-    parts = {}
+    parts = collections.defaultdict(list)
     for process in run.processes:
         above = line(process.id)
         if "mergeloom-supervise --judge" in process.command or re.search(r"/judge( |$)", process.command):
-            name = "judge of commands"
+            name = JUDGE
         elif "mergeloom-supervise --confine" in process.command or "/usr/bin/env -i" in process.command:
-            name = "sandbox of commands"
+            name = CONFINED
         elif process.command.startswith(str(program)) or of_program.intersection(above[1:]):
             continue
         elif len(above) == 1:
-            name = "mergeloom"
+            name = MERGELOOM
+        elif above[-2] in around:
+            name = SUPERVISOR
         else:
-            name = "supervisor of the program" if above[-2] in around else "git for the diff, with its sandbox"
-        parts.setdefault(name, []).append(process)
+            name = GIT_SANDBOX if "mergeloom" in process.command.split(" ", 1)[0] else GIT
+        parts[name].append(process)
     return parts
 
 
@@ -203,24 +212,40 @@ def tell(name, runs, cpu_target="", memory_target=""):
     report("  time", middle(runs, lambda run: run.seconds * 1000), "ms")
 
 
+def at_one_time(processes):
+    """The most that processes which live at the same time take, as if each had its peak all the time."""
+    return max((sum(one.private for one in processes if one.began <= moment.began < one.ended) for moment in processes),
+               default=0)
+
+
 def tell_own(name, runs, program):
-    """What mergeloom and all that it starts take beside the program."""
+    """What is ours beside the program, and then git, which is a program of its own that the diff needs."""
     parts = [own_parts(run, program) for run in runs]
-    names = sorted({one for run in parts for one in run})
 
     def cpu(run, wanted):
-        return sum(process.cpu for one in wanted for process in run.get(one, []))
+        return sum(process.cpu for one in wanted for process in run[one])
 
-    def memory(run, wanted):
-        return sum(max((process.memory - process.shared for process in run.get(one, [])), default=0) for one in wanted)
-    report(f"{name}: CPU of all but the program, median of {len(runs)}",
-           statistics.median(cpu(run, names) for run in parts), "ms", "20")
-    for one in names:
-        count = statistics.median(len({process.id for process in run.get(one, [])}) for run in parts)
-        report(f"  {one} ({count:.0f} processes)", statistics.median(cpu(run, [one]) for run in parts), "ms")
-    report("  peak memory of all but the program", statistics.median(memory(run, names) for run in parts), "MB", "10")
-    for one in names:
-        report(f"  {one}", statistics.median(memory(run, [one]) for run in parts), "MB")
+    def tell_cpu(what, wanted, target=""):
+        report(what, statistics.median(cpu(run, wanted) for run in parts), "ms", target)
+
+    def tell_each(wanted):
+        for one in wanted:
+            count = statistics.median(len({process.id for process in run[one]}) for run in parts)
+            if count > 0:
+                tell_cpu(f"  {one} ({count:.0f} processes)", [one])
+
+    def tell_memory(what, wanted, target=""):
+        report(what, statistics.median(at_one_time([process for one in wanted for process in run[one]]) for run in parts), "MB",
+               target)
+    git = (GIT, GIT_SANDBOX)
+    tell_cpu(f"{name}: CPU of what is ours, median of {len(runs)}", OURS, "20")
+    tell_each(OURS)
+    tell_memory("  peak memory of that at one time", OURS, "10")
+    tell_cpu("  git and its sandbox: CPU", git)
+    tell_each(git)
+    tell_memory("  git and its sandbox: peak memory at one time", git)
+    tell_cpu("  ours and git together: CPU", (*OURS, *git))
+    tell_memory("  ours and git together: peak memory at one time", (*OURS, *git))
     tell("  with the program", runs)
 
 

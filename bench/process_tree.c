@@ -2,9 +2,10 @@
  *
  * process_tree REPORT PROGRAM ARGUMENT...: runs a program and writes what it and each process that it started took, a
  * line each with tabs between: process, its parent, CPU in microseconds, peak resident memory in KB, how much of that
- * is shared with other processes (half of what two share), its command line. A process that runs another program in
- * its place has a line for each. It is stopped where processes begin, change their program and end, nowhere else, so
- * that nothing is missed however short it lives, and the kernel's own count of nanoseconds is read when it has ended.
+ * is shared with other processes (half of what two share), when it began and ended in microseconds, its command line. A
+ * process that runs another program in its place has a line for each. It is stopped where processes begin, change their
+ * program and end, nowhere else, so that nothing is missed however short it lives, and the kernel's own count of
+ * nanoseconds is read when it has ended.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MOST_TASKS 4096 /* at a time; each thread is one */
@@ -24,7 +26,8 @@
 typedef struct task {
   pid_t id; /* 0: free */
   pid_t process;
-  pid_t parent; /* of a process */
+  pid_t parent;       /* of a process */
+  long long began_us; /* the program that it runs now */
   long long counted_ns;
   long long threads_ns; /* of threads that have ended */
   long peak_kb;
@@ -36,6 +39,12 @@ static task tasks[MOST_TASKS];
 static FILE *report;
 
 /* ---- What the kernel tells ---- */
+
+static long long now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 static size_t read_file(pid_t id, const char *name, char *out, size_t capacity) {
   char path[64];
@@ -96,6 +105,7 @@ static task *find_or_add(pid_t id) {
     read_file(id, "status", text, sizeof(text));
     memset(found, 0, sizeof(*found));
     found->id = id;
+    found->began_us = now_us();
     found->process = (pid_t)read_number(text, "\nTgid:");
     found->parent = (pid_t)read_number(text, "\nPPid:");
     const task *parent = find(found->parent);
@@ -112,9 +122,12 @@ static task *find_or_add(pid_t id) {
 
 /* Writes what has been counted of a process since it runs its program. */
 static void write_line(task *self, long long cpu_ns) {
-  fprintf(report, "%d\t%d\t%lld\t%ld\t%ld\t%s\n", (int)self->id, (int)self->parent,
-          (cpu_ns + self->threads_ns - self->counted_ns) / 1000, self->peak_kb, self->shared_kb, self->command);
+  long long ended_us = now_us();
+  fprintf(report, "%d\t%d\t%lld\t%ld\t%ld\t%lld\t%lld\t%s\n", (int)self->id, (int)self->parent,
+          (cpu_ns + self->threads_ns - self->counted_ns) / 1000, self->peak_kb, self->shared_kb, self->began_us,
+          ended_us, self->command);
   self->counted_ns = cpu_ns + self->threads_ns;
+  self->began_us = ended_us;
 }
 
 static void on_ended(task *self) {

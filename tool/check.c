@@ -10,14 +10,36 @@
 #define NAME_COLUMNS 11
 #define REASON_COLUMN (4 + NAME_COLUMNS + 1)
 
-/* How many providers are ready; with the self-test left out, those whose login works count. */
+/* With the self-test left out, a provider whose login works counts as ready. */
+static int is_ready(const tool_options *options, const mloom_check_report *report, size_t index) {
+  uint32_t state = mloom_check_report_state(report, index);
+  return state == MLOOM_STATE_READY || (state == MLOOM_STATE_AUTHENTICATED && options->no_self_test);
+}
+
 static size_t count_ready(const tool_options *options, const mloom_check_report *report) {
   size_t ready = 0;
   for (size_t i = 0; i < mloom_check_report_count(report); i++) {
-    uint32_t state = mloom_check_report_state(report, i);
-    ready += state == MLOOM_STATE_READY || (state == MLOOM_STATE_AUTHENTICATED && options->no_self_test);
+    ready += (size_t)is_ready(options, report, i);
   }
   return ready;
+}
+
+/* After the checks of many providers, those that count. */
+static void add_ready(tool_text *out, const tool_options *options, const mloom_check_report *report) {
+  size_t count = mloom_check_report_count(report);
+  tool_text line = {NULL, 0, 0};
+  tool_text_format(&line, "ready are %zu of %zu", count_ready(options, report), count);
+  const char *separator = ": ";
+  for (size_t i = 0; i < count; i++) {
+    if (is_ready(options, report, i)) {
+      tool_text_add(&line, separator);
+      tool_text_add(&line, mloom_check_report_provider(report, i));
+      separator = ", ";
+    }
+  }
+  tool_text_add(out, "\n");
+  tool_add_wrapped(out, 0, TOOL_STYLE_PLAIN, tool_text_get(&line), 0);
+  tool_text_free(&line);
 }
 
 static int state_style(const char *state) {
@@ -71,6 +93,9 @@ static void show_report(const tool_options *options, const mloom_check_report *r
     for (const json_value *check = json_first(json_get(p, "checks")); check != NULL; check = check->next) {
       add_check(&out, check, options->color_on);
     }
+  }
+  if (mloom_check_report_count(report) > 1) {
+    add_ready(&out, options, report);
   }
   fputs(tool_text_get(&out), stdout);
   tool_text_free(&out);

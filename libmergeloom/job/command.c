@@ -174,6 +174,7 @@ void mloom_command_runner_close(mloom_command_runner *runner) {
   if (runner->scratch != NULL) {
     mloom_file_remove_tree(runner->scratch, NULL);
   }
+  mloom_git_nested_free(&runner->nested);
   free(runner->scratch);
   free(runner->home);
   free(runner->temporary);
@@ -293,6 +294,8 @@ int32_t mloom_command_run(mloom_command_runner *runner, const mloom_call *call, 
                           int64_t timeout_ms, mloom_command_outcome *out, mloom_error *error) {
   memset(out, 0, sizeof *out);
   int32_t code = check_command(runner, argv, count, error);
+  code =
+      code == MLOOM_OK && !runner->read_only ? mloom_git_nested_load(&runner->nested, runner->workspace, error) : code;
   if (code != MLOOM_OK) {
     return code;
   }

@@ -17,7 +17,8 @@ typedef struct mloom_command_runner {
   const mloom_job_rules *rules;
   const mloom_workspace *workspace;
   mloom_git_metadata *metadata;
-  char *scratch; /* private folder of the job, removed at its end: home, tmp, git */
+  mloom_git_nested nested; /* loaded before the first command that could change one */
+  char *scratch;           /* private folder of the job, removed at its end: home, tmp, git */
   char *home;
   char *temporary;
   char *git_dir;

@@ -154,7 +154,8 @@ static int32_t describe_places(mloom_run *run, mloom_session_args *session, mloo
   session->command_environment = (const char *const *)run->runner.environment.items;
   session->allowed_commands = run->rules.allowed_commands;
   session->read_paths = (const char *const *)run->runner.read_paths.items;
-  int32_t code = mloom_command_runner_make_wrapper(&run->runner, &session->command_wrapper, error);
+  int32_t code = run->tools.read_only ? MLOOM_OK : mloom_git_nested_load(&run->runner.nested, &run->workspace, error);
+  code = code == MLOOM_OK ? mloom_command_runner_make_wrapper(&run->runner, &session->command_wrapper, error) : code;
   return code == MLOOM_OK ? mloom_command_runner_make_judge(&run->runner, &session->command_judge, error) : code;
 }
 
@@ -210,13 +211,20 @@ static void take_stock(mloom_run *run) {
   int validated = run->state == MLOOM_JOB_COMPLETED && mloom_json_count(run->validation) > 0;
   int64_t allowed = run->state == MLOOM_JOB_CANCELLED ? FINAL_DIFF_CANCELLED_MS : FINAL_DIFF_MS;
   mloom_call_init(&call, NULL, clock, run->call.log, clock->monotonic_ms(clock) + allowed);
-  if (run->changes.base[0] == '\0' || (run->changes.complete && run->state == MLOOM_JOB_COMPLETED && !validated)) {
+  int32_t code = mloom_git_nested_restore(&run->runner.nested, &run->workspace, &run->tools.tampered, &error);
+  if (run->runner.nested.incomplete) {
+    mloom_run_warn(run, "git_guard",
+                   "not all folders could be looked through for repositories; hooks and configuration of others would "
+                   "not be noticed");
+  }
+  if (code == MLOOM_OK &&
+      (run->changes.base[0] == '\0' || (run->changes.complete && run->state == MLOOM_JOB_COMPLETED && !validated))) {
     return; /* nothing was begun, or nothing has run since the last look */
   }
   for (size_t i = 0; validated && i < run->changes.file_count; i++) {
     mloom_text_list_add(&before, run->changes.files[i].path, strlen(run->changes.files[i].path));
   }
-  int32_t code = mloom_changes_update(&run->changes, &run->runner, &call, &error);
+  code = code == MLOOM_OK ? mloom_changes_update(&run->changes, &run->runner, &call, &error) : code;
   if (code == MLOOM_OK && validated) {
     code = add_validation_files(run, &before);
   }

@@ -312,13 +312,9 @@ static int32_t locate(mloom_git_metadata *out, const mloom_workspace *workspace,
              : MLOOM_OK;
 }
 
-int32_t mloom_git_metadata_load(mloom_git_metadata *out, const mloom_workspace *workspace, mloom_error *error) {
-  memset(out, 0, sizeof *out);
-  int32_t code = locate(out, workspace, error);
-  if (code != MLOOM_OK) {
-    return code;
-  }
-  mloom_git_metadata_head(out, out->head);
+/* Keeps what is guarded of the .git that locate found. */
+static int32_t remember(mloom_git_metadata *out, const mloom_workspace *workspace, mloom_error *error) {
+  int32_t code = MLOOM_OK;
   MLOOM_AUTO(entry_list_free) entry_list list = {NULL, 0, 0, 0, 1, 0};
   if (out->kind == MLOOM_GIT_INSIDE) {
     MLOOM_AUTO(mloom_auto_close) int git = open_git(workspace);
@@ -341,6 +337,29 @@ int32_t mloom_git_metadata_load(mloom_git_metadata *out, const mloom_workspace *
   out->incomplete = (uint32_t)list.incomplete;
   list = (entry_list){NULL, 0, 0, 0, 0, 0};
   return MLOOM_OK;
+}
+
+int32_t mloom_git_metadata_load(mloom_git_metadata *out, const mloom_workspace *workspace, mloom_error *error) {
+  memset(out, 0, sizeof *out);
+  int32_t code = locate(out, workspace, error);
+  if (code != MLOOM_OK) {
+    return code;
+  }
+  mloom_git_metadata_head(out, out->head);
+  return remember(out, workspace, error);
+}
+
+int32_t mloom_git_metadata_load_nested(mloom_git_metadata *out, const mloom_workspace *folder, int is_trusted,
+                                       mloom_error *error) {
+  struct stat status;
+  memset(out, 0, sizeof *out);
+  if (fstatat(folder->root, ".git", &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    return MLOOM_OK;
+  }
+  out->kind = S_ISDIR(status.st_mode) ? MLOOM_GIT_INSIDE : MLOOM_GIT_ELSEWHERE;
+  out->device = status.st_dev;
+  out->inode = status.st_ino;
+  return is_trusted ? remember(out, folder, error) : MLOOM_OK;
 }
 
 void mloom_git_metadata_free(mloom_git_metadata *metadata) {

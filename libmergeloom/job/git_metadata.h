@@ -37,6 +37,28 @@ void mloom_git_metadata_free(mloom_git_metadata *metadata);
 int32_t mloom_git_metadata_restore(mloom_git_metadata *metadata, const mloom_workspace *workspace,
                                    mloom_text_list *changed, mloom_error *error);
 
+/* The same of a folder below the root that has a .git; folder's root need not be O_PATH. Without is_trusted nothing of
+ * it is remembered, so that restore takes away all that is guarded. Only what restore and free need is filled. */
+int32_t mloom_git_metadata_load_nested(mloom_git_metadata *out, const mloom_workspace *folder, int is_trusted,
+                                       mloom_error *error);
+
+/* All repositories below the root: a git outside the sandbox that looks at the whole tree also runs what these name,
+ * once the index has them as submodules. */
+typedef struct mloom_git_nested {
+  struct mloom_git_nested_item *items; /* sorted by path */
+  size_t count;
+  uint32_t loaded;
+  uint32_t incomplete; /* 1: the tree has more folders than are looked through, or closed ones */
+} mloom_git_nested;
+
+/* MLOOM_OK at once when it was loaded before. */
+int32_t mloom_git_nested_load(mloom_git_nested *nested, const mloom_workspace *workspace, mloom_error *error);
+/* Puts back what changed, and takes configuration and hooks from repositories that are new. Nothing when it was never
+ * loaded. Errors as with mloom_git_metadata_restore. */
+int32_t mloom_git_nested_restore(mloom_git_nested *nested, const mloom_workspace *workspace, mloom_text_list *changed,
+                                 mloom_error *error);
+void mloom_git_nested_free(mloom_git_nested *nested);
+
 /* Tells the redactor of credentials that stand in the repository's configuration: in remote URLs and extra headers. */
 int32_t mloom_git_metadata_hide_credentials(const mloom_git_metadata *metadata, mloom_redactor *redactor,
                                             mloom_error *error);

@@ -18,6 +18,7 @@ libmergeloom_libcore_la_SOURCES += \
   libmergeloom/job/git_index.c \
   libmergeloom/job/git_metadata.c \
   libmergeloom/job/git_metadata.h \
+  libmergeloom/job/git_nested.c \
   libmergeloom/job/job.h \
   libmergeloom/job/loop.c \
   libmergeloom/job/prompt.c \

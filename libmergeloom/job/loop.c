@@ -366,7 +366,8 @@ static void accept(mloom_run *run) {
 static void submitted(mloom_run *run, mloom_buffer *answer) {
   mloom_error error = MLOOM_ERROR_INIT;
   run->tools.submitted = 0;
-  int32_t code = mloom_changes_update(&run->changes, &run->runner, &run->call, &error);
+  int32_t code = mloom_git_nested_restore(&run->runner.nested, &run->workspace, &run->tools.tampered, &error);
+  code = code == MLOOM_OK ? mloom_changes_update(&run->changes, &run->runner, &run->call, &error) : code;
   if (code != MLOOM_OK) {
     end_failed(run, code, &error);
     return;

@@ -59,6 +59,19 @@ int32_t mloom_workspace_open(mloom_workspace *out, const char *path, mloom_error
   return MLOOM_OK;
 }
 
+int32_t mloom_workspace_open_folder(mloom_workspace *out, const mloom_workspace *workspace, const char *path,
+                                    mloom_error *error) {
+  *out = (mloom_workspace){open_beneath(workspace->root, path, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS), NULL};
+  if (out->root < 0) {
+    return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE, NULL, "%s cannot be opened", path);
+  }
+  if (asprintf(&out->path, "%s/%s", workspace->path, path) < 0) {
+    out->path = NULL;
+    return mloom_error_memory(error);
+  }
+  return MLOOM_OK;
+}
+
 void mloom_workspace_close(mloom_workspace *workspace) {
   mloom_auto_close(&workspace->root);
   free(workspace->path);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/buffer.h"
+#include "job/document.h"
 #include <mergeloom/types.h>
 
 #define MLOOM_WORKSPACE_FILE_LIMIT (2u << 20) /* larger files are named, not shown */
@@ -20,6 +21,9 @@ typedef struct mloom_workspace {
 
 /* MLOOM_E_IO, MLOOM_E_NOT_FOUND: the folder cannot be used. MLOOM_E_UNSUPPORTED: the kernel has no openat2. */
 int32_t mloom_workspace_open(mloom_workspace *out, const char *path, mloom_error *error);
+/* A folder below the root as a workspace of its own; to be closed whatever comes of it. */
+int32_t mloom_workspace_open_folder(mloom_workspace *out, const mloom_workspace *workspace, const char *path,
+                                    mloom_error *error);
 void mloom_workspace_close(mloom_workspace *workspace);
 
 /* Appends path in normal form ("" for the root itself). Refuses what is absolute, has "..", control characters or a
@@ -54,5 +58,10 @@ typedef struct mloom_workspace_entry {
 int32_t mloom_workspace_walk(const mloom_workspace *workspace, const char *path, int recursive,
                              int (*fn)(const mloom_workspace_entry *entry, void *userdata), void *userdata,
                              int *truncated, mloom_error *error);
+
+/* Appends the folders below the root that have a .git, and does not look into that. *incomplete is set when there are
+ * more folders than are looked through, or some that cannot be opened. */
+int32_t mloom_workspace_find_repositories(const mloom_workspace *workspace, mloom_text_list *out, uint32_t *incomplete,
+                                          mloom_error *error);
 
 #endif

@@ -178,3 +178,44 @@ int32_t mloom_workspace_walk(const mloom_workspace *workspace, const char *path,
   }
   return code == MLOOM_E_MEMORY ? mloom_error_memory(error) : code;
 }
+
+/* ---- Repositories ---- */
+
+#define FOLDERS 100000u
+
+/* Notes one entry of the folder path: a .git, or a folder to look into. */
+static int32_t note_entry(int folder, const struct dirent *entry, const char *path, mloom_text_list *out,
+                          mloom_text_list *folders) {
+  struct stat status;
+  MLOOM_AUTO(mloom_buffer_free) mloom_buffer child = MLOOM_BUFFER_INIT;
+  if (strcmp(entry->d_name, ".git") == 0) {
+    return *path == '\0' ? MLOOM_OK : mloom_text_list_add(out, path, strlen(path));
+  }
+  if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+      (entry->d_type != DT_DIR &&
+       (entry->d_type != DT_UNKNOWN || fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISDIR(status.st_mode)))) {
+    return MLOOM_OK;
+  }
+  int32_t code = mloom_buffer_append_format(&child, "%s%s%s", path, *path == '\0' ? "" : "/", entry->d_name);
+  return code == MLOOM_OK ? mloom_text_list_add(folders, child.data, child.size) : code;
+}
+
+int32_t mloom_workspace_find_repositories(const mloom_workspace *workspace, mloom_text_list *out, uint32_t *incomplete,
+                                          mloom_error *error) {
+  MLOOM_AUTO(mloom_text_list_free) mloom_text_list folders = {NULL, 0};
+  int32_t code = mloom_text_list_add(&folders, "", 0);
+  for (size_t seen = 0; code == MLOOM_OK && folders.count > 0; seen++) {
+    MLOOM_AUTO(mloom_auto_free) char *path = folders.items[--folders.count];
+    int fd = seen < FOLDERS ? open_folder(workspace->root, *path == '\0' ? "." : path) : -1;
+    MLOOM_AUTO(close_folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    *incomplete |= folder == NULL;
+    if (fd >= 0 && folder == NULL) {
+      close(fd);
+    }
+    for (struct dirent *entry; code == MLOOM_OK && folder != NULL && (entry = readdir(folder)) != NULL;) {
+      code = note_entry(fd, entry, path, out, &folders);
+    }
+  }
+  return code == MLOOM_OK ? code : mloom_error_memory(error);
+}

@@ -323,6 +323,38 @@ static void test_a_new_repository_inside_is_reported(void) {
   fixture_close(&f);
 }
 
+/* A git that looks at the whole tree starts what the configuration of a repository inside it names. */
+static void test_repositories_inside(void) {
+  fixture f;
+  fixture_open(&f);
+  fixture_shell(&f,
+                "git init -q kept && cd kept && git config user.name Test && git config user.email t@localhost && echo "
+                "k > k && git add k && git commit -qm Kept && cd .. && git clone -q kept moved && git worktree add -q "
+                "tree 2>/dev/null && cp tree/.git ../tree-git && cp kept/.git/config ../kept-config");
+  const char *turns[] = {
+      "call run_command {\"argv\": [\"sh\", \"-c\", \"git init -q -b main new && cd new && echo n > n && git add n && "
+      "git commit -qm New && git config core.fsmonitor 'touch ../../owned;false' && cd .. && git add new && for i in "
+      "kept "
+      "moved; do git -C $i config core.fsmonitor 'touch ../../owned;false'; done; mv moved new/moved; git init -q "
+      "docs/x && "
+      "mv docs/x/.git evil && echo 'gitdir: ../evil' | tee docs/.git > tree/.git; git -C kept add k; echo o >> "
+      "new/n\"]}\n"
+      "call submit_result {\"status\": \"completed\", \"summary\": \"Done.\", \"files_changed\": []}\n",
+      NULL};
+  UNIT_ASSERT_CODE(fixture_run(&f, NULL, turns, 0), MLOOM_OK, &f.error);
+  UNIT_ASSERT_STRING(fixture_result(&f, "state"), "completed");
+  static const char *const tampered[] = {"docs/.git", "kept/.git/config", "new/.git/config", "new/moved/.git/config",
+                                         "tree/.git"};
+  for (size_t i = 0; i < sizeof tampered / sizeof *tampered; i++) {
+    CU_ASSERT_PTR_NOT_NULL(strstr(fixture_result(&f, "tampered"), tampered[i]));
+  }
+  fixture_shell(&f, "git status >/dev/null; git diff >/dev/null; for i in new kept new/moved docs tree; do git -C $i "
+                    "status >/dev/null 2>&1; done");
+  UNIT_ASSERT_STRING(fixture_output(&f, "ls ../owned 2>/dev/null; git ls-files -s new | cut -c1-6"), "160000\n");
+  UNIT_ASSERT_STRING(fixture_output(&f, "diff kept/.git/config ../kept-config; diff tree/.git ../tree-git"), "");
+  fixture_close(&f);
+}
+
 /* What the model's git says to the index does not hide changes from the diff. */
 static void test_changes_cannot_be_hidden(void) {
   fixture f;
@@ -459,6 +491,7 @@ static const unit_test tests[] = {
     {"a replaced repository ends the job", test_a_replaced_repository_ends_the_job},
     {"smudge and clean filters", test_smudge_and_clean_filters},
     {"a new repository inside is reported", test_a_new_repository_inside_is_reported},
+    {"repositories inside", test_repositories_inside},
     {"changes cannot be hidden", test_changes_cannot_be_hidden},
     {"an index that hides", test_an_index_that_hides},
     {"a .git that points elsewhere", test_a_git_that_points_elsewhere},

@@ -304,6 +304,34 @@ static void test_misuse_ends(void) {
   CU_ASSERT(!mloom_json_reader_element(&reader));
 }
 
+static void test_half_characters_are_mended(void) {
+  static const char *const cases[][2] = {
+      {"", ""},
+      {"\\", "\\"},
+      {"\\u", "\\u"},
+      {"\\ud83", "\\ud83"},
+      {"\\ud83d", "\\ufffd"},
+      {"\\uD83Dx", "\\ufffdx"},
+      {"\\ud83d\\", "\\ufffd\\"},
+      {"\\ud83d\\ude0", "\\ufffd\\ude0"},
+      {"\\ud83d\\ude00", "\\ud83d\\ude00"},
+      {"\\ud83d\\ud83d\\ude00", "\\ufffd\\ud83d\\ude00"},
+      {"\\ude00\\ud83d", "\\ufffd\\ufffd"},
+      {"\\\\ud83d", "\\\\ud83d"},
+      {"\\\\\\ud83d", "\\\\\\ufffd"},
+      {"\\uzzzz\\ud800", "\\uzzzz\\ufffd"},
+      {"\\u00fc\n", "\\u00fc\n"},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    size_t size = strlen(cases[i][0]);
+    char *copy = malloc(size > 0 ? size : 1); /* without an end, for the sanitizer */
+    memcpy(copy, cases[i][0], size);
+    mloom_json_mend_surrogates(copy, size);
+    CU_ASSERT_EQUAL(memcmp(copy, cases[i][1], size), 0);
+    free(copy);
+  }
+}
+
 static const unit_test tests[] = {
     {"JSON and nothing else is accepted", test_acceptance},
     {"every prefix of a text is refused", test_every_prefix_is_refused},
@@ -313,6 +341,7 @@ static const unit_test tests[] = {
     {"escapes are undone", test_strings},
     {"integers are truncated and saturate", test_integers},
     {"misuse ends in an error", test_misuse_ends},
+    {"half characters are mended", test_half_characters_are_mended},
 };
 
 UNIT_MAIN("json_reader", tests)

@@ -24,19 +24,14 @@ uint32_t mloom_http_failed_stage(const mloom_http_exchange *ex) {
   return resolved == 0 ? MLOOM_HTTP_STAGE_RESOLVE : MLOOM_HTTP_STAGE_CONNECT;
 }
 
-/* Did libcurl go to the origin's port, which is not the proxy's? no_proxy excepts the host then. */
-static int went_past(const mloom_http_exchange *ex, const char *proxy) {
+/* no_proxy may except the host: libcurl went to the origin's port then, which is not the proxy's. */
+static int went_by_proxy(const mloom_http_exchange *ex) {
+  const char *proxy = mloom_http_proxy_of(ex);
   char port[16];
   snprintf(port, sizeof(port), ":%u", (unsigned)ex->peer_port);
   size_t size = strlen(port);
-  return ex->origin.size > size && strcmp(ex->origin.data + ex->origin.size - size, port) == 0 &&
-         strstr(proxy, port) == NULL;
-}
-
-/* "host:port", or the proxy in front of it. */
-static const char *peer(const mloom_http_exchange *ex) {
-  const char *proxy = mloom_http_proxy_of(ex);
-  return proxy == NULL || went_past(ex, proxy) ? mloom_buffer_string(&ex->origin) : "the proxy";
+  int is_origins = ex->origin.size > size && strcmp(ex->origin.data + ex->origin.size - size, port) == 0;
+  return proxy != NULL && (!is_origins || strstr(proxy, port) != NULL);
 }
 
 __attribute__((format(printf, 5, 6))) static int32_t set_error(mloom_error *error, int32_t code, uint32_t retryable,
@@ -147,12 +142,19 @@ static int32_t connect_failure(const mloom_http_exchange *ex, mloom_error *error
     return set_error(error, MLOOM_E_UNAVAILABLE, proxy_status >= 500, "ask the proxy's operator to allow this host",
                      "the proxy refused to connect to %s (%ld)", mloom_buffer_string(&ex->origin), proxy_status);
   }
+  int by_proxy = went_by_proxy(ex);
+  const char *peer = by_proxy ? "the proxy" : mloom_buffer_string(&ex->origin);
   if (reason == ECONNREFUSED) {
-    return set_error(error, MLOOM_E_UNAVAILABLE, 1, "start the server, or correct the host and port of the URL",
-                     "%s refused the connection", peer(ex));
+    return set_error(error, MLOOM_E_UNAVAILABLE, 1,
+                     by_proxy ? "start the proxy, or correct its URL: the setting proxy, else HTTPS_PROXY or HTTP_PROXY"
+                              : "start the server, or correct the host and port of the URL",
+                     "%s refused the connection", peer);
   }
-  return set_error(error, MLOOM_E_UNAVAILABLE, 1, "check the network, the firewall and the host and port of the URL",
-                   "cannot connect to %s: %s", peer(ex), reason != 0 ? strerrordesc_np((int)reason) : ex->curl_error);
+  return set_error(error, MLOOM_E_UNAVAILABLE, 1,
+                   by_proxy
+                       ? "check the network and the URL of the proxy: the setting proxy, else HTTPS_PROXY or HTTP_PROXY"
+                       : "check the network, the firewall and the host and port of the URL",
+                   "cannot connect to %s: %s", peer, reason != 0 ? strerrordesc_np((int)reason) : ex->curl_error);
 }
 
 /* What OpenSSL's certificate check answers; the numbers are part of its interface. */

@@ -330,12 +330,14 @@ static void test_unreachable_proxy(void) {
   get_via(&answer, &proxy, NULL, "http://model.example/");
   UNIT_ASSERT_CODE(answer.code, MLOOM_E_UNAVAILABLE, &answer.error);
   UNIT_ASSERT_STRING(answer.error.message, "the proxy refused the connection");
+  CU_ASSERT_PTR_NOT_NULL(strstr(answer.error.remedy, "HTTPS_PROXY"));
   /* Where no_proxy excepts a host, it is the host that refuses. */
   snprintf(url, sizeof(url), "http://127.0.0.1:%u", target.port);
   snprintf(expected, sizeof(expected), "%s refused the connection", url);
   get_via(&answer, &proxy, "127.0.0.1", url);
   UNIT_ASSERT_CODE(answer.code, MLOOM_E_UNAVAILABLE, &answer.error);
   UNIT_ASSERT_STRING(answer.error.message, expected);
+  CU_ASSERT_PTR_NULL(strstr(answer.error.remedy, "HTTPS_PROXY"));
 }
 
 static const unit_test tests[] = {

@@ -94,7 +94,7 @@ void page_time(mloom_buffer *out, const char *instant) {
   if (strlen(instant) > 16) {
     MLOOM_AUTO(mloom_buffer_free) mloom_buffer clock = MLOOM_BUFFER_INIT;
     mloom_buffer_append(&clock, instant + 11, 5);
-    html_add(out, "<time datetime=\"%s\">%s UTC</time>", instant, mloom_buffer_string(&clock));
+    html_add(out, "<time datetime=\"%s\" title=\"%s\">%s UTC</time>", instant, instant, mloom_buffer_string(&clock));
   }
 }
 

@@ -360,6 +360,9 @@ def test_pending_job():
             contains(html.unescape(harness.request(server.url + "/runs")[2].decode()), part, "the list of runs")
             contains(html.unescape(harness.request(f"{server.url}/live/{name}")[2].decode()), part, "its page")
         equal([each["reason"] for each in api(server, "/jobs?state=pending")[2]["jobs"]], [job["reason"]], "the list")
+        for state, found in (("pending", [name]), ("running", [])):
+            page = harness.request(f"{server.url}/runs?state={state}")[2].decode()
+            equal(re.findall(r'href="/live/([^"]+)"', page), found, f"the list of what is {state}")
         equal(api(server, f"/jobs/{name}/cancel", "POST")[0], 202, "cancel")
         equal(api(server, f"/jobs/{name}")[2]["state"], "cancelled", "the state")
         equal(api(server, f"/jobs/{name}/cancel", "POST")[0], 409, "cancel again")

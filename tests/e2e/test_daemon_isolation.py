@@ -99,6 +99,7 @@ def test_three_crashes():
         contains(harness.request(server.url + "/providers")[2].decode(), "crashed 3 times", "the card")
         for page in ("/", "/providers", "/health"):
             contains(harness.request(server.url + page)[2].decode(), ">left alone</span>", page)
+        contains(harness.request(server.url + "/")[2].decode(), '<h2>Jobs failed</h2><p class="figure">3</p>', "the overview")
         contains(harness.request(server.url + "/metrics")[2].decode(), 'mergeloom_provider_ready{gen_ai_provider_name="harmful"} 0', "metrics")
         submit(server, "later", "none")
         api(server, "/providers/worker/settings", "PATCH", {"fields": {"max_turns": "9"}})

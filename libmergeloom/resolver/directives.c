@@ -44,6 +44,8 @@ struct mloom_directives {
   directive_entry entries[KEY_COUNT];
   mloom_directive_note *notes;
   size_t note_count;
+  uint32_t blocked; /* 1: one of the notes blocks */
+  uint32_t reserved;
 };
 
 /* One reading. */
@@ -66,9 +68,11 @@ static int32_t note(directive_parser *parser, size_t offset, int blocks, const c
 
 static int32_t note(directive_parser *parser, size_t offset, int blocks, const char *remedy, const char *format, ...) {
   mloom_directives *directives = parser->directives;
-  if (directives->note_count == NOTES_LIMIT) {
+  /* However many warnings there are, what blocks is among the notes. */
+  if (directives->note_count >= NOTES_LIMIT && (!blocks || directives->blocked)) {
     return MLOOM_OK;
   }
+  directives->blocked |= blocks != 0;
   mloom_directive_note *grown = reallocarray(directives->notes, directives->note_count + 1, sizeof *grown);
   if (grown == NULL) {
     return MLOOM_E_MEMORY;

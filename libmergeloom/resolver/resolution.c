@@ -62,10 +62,10 @@ mloom_quote mloom_resolution_place(const mloom_resolution *resolution, uint32_t 
 }
 
 int32_t mloom_resolution_note(mloom_resolution *resolution, int blocks, const char *remedy, const char *format, ...) {
-  if (resolution->note_count == NOTES_LIMIT) {
-    resolution->blocked |= blocks ? 1 : 0;
+  if (resolution->note_count >= NOTES_LIMIT && (!blocks || resolution->blocked)) {
     return MLOOM_OK;
   }
+  resolution->blocked |= blocks ? 1 : 0;
   mloom_directive_note *grown = reallocarray(resolution->notes, resolution->note_count + 1, sizeof *grown);
   if (grown == NULL) {
     return MLOOM_E_MEMORY;

@@ -20,7 +20,6 @@
 #define RANK_WORKER 500
 
 #define LABEL_PREFIX "model:"
-#define LABELS_LIMIT 64
 
 /* One rung, with what it names. */
 typedef struct ladder_rung {

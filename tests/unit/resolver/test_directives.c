@@ -246,6 +246,16 @@ static void test_limits(void) {
   mloom_directives_free(directives);
   free(text);
 
+  /* More warnings than are kept do not hide what blocks. */
+  char many[3000] = "[JCA]\nmodel=a\n";
+  for (int i = 0; i < 150; i++) {
+    strcat(many, "unknown=1\n");
+  }
+  strcat(many, "model=b\n[/JCA]");
+  directives = parse(many, strlen(many));
+  CU_ASSERT_EQUAL(blockers(directives), 1);
+  mloom_directives_free(directives);
+
   char value[5000];
   memset(value, 'x', sizeof value);
   memcpy(value, "inline_context=", 15);

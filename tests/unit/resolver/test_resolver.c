@@ -466,6 +466,23 @@ static mloom_resolution *resolve_with(const ladder_case *given, const mloom_reso
   return resolve(&input);
 }
 
+/* More warnings than are kept do not hide what blocks. */
+static void test_many_warnings(void) {
+  const char *labels[104] = {"model:one"};
+  for (size_t i = 1; i < 102; i++) {
+    labels[i] = "model:";
+  }
+  labels[102] = "model:two";
+  mloom_resolver_input input = input_of(&cases[0]);
+  input.labels = labels;
+  mloom_resolution *resolution = NULL;
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(mloom_resolver_resolve(&resolution, &input, &error), MLOOM_OK, &error);
+  CU_ASSERT_EQUAL(mloom_resolution_blocked(resolution, &error), 1);
+  UNIT_ASSERT_STRING(error.message, "the labels model:one and model:two name different models");
+  mloom_resolution_free(resolution);
+}
+
 static void test_plugin_layers(void) {
   mloom_error reason = MLOOM_ERROR_INIT;
   ladder_case given = {.description = BLOCK("provider=openai-compatible"), .worker = "openai-compatible"};
@@ -658,6 +675,7 @@ static const unit_test tests[] = {
     {"ladders, labels, policy", test_ladders},
     {"every combination of layers", test_every_combination},
     {"order of input does not matter", test_order_of_input_does_not_matter},
+    {"many warnings", test_many_warnings},
     {"layers of plugins", test_plugin_layers},
     {"vetoes of plugins", test_vetoes},
     {"unreadable settings block", test_unreadable_settings_block},

@@ -28,7 +28,7 @@ static size_t count_ready(const tool_options *options, const mloom_check_report 
 static void add_ready(tool_text *out, const tool_options *options, const mloom_check_report *report) {
   size_t count = mloom_check_report_count(report);
   tool_text line = {NULL, 0, 0};
-  tool_text_format(&line, "ready are %zu of %zu", count_ready(options, report), count);
+  tool_text_format(&line, "%zu of %zu ready", count_ready(options, report), count);
   const char *separator = ": ";
   for (size_t i = 0; i < count; i++) {
     if (is_ready(options, report, i)) {

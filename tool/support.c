@@ -256,7 +256,13 @@ int tool_make_job(char **out, const tool_options *options, int needs_repository)
   }
   char *repository = NULL;
   if (options->repository != NULL) {
+    struct stat info;
     repository = realpath(options->repository, NULL);
+    if (repository != NULL && stat(repository, &info) == 0 && !S_ISDIR(info.st_mode)) {
+      free(repository);
+      repository = NULL;
+      errno = ENOTDIR;
+    }
     if (repository == NULL) {
       tool_complain("check the path", "the repository %s: %s", options->repository, strerror(errno));
       return TOOL_USAGE;

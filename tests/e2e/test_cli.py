@@ -37,7 +37,8 @@ def test_usage():
                             (["check", "--timeout", "soon"], "--timeout"), (["plugins", "--color", "blue"], "--color"),
                             (["plugins", "--plugins", "/no/such/folder"], "/no/such/folder"), (["result"], "no result"), (["login"], "no provider"),
                             (["run", "--ticket", "x"], "repository"), (["run", "--output", "/no/such/folder/x"], "--output"),
-                            (["run", "--output", "/tmp"], "directory"), (["providers", "nobody"], "nobody"),
+                            (["run", "--output", "/tmp"], "directory"),
+                            (["run", "--ticket", "x", "--repo", "/etc/passwd"], "not a directory"), (["providers", "nobody"], "nobody"),
                             (["resolve", "--ticket", "/tmp"], "/tmp")):
         harness.must_complain(harness.mergeloom(*arguments), 2, part)
 

@@ -52,8 +52,9 @@ typedef struct mloom_chat_call {
   mloom_buffer id;
   mloom_buffer name;
   mloom_buffer arguments;
-  mloom_buffer extra; /* extra_content as it came, which Gemini wants back; empty when there is none */
-  int64_t index;      /* -1: the server gave none */
+  mloom_buffer extra;   /* extra_content as it came, which Gemini wants back; empty when there is none */
+  mloom_buffer details; /* the element of reasoning_details that is about this call, likewise, of OpenRouter */
+  int64_t index;        /* -1: the server gave none */
   /* How far the arguments are as JSON, kept up with each piece. */
   uint32_t depth;
   uint8_t in_string;
@@ -65,6 +66,7 @@ struct mloom_chat_answer {
   mloom_buffer text;
   mloom_buffer reasoning;
   mloom_buffer refusal;
+  mloom_buffer details; /* elements of reasoning_details that are encrypted: an array without its end */
   mloom_chat_call *calls;
   size_t call_count;
   size_t call_capacity;

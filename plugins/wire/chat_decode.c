@@ -34,6 +34,7 @@ void mloom_chat_decoder_free(mloom_chat_decoder *decoder) {
   mloom_buffer_free(&decoder->answer.text);
   mloom_buffer_free(&decoder->answer.reasoning);
   mloom_buffer_free(&decoder->answer.refusal);
+  mloom_buffer_free(&decoder->answer.details);
   mloom_buffer_free(&decoder->scratch);
   mloom_buffer_free(&decoder->repaired);
   mloom_buffer_free(&decoder->call_id);
@@ -152,9 +153,46 @@ static int32_t report_text_call(const mloom_chat_decoder *decoder, const mloom_e
   return status;
 }
 
+/* Gives the calls with the id that is named in details what it says. */
+static int32_t share_one(mloom_chat_answer *answer, mloom_bytes details, mloom_buffer *scratch) {
+  mloom_json_reader reader;
+  mloom_bytes key;
+  mloom_bytes id = {NULL, 0};
+  int32_t status = MLOOM_OK;
+  mloom_json_reader_init(&reader, details.data, details.size);
+  mloom_json_reader_object(&reader);
+  while (mloom_json_reader_key(&reader, &key)) {
+    if (mloom_text_equal(key, "id")) {
+      mloom_json_reader_string(&reader, scratch, &id);
+      break;
+    }
+    mloom_json_reader_skip(&reader);
+  }
+  for (size_t i = 0; status == MLOOM_OK && id.size > 0 && i < answer->call_count; i++) {
+    const mloom_buffer *own = &answer->calls[i].id;
+    if (own->size == id.size && memcmp(own->data, id.data, id.size) == 0) {
+      status = mloom_buffer_set(&answer->calls[i].details, details.data, details.size);
+    }
+  }
+  return status;
+}
+
+static int32_t share_details(mloom_chat_answer *answer, mloom_buffer *scratch) {
+  mloom_json_reader reader;
+  mloom_bytes raw = {NULL, 0};
+  int32_t status = answer->details.size > 0 ? mloom_buffer_append_char(&answer->details, ']') : MLOOM_OK;
+  mloom_json_reader_init(&reader, mloom_buffer_string(&answer->details), answer->details.size);
+  if (answer->details.size > 0 && mloom_json_reader_array(&reader)) {
+    while (status == MLOOM_OK && mloom_json_reader_element(&reader) && mloom_json_reader_raw(&reader, &raw)) {
+      status = share_one(answer, raw, scratch);
+    }
+  }
+  return status;
+}
+
 static int32_t hand_over(mloom_chat_decoder *decoder, uint64_t turn, const mloom_event_sink *sink) {
   mloom_chat_answer *answer = &decoder->answer;
-  int32_t status = MLOOM_OK;
+  int32_t status = share_details(answer, &decoder->scratch);
   for (size_t i = 0; status == MLOOM_OK && i < answer->call_count; i++) {
     status = tidy_call(answer, i, turn);
   }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "chat_internal.h"
 
+#include "config.h"
+
 #include <string.h>
 
 #include "base/json.h"
@@ -169,6 +171,26 @@ static int32_t read_calls(mloom_chat_decoder *decoder, mloom_json_reader *reader
   return status;
 }
 
+/* Of how the model reasoned, what only the service can read: some want it back with the calls that it led to. */
+static int32_t read_reasoning_details(mloom_chat_decoder *decoder, mloom_json_reader *reader) {
+  static const char encrypted[] = "\"reasoning.encrypted\"";
+  mloom_buffer *kept = &decoder->answer.details;
+  int32_t status = MLOOM_OK;
+  if (!mloom_json_reader_array(reader)) {
+    return MLOOM_OK;
+  }
+  while (mloom_json_reader_element(reader)) {
+    mloom_bytes raw = {NULL, 0};
+    if (mloom_json_reader_raw(reader, &raw) && raw.data[0] == '{' && status == MLOOM_OK &&
+        memmem(raw.data, raw.size, encrypted, sizeof(encrypted) - 1) != NULL) {
+      decoder->pieces.said.more = 1;
+      status = mloom_buffer_append_char(kept, kept->size == 0 ? '[' : ',');
+      status = status == MLOOM_OK ? mloom_buffer_append(kept, raw.data, raw.size) : status;
+    }
+  }
+  return status;
+}
+
 static int32_t read_message(mloom_chat_decoder *decoder, mloom_json_reader *reader, int streamed) {
   mloom_bytes key;
   int32_t status = MLOOM_OK;
@@ -193,6 +215,8 @@ static int32_t read_message(mloom_chat_decoder *decoder, mloom_json_reader *read
       } else {
         mloom_json_reader_skip(reader);
       }
+    } else if (mloom_text_equal(key, "reasoning_details")) {
+      status = read_reasoning_details(decoder, reader);
     } else if (mloom_text_equal(key, "refusal")) {
       decoder->pieces.said.more |= mloom_json_reader_peek(reader) != MLOOM_JSON_NULL;
       mloom_json_reader_append_string(reader, &decoder->answer.refusal);
@@ -382,6 +406,7 @@ void mloom_chat_drop_calls(mloom_chat_answer *answer) {
     mloom_buffer_free(&answer->calls[i].name);
     mloom_buffer_free(&answer->calls[i].arguments);
     mloom_buffer_free(&answer->calls[i].extra);
+    mloom_buffer_free(&answer->calls[i].details);
   }
   answer->call_count = 0;
 }
@@ -390,6 +415,7 @@ void mloom_chat_answer_clear(mloom_chat_answer *answer) {
   mloom_buffer_clear(&answer->text);
   mloom_buffer_clear(&answer->reasoning);
   mloom_buffer_clear(&answer->refusal);
+  mloom_buffer_clear(&answer->details);
   mloom_chat_drop_calls(answer);
   answer->stop = MLOOM_STOP_END;
   answer->finished = 0;

@@ -109,6 +109,17 @@ static void add_arguments(int32_t *status, mloom_buffer *out, const mloom_buffer
   mloom_body_add_string(status, out, "arguments", mloom_body_bytes(&wrapped));
 }
 
+static void add_reasoning_details(int32_t *status, mloom_buffer *out, const mloom_chat_answer *answer) {
+  size_t count = 0;
+  for (size_t i = 0; i < answer->call_count; i++) {
+    if (answer->calls[i].details.size > 0) {
+      mloom_body_add(status, out, count++ == 0 ? ",\"reasoning_details\":[" : ",");
+      mloom_body_add_bytes(status, out, mloom_body_bytes(&answer->calls[i].details));
+    }
+  }
+  mloom_body_add(status, out, count > 0 ? "]" : "");
+}
+
 int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloom_chat_answer *answer) {
   int32_t status = MLOOM_OK;
   size_t size_before = request->messages.size;
@@ -123,6 +134,7 @@ int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloo
   if (request->echo_reasoning != NULL && answer->reasoning.size > 0) {
     mloom_body_add_string(&status, out, request->echo_reasoning, mloom_body_bytes(&answer->reasoning));
   }
+  add_reasoning_details(&status, out, answer);
   if (answer->call_count > 0) {
     mloom_body_add(&status, out, ",\"tool_calls\":[");
     for (size_t i = 0; i < answer->call_count; i++) {

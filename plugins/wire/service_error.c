@@ -39,6 +39,28 @@ static void read_scalar(mloom_json_reader *reader, mloom_buffer *scratch, char *
   }
 }
 
+/* What the service behind a gateway said, {"raw":...} of OpenRouter, goes behind the gateway's own words. */
+static void read_metadata(mloom_service_error *out, mloom_json_reader *reader, mloom_buffer *scratch) {
+  mloom_bytes key;
+  char raw[sizeof(out->message)] = "";
+  if (!mloom_json_reader_object(reader)) {
+    return;
+  }
+  while (mloom_json_reader_key(reader, &key)) {
+    if (mloom_text_equal(key, "raw")) {
+      read_scalar(reader, scratch, raw, sizeof(raw));
+    } else {
+      mloom_json_reader_skip(reader);
+    }
+  }
+  size_t size = strlen(out->message);
+  if (raw[0] != '\0' && size + 3 < sizeof(out->message)) {
+    memcpy(out->message + size, ": ", 3);
+    size += size == 0 ? 0 : 2;
+    mloom_text_copy(out->message + size, sizeof(out->message) - size, mloom_text_bytes(raw));
+  }
+}
+
 void mloom_service_error_read_value(mloom_service_error *out, mloom_json_reader *reader, mloom_buffer *scratch) {
   mloom_bytes key;
   if (mloom_json_reader_peek(reader) != MLOOM_JSON_OBJECT) {
@@ -47,7 +69,9 @@ void mloom_service_error_read_value(mloom_service_error *out, mloom_json_reader 
   }
   mloom_json_reader_object(reader);
   while (mloom_json_reader_key(reader, &key)) {
-    if (mloom_text_equal(key, "message") || (mloom_text_equal(key, "detail") && out->message[0] == '\0')) {
+    if (mloom_text_equal(key, "metadata")) {
+      read_metadata(out, reader, scratch);
+    } else if (mloom_text_equal(key, "message") || (mloom_text_equal(key, "detail") && out->message[0] == '\0')) {
       read_scalar(reader, scratch, out->message, sizeof(out->message));
     } else if (mloom_text_equal(key, "type") || mloom_text_equal(key, "status")) {
       read_scalar(reader, scratch, out->type, sizeof(out->type));

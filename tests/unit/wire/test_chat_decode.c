@@ -461,6 +461,10 @@ static void test_error_answers(void) {
        "{\"object\":\"error\",\"message\":\"\\\"auto\\\" tool choice requires --enable-auto-tool-choice\",\"type\":"
        "\"BadRequestError\",\"param\":null,\"code\":400}",
        MLOOM_E_UNSUPPORTED, 0, "enable-auto-tool-choice"},
+      {400,
+       "{\"error\":{\"message\":\"Provider returned error\",\"code\":400,\"metadata\":{\"raw\":\"prompt is too "
+       "long\",\"provider_name\":\"x\"}}}",
+       MLOOM_E_CONTEXT_FULL, 0, "Provider returned error: prompt is too long"},
       {400, "{\"error\":{\"message\":\"blocked\",\"code\":\"content_filter\"}}", MLOOM_E_REFUSED, 0, "blocked"},
       {408, "", MLOOM_E_TIMEOUT, 1, "no explanation"},
       {413, "<html><h1>413 Request Entity Too Large</h1></html>", MLOOM_E_LIMIT, 0, "request size"},
@@ -582,7 +586,11 @@ static void test_what_belongs_to_a_call_comes_back(void) {
 #define SIGNED(id, extra) \
   "{\"index\":0,\"id\":\"" id "\"," extra "\"function\":{\"name\":\"add\",\"arguments\":\"{}\"}}"
 #define SIGNATURE "\"extra_content\":{\"google\":{\"thought_signature\":\"c2lnbmVk\"}}"
-  static const char body[] = CALLS(SIGNED("c1", SIGNATURE ",")) CALLS(SIGNED("c2", "")) FINISH("stop") DONE;
+#define DETAIL(id, data) "{\"type\":\"reasoning.encrypted\",\"data\":\"" data "\",\"id\":\"" id "\"}"
+#define DETAILS(details) "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_details\":[" details "]}}]}\n\n"
+  static const char body[] = DETAILS("{\"type\":\"reasoning.text\",\"text\":\"hm\",\"id\":\"c1\"},7")
+      DETAILS(DETAIL("c2", "eA==")) CALLS(SIGNED("c1", SIGNATURE ",")) CALLS(SIGNED("c2", ""))
+          DETAILS(DETAIL("c2", "eQ==") "," DETAIL("other", "eg==")) FINISH("stop") DONE;
   mloom_chat_decoder decoder;
   mloom_chat_request request;
   mloom_chat_options options = {.stream = 1, .parallel_tool_calls = -1};
@@ -599,11 +607,13 @@ static void test_what_belongs_to_a_call_comes_back(void) {
   const mloom_bytes *segments = mloom_chat_request_segments(&request, &count);
   MLOOM_AUTO(mloom_buffer_free) mloom_buffer messages = MLOOM_BUFFER_INIT;
   mloom_buffer_append(&messages, segments[1].data, segments[1].size);
-  UNIT_ASSERT_STRING(mloom_buffer_string(&messages),
-                     "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\"," SIGNATURE
-                     ",\"type\":\"function\",\"function\":{\"name\":\"add\",\"arguments\":\"{}\"}},{\"id\":\"c2\","
-                     "\"type\":\"function\","
-                     "\"function\":{\"name\":\"add\",\"arguments\":\"{}\"}}]}");
+  UNIT_ASSERT_STRING(
+      mloom_buffer_string(&messages),
+      "{\"role\":\"assistant\",\"content\":null,\"reasoning_details\":[" DETAIL(
+          "c2", "eQ==") "],\"tool_calls\":[{\"id\":\"c1\"," SIGNATURE
+                        ",\"type\":\"function\",\"function\":{\"name\":\"add\",\"arguments\":\"{}\"}},{\"id\":\"c2\","
+                        "\"type\":\"function\","
+                        "\"function\":{\"name\":\"add\",\"arguments\":\"{}\"}}]}");
   mloom_chat_decoder_free(&decoder);
   mloom_chat_request_free(&request);
 }

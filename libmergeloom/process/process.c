@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The near side of mergeloom-supervise: starts it, carries bytes, keeps the time. Closing the control pipe, which the
- * death of this process does as well, ends everything.
+ * The near side of mergeloom-supervise: starts it, carries bytes, keeps the time. The end of the control connection,
+ * which the death of this process is as well, ends everything.
  */
 #include "process/process.h"
 
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -105,14 +106,21 @@ static int raise_fd(int fd) {
   return raised;
 }
 
+static int raise_both(const int fds[2], int *first, int *second) {
+  *first = raise_fd(fds[0]);
+  *second = raise_fd(fds[1]);
+  return *first < 0 || *second < 0 ? -1 : 0;
+}
+
 static int open_pipe(int *read_end, int *write_end) {
   int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) {
-    return -1;
-  }
-  *read_end = raise_fd(fds[0]);
-  *write_end = raise_fd(fds[1]);
-  return *read_end < 0 || *write_end < 0 ? -1 : 0;
+  return pipe2(fds, O_CLOEXEC) == 0 ? raise_both(fds, read_end, write_end) : -1;
+}
+
+/* Sockets: they are shut down for every process that has them, also one that this program forked meanwhile. */
+static int open_control(int *far_end, int *near_end) {
+  int fds[2];
+  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0 ? raise_both(fds, far_end, near_end) : -1;
 }
 
 /* A file in memory rather than a pipe: nothing to feed while output has to be read. */
@@ -177,7 +185,7 @@ static int open_lease(const mloom_process_plan *plan, const far_ends *ends) {
 
 static int32_t open_ends(process_run *run, far_ends *ends, mloom_error *error) {
   if ((run->plan->terminal ? open_terminal(run, ends) : open_outputs(run, ends)) != 0 ||
-      open_pipe(&run->status, &ends->status) != 0 || open_pipe(&ends->control, &run->control) != 0 ||
+      open_pipe(&run->status, &ends->status) != 0 || open_control(&ends->control, &run->control) != 0 ||
       (ends->lease = open_lease(run->plan, ends)) < 0 || fcntl(run->output, F_SETFL, O_NONBLOCK) != 0 ||
       fcntl(run->status, F_SETFL, O_NONBLOCK) != 0) {
     return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_PROCESS, "raise the limit of open files or of memory",
@@ -263,6 +271,7 @@ static int32_t start(process_run *run, mloom_error *error) {
 static void ask_to_end(process_run *run, uint32_t cause) {
   if (run->cause == CAUSE_NONE) {
     run->cause = cause;
+    shutdown(run->control, SHUT_RDWR);
     mloom_auto_close(&run->control);
     run->control = -1;
     run->kill_at_ms = now_ms() + (int64_t)mloom_supervisor_grace_ms(run->plan) + MAXIMUM_END_MS;

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -327,6 +328,42 @@ static void test_total_timeout_ends_one_that_ignores_sigterm(void) {
   fixture_free(&here);
 }
 
+static int32_t fork_one(const char *data, size_t size, void *userdata) {
+  pid_t *child = userdata;
+  (void)data;
+  (void)size;
+  *child = fork();
+  if (*child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+      pause();
+    }
+  }
+  return MLOOM_OK;
+}
+
+/* A child that the program forked meanwhile has its descriptors. The supervisor is asked to end all the same: had it to
+ * be killed for it, that would be an error. */
+static void test_timeout_while_a_fork_lives(void) {
+  fixture here;
+  fixture_new(&here);
+  const char *const argv[] = {"/bin/sh", "-c", "echo begun; sleep 1000", NULL};
+  mloom_process_plan plan = fixture_plan(&here, argv, NULL);
+  plan.limits.total_timeout_ms = 300;
+  pid_t child = 0;
+  const mloom_process_sink sink = {.output = fork_one, .userdata = &child};
+  mloom_process_report report;
+  mloom_error error = MLOOM_ERROR_INIT;
+  UNIT_ASSERT_CODE(mloom_process_run(NULL, &plan, &sink, &report, &error), MLOOM_OK, &error);
+  CU_ASSERT_EQUAL(report.ended, MLOOM_PROCESS_TIMED_OUT);
+  CU_ASSERT(child > 0);
+  if (child > 0) {
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+  }
+  fixture_free(&here);
+}
+
 static void test_timeout_lets_one_end_itself(void) {
   fixture here;
   fixture_new(&here);
@@ -581,6 +618,7 @@ static const unit_test tests[] = {
     {"working directory", test_working_directory},
     {"what cannot be started is named", test_what_cannot_be_started_is_named},
     {"total time-out ends one that ignores SIGTERM", test_total_timeout_ends_one_that_ignores_sigterm},
+    {"a time-out while a fork of this program lives", test_timeout_while_a_fork_lives},
     {"time-out lets one end itself", test_timeout_lets_one_end_itself},
     {"idle time-out counts from the last output", test_idle_timeout_counts_from_the_last_output},
     {"cancel from another thread", test_cancel_from_another_thread},

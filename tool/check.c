@@ -109,7 +109,13 @@ static void announce(const char *provider, const char *check, uint32_t state, co
   (void)remedy;
   (void)duration_ms;
   (void)userdata;
-  fprintf(stderr, "\r\033[K%s: %s %s", provider, check, mloom_check_name(state));
+  tool_text line = {NULL, 0, 0};
+  tool_text shown = {NULL, 0, 0};
+  tool_text_format(&line, "%s: %s %s", provider, check, mloom_check_name(state));
+  tool_text_add_cut(&shown, tool_text_get(&line), line.size, (size_t)tool_terminal_width() - 1);
+  fprintf(stderr, "\r\033[K%s", tool_text_get(&shown));
+  tool_text_free(&line);
+  tool_text_free(&shown);
 }
 
 /* Checks the providers that are named, or all when none is, at once. */

@@ -226,6 +226,20 @@ static void add_socket_rules(filter_program *program, int network) {
   add_allow(program);
 }
 
+/* A pair of streams or of packets stays one; a datagram socket sends to any other that has a name, paired or not. */
+static void add_pair_rules(filter_program *program) {
+  const uint32_t kinds = 0xf;
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 8);
+  add_load(program, argument(0));
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 0, 4);
+  add_load(program, argument(1));
+  add(program, BPF_ALU | BPF_AND | BPF_K, kinds, 0, 0);
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 2, 0);
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, SOCK_SEQPACKET, 1, 0);
+  add_error(program, EACCES);
+  add_allow(program);
+}
+
 static void add_calls(filter_program *program, const uint32_t *calls, size_t count) {
   for (size_t i = 0; i < count; i++) {
     add_refusal(program, calls[i], EPERM);
@@ -252,6 +266,7 @@ static void build(filter_program *program, const supervise_plan *plan, const sup
   add_refusal(program, CALL_CLONE3, ENOSYS);
   add_refusal_of_bits(program, SYS_clone, 0, NAMESPACE_FLAGS);
   add_socket_rules(program, plan->network != 0);
+  add_pair_rules(program);
   add_file_rules(program, state->landlock < 3 && (state->layers & SUPERVISE_READ_ONLY_REST) == 0);
   add_refusal_of_value(program, SYS_ioctl, 1, TIOCSTI);
   add_refusal_of_value(program, SYS_ioctl, 1, TIOCLINUX);

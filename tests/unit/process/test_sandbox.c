@@ -197,6 +197,10 @@ static void test_network(void) {
   expect_refused("  socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)");
   expect_refused("  s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()");
   expect_allowed("  a, b = socket.socketpair(); a.send(b'x'); assert b.recv(1) == b'x'");
+  expect_allowed("  socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)");
+  /* Either end of these may name any datagram socket of the machine. */
+  expect_refused("  socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)");
+  expect_refused("  socket.socketpair(socket.AF_UNIX, socket.SOCK_RAW)");
 }
 
 static void test_network_allowed(void) {
@@ -207,6 +211,7 @@ static void test_network_allowed(void) {
   /* Behind Unix sockets sit other programs, which would do what the sandbox forbids. */
   expect_in(1, 1, "  socket.socket(socket.AF_UNIX).connect(path)", "refused");
   expect_in(1, 1, "  socket.socket(socket.AF_UNIX).connect('\\0' + name)", "refused");
+  expect_in(1, 1, "  socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)", "refused");
   expect_in(1, 1, "  socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)", "refused");
   expect_in(1, 1, "  open(secret).read()", "refused");
 }

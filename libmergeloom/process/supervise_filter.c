@@ -172,6 +172,24 @@ static void add_refusal_of_value(filter_program *program, uint32_t call, uint32_
   add_load(program, offsetof(struct seccomp_data, nr));
 }
 
+static void add_refusal_of_others(filter_program *program, uint32_t call, uint32_t index, uint32_t value) {
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, call, 0, 4);
+  add_load(program, argument(index));
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0);
+  add_error(program, EPERM);
+  add_load(program, offsetof(struct seccomp_data, nr));
+}
+
+/* What reaches other processes of the same user by their number, besides signals: their limits (one on processor time
+ * ends them), and files that send signals to their owner. */
+static void add_process_rules(filter_program *program) {
+  add_refusal_of_others(program, SYS_prlimit64, 0, 0);
+  add_refusal_of_value(program, SYS_fcntl, 1, F_SETOWN);
+  add_refusal_of_value(program, SYS_fcntl, 1, F_SETOWN_EX);
+  add_refusal_of_value(program, SYS_ioctl, 1, FIOSETOWN);
+  add_refusal_of_value(program, SYS_ioctl, 1, SIOCSPGRP);
+}
+
 /* flags at index, mode behind it. The mode counts only when a file is made. O_RDONLY with O_TRUNC empties a file that
  * may only be read; Landlock knows that from ABI 3 on. */
 static void add_opening(filter_program *program, uint32_t call, uint32_t index, int truncation) {
@@ -258,6 +276,7 @@ static void build(filter_program *program, const supervise_plan *plan, const sup
   add_calls(program, refused_calls, sizeof(refused_calls) / sizeof(refused_calls[0]));
   if ((state->layers & SUPERVISE_PID_NAMESPACE) == 0) {
     add_calls(program, shared_object_calls, sizeof(shared_object_calls) / sizeof(shared_object_calls[0]));
+    add_process_rules(program);
   }
   add(program, BPF_JMP | BPF_JGE | BPF_K, CALL_FIRST_OF_MOUNTS, 0, 2);
   add(program, BPF_JMP | BPF_JGT | BPF_K, CALL_LAST_OF_MOUNTS, 1, 0);

@@ -222,6 +222,13 @@ static void test_other_processes(void) {
   expect_refused("  open('/proc/%s/cmdline' % victim).read()");
   expect_in(1, 0, "  open('/proc/%d/environ' % os.getppid()).read()", "refused");
   expect_refused("  os.kill(int(victim), 0)");
+  /* Limits of another process can end it, and so can the signals of a file that it is made the owner of. */
+  expect_refused("  import resource; resource.prlimit(int(victim), resource.RLIMIT_CORE)");
+  expect_refused("  import fcntl; fcntl.fcntl(socket.socketpair()[0], fcntl.F_SETOWN, int(victim))");
+  expect_refused("  import fcntl, struct; fcntl.fcntl(socket.socketpair()[0], 15, struct.pack('ii', 1, int(victim)))");
+  expect_refused("  import fcntl, struct; fcntl.ioctl(socket.socketpair()[0], 0x8901, struct.pack('i', int(victim)))");
+  expect_refused("  import fcntl, struct; fcntl.ioctl(socket.socketpair()[0], 0x8902, struct.pack('i', int(victim)))");
+  expect_allowed("  import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))");
   /* Signals to its own, on the other hand, are its own affair. */
   expect_allowed("  p = subprocess.Popen(['sleep', '1000']); p.kill(); assert p.wait() == -9");
   expect_allowed("  os.kill(os.getpid(), 0)");

@@ -205,6 +205,7 @@ static int32_t code_of(const mloom_cli_stream *stream, int32_t status) {
                {"billing", MLOOM_E_QUOTA},
                {"context window", MLOOM_E_CONTEXT_FULL},
                {"prompt is too long", MLOOM_E_CONTEXT_FULL},
+               {"max_output_tokens", MLOOM_E_LIMIT},
                {"refresh token", MLOOM_E_NEEDS_INTERACTION},
                {"not logged in", MLOOM_E_NEEDS_INTERACTION},
                {"sign in again", MLOOM_E_NEEDS_INTERACTION},
@@ -269,6 +270,9 @@ static void append_remedy(mloom_buffer *out, int32_t code, const mloom_cli_names
     break;
   case MLOOM_E_REFUSED:
     (void)mloom_buffer_append_string(out, "change the ticket's wording, or choose another model");
+    break;
+  case MLOOM_E_LIMIT:
+    (void)mloom_buffer_append_string(out, "split the ticket, or choose a model that may answer at more length");
     break;
   case MLOOM_E_INVALID:
     (void)mloom_buffer_append_format(out, "correct what the service names, for one in %s's own settings",

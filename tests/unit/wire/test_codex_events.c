@@ -105,6 +105,7 @@ static void test_failures_in_words(void) {
       {"stream disconnected before completion: Incomplete response returned, reason: content_filter", MLOOM_E_REFUSED},
       {"{\\\"error\\\":{\\\"message\\\":\\\"Unsupported value: 'low'\\\",\\\"type\\\":\\\"invalid_request_error\\\"}}",
        MLOOM_E_INVALID},
+      {"Incomplete response returned, reason: max_output_tokens", MLOOM_E_LIMIT},
       {"unexpected status 503 Service Unavailable", MLOOM_E_UNAVAILABLE},
       {"stream disconnected before completion", MLOOM_E_UNAVAILABLE}};
   replay r;

@@ -228,6 +228,9 @@ static void judge_bad_request(mloom_verdict *v, const mloom_service_error *failu
   } else if (contains(message, "Encrypted content is not supported")) {
     MLOOM_REMEDY(v, "set encrypted_reasoning (%sENCRYPTED_REASONING) to false: model %s does not reason",
                  names->environment_prefix, names->model);
+  } else if (contains(message, "reasoning_content")) {
+    MLOOM_REMEDY(v, "set echo_reasoning (%sECHO_REASONING) to reasoning_content: model %s wants its reasoning back",
+                 names->environment_prefix, names->model);
   } else if (contains(message, "stream_options")) {
     MLOOM_REMEDY(v, "set include_usage to false (%sINCLUDE_USAGE=false): this server does not know stream_options",
                  names->environment_prefix);

@@ -454,6 +454,8 @@ static void test_error_answers(void) {
       {413, "{\"error\":{\"message\":\"Max size: 8 tokens\",\"code\":\"tokens_limit_reached\"}}", MLOOM_E_CONTEXT_FULL,
        0, "larger context"},
       {429, "{\"error\":{\"message\":\"Too many tokens, please wait\"}}", MLOOM_E_RATE_LIMITED, 1, "wait"},
+      {400, "{\"error\":{\"message\":\"reasoning_content is missing in assistant tool call message\"}}",
+       MLOOM_E_INVALID, 0, "JCA_OPENAI_COMPATIBLE_ECHO_REASONING"},
       {400, "{\"detail\":\"stream_options is not allowed\"}", MLOOM_E_INVALID, 0, "INCLUDE_USAGE=false"},
       {400, "{\"message\":\"Use 'max_completion_tokens' instead of max_tokens\"}", MLOOM_E_INVALID, 0,
        "MAX_TOKENS_FIELD"},

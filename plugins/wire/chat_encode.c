@@ -131,8 +131,11 @@ int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloo
   } else {
     mloom_body_add_string(&status, out, "content", text.size > 0 ? text : mloom_text_bytes("(nothing)"));
   }
-  if (request->echo_reasoning != NULL && answer->reasoning.size > 0) {
-    mloom_body_add_string(&status, out, request->echo_reasoning, mloom_body_bytes(&answer->reasoning));
+  if (request->echo_reasoning != NULL) {
+    /* Servers that want it refuse answers without the member, and an empty one. */
+    mloom_bytes reasoning = mloom_body_bytes(&answer->reasoning);
+    mloom_body_add_string(&status, out, request->echo_reasoning,
+                          reasoning.size > 0 ? reasoning : mloom_text_bytes(" "));
   }
   add_reasoning_details(&status, out, answer);
   if (answer->call_count > 0) {

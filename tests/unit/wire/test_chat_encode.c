@@ -161,6 +161,7 @@ static void test_answers_and_results(void) {
   UNIT_ASSERT_STRING(mloom_json_member_string(mloom_json_member(call, "function"), "arguments", ""),
                      "{\"malformed_arguments\":\"{\\\"path\\\":\"}");
   CU_ASSERT(mloom_json_text(mloom_json_member(mloom_json_at(messages, 5), "content")).size > 0);
+  UNIT_ASSERT_STRING(mloom_json_member_string(mloom_json_at(messages, 5), "reasoning_content", ""), " ");
   mloom_chat_request_free(&request);
 }
 

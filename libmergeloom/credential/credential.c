@@ -54,6 +54,7 @@ typedef struct mloom_cached_credential {
 
 struct mloom_credentials {
   atomic_int_least64_t clock_offset_ms;
+  atomic_int has_chosen; /* sources that are not loaded are told of once */
   const mloom_registry *registry;
   const mloom_host *host;
   mloom_settings *settings;
@@ -225,12 +226,14 @@ static void mark_outdated(mloom_credentials *self, const source_instance *source
 static int32_t choose_source(mloom_credentials *self, const mloom_authorization *authorization, source_instance **out,
                              mloom_error *error) {
   mloom_credential_args args = make_args(self, authorization->audience);
+  int is_first = atomic_exchange(&self->has_chosen, 1) == 0;
   *out = NULL;
   for (size_t i = 0; authorization->sources != NULL && authorization->sources[i] != NULL; i++) {
     const char *id = authorization->sources[i];
     const mloom_credential_source_entry *entry = mloom_registry_find_credential_source(self->registry, id);
     if (entry == NULL) {
-      mloom_log_write(self->log, MLOOM_LOG_WARNING, "credential", "credential source %s is not loaded", id);
+      mloom_log_write(self->log, is_first ? MLOOM_LOG_WARNING : MLOOM_LOG_DEBUG, "credential",
+                      "credential source %s is not loaded", id);
       continue;
     }
     source_instance *source = NULL;

@@ -74,7 +74,7 @@ static void pass_credential(mloom_check_run *run) {
         "%s it (%s)",
         (long long)(offset_ms < 0 ? -offset_ms : offset_ms) / 1000, offset_ms < 0 ? "ahead of" : "behind", credential);
   } else if (credential[0] == '\0') {
-    mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "no key is set, and the service answers without one");
+    mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "no key was sent, and the service answers without one");
   } else {
     mloom_check_end(run, "credential", MLOOM_CHECK_PASS, NULL, "accepted by the service: %s", credential);
   }

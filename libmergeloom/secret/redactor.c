@@ -15,8 +15,8 @@
 #define HOLD_LIMIT ((size_t)32 * 1024)
 #define NO_PATTERN UINT32_MAX
 /* Of secrets that come and go, so many are known although nobody holds them any more; when there are twice as many, the
- * oldest are forgotten. A process that lives for months gets a token each hour. */
-#define PASSING_KEPT ((size_t)128)
+ * oldest are forgotten. A process that lives for months gets a token each hour, and may lock eight megabytes. */
+#define PASSING_KEPT ((size_t)64)
 
 /* One form of one secret; its bytes are themselves kept as a secret. */
 typedef struct pattern {

@@ -21,7 +21,7 @@ void mloom_redactor_set_log(mloom_redactor *redactor, const mloom_log *log);
  * counts by the values whose name speaks of a secret. Thread-safe. */
 int32_t mloom_redactor_add(mloom_redactor *redactor, const mloom_secret *secret);
 /* The same for one that is followed by others, as tokens are: it may be forgotten once nobody else holds a reference
- * and more than a hundred newer ones have come. */
+ * and dozens of newer ones have come. */
 int32_t mloom_redactor_add_passing(mloom_redactor *redactor, const mloom_secret *secret);
 /* Replaces in place each known secret, and what looks like one (sk-..., Bearer ..., AKIA..., JWTs, private keys), by
  * "[redacted]". Thread-safe. redactor may be NULL: then only the look-alikes. When there is no memory for the new text,

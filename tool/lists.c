@@ -50,6 +50,7 @@ static void add_plugin_json(const mloom_plugin_info *info, void *userdata) {
   add_json_member(&list->text, "path", info->path);
   add_json_member(&list->text, "roles", info->roles);
   add_json_member(&list->text, "failure", info->failure);
+  add_json_member(&list->text, "remedy", info->failure == NULL ? NULL : info->remedy);
   tool_text_add(&list->text, "}");
 }
 
@@ -76,6 +77,7 @@ static void add_plugin(const mloom_plugin_info *info, void *userdata) {
   }
   tool_text_add(&list->text, "\n");
   add_detail(&list->text, "refused", info->failure);
+  add_detail(&list->text, "try", info->remedy);
   add_detail(&list->text, "offers", info->roles);
   add_detail(&list->text, "file", info->path != NULL && info->path[0] == '\0' ? "built in" : info->path);
 }

@@ -20,6 +20,7 @@ typedef struct registered_plugin {
   char *path;      /* "" for a built-in one */
   char *roles;
   char *failure; /* NULL: it is loaded */
+  char *remedy;
   mloom_module *module;
   mloom_plugin_copy copy;
   mloom_plugin_watch watch;
@@ -62,6 +63,7 @@ static void free_plugin(registered_plugin *plugin) {
   free(plugin->path);
   free(plugin->roles);
   free(plugin->failure);
+  free(plugin->remedy);
   free(plugin);
 }
 
@@ -313,7 +315,8 @@ static int32_t refuse(mloom_registry *registry, registered_plugin *plugin, const
     return MLOOM_E_MEMORY;
   }
   plugin->failure = strdup(reason->message);
-  if (plugin->failure == NULL) {
+  plugin->remedy = strdup(reason->remedy);
+  if (plugin->failure == NULL || plugin->remedy == NULL) {
     return mloom_error_memory(error);
   }
   const char *shown = plugin->path[0] == '\0' ? "a built-in plugin" : plugin->path;
@@ -440,6 +443,7 @@ void mloom_registry_each_plugin(const mloom_registry *registry,
         .path = plugin->path,
         .roles = plugin->roles == NULL ? "" : plugin->roles,
         .failure = plugin->failure,
+        .remedy = plugin->remedy == NULL ? "" : plugin->remedy,
         .abi_major = copy->abi_major,
         .abi_minor = copy->abi_minor,
     };

@@ -316,18 +316,22 @@ def test_plugin_files():
     text = harness.mergeloom("plugins", environment=environment)
     equal(text.status, 0, f"{text!r}")
     no_object = "is no shared object: it does not begin as an ELF file does"
-    for name, reason in (("text", no_object), ("empty", no_object), ("writable", "can be changed by others")):
+    for name, reason, remedy in (("text", no_object, "remove it"), ("empty", no_object, "remove it"),
+                                 ("writable", "can be changed by others", "chmod go-w")):
         entry = text.out.split(f"\u2717 {name}\n", 1)[-1].splitlines()
         check(entry[0].startswith("    refused  ") and entry[0].endswith(reason), f"the refusal of {name} in {text.out}")
-        equal(entry[1], f"    file     {folder}/mergeloom-{name}.so", f"the file of {name}")
+        check(entry[1].startswith("    try      ") and remedy in entry[1], f"the remedy of {name} in {text.out}")
+        equal(entry[2], f"    file     {folder}/mergeloom-{name}.so", f"the file of {name}")
     version = harness.mergeloom("--version").out.split()[1]
     contains(text.out, f"\u2713 openai-compatible {version}, ABI 1.0\n    offers   provider openai-compatible\n    file     ",
              "the list of plugins")
     finished = harness.mergeloom("plugins", "--json", environment=environment)
     plugins = {plugin["name"]: plugin for plugin in json.loads(finished.out)["plugins"]}
     check(plugins["text"]["failure"].endswith(no_object), f"why text is refused: {plugins['text']}")
+    contains(plugins["writable"]["remedy"], "chmod go-w", "what to change")
     good = plugins["openai-compatible"]
-    equal([good["version"], good["abi"], good["roles"], good["failure"]], [version, "1.0", "provider openai-compatible", None],
+    equal([good["version"], good["abi"], good["roles"], good["failure"], good["remedy"]],
+          [version, "1.0", "provider openai-compatible", None, None],
           "a good plugin")
     equal(harness.pathlib.Path(good["path"]).name, "mergeloom-openai-compatible.so", "its file")
 

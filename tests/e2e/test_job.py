@@ -78,7 +78,9 @@ def test_check():
     title, *lines = finished.out[finished.out.index("openai-compatible: "):].splitlines()[:len(names) + 1]
     equal(title, "openai-compatible: ready, model sim-1", "the state")
     equal([line.split()[:2] for line in lines], [["\u2713", name] for name in names], "the checks")
-    equal([line.split(":")[0] for line in finished.out.splitlines() if not line.startswith(" ")],
+    everything, ready = finished.out.split("\n\n")
+    equal(ready, "1 of 8 ready: openai-compatible\n", "the last line")
+    equal([line.split(":")[0] for line in everything.splitlines() if not line.startswith(" ")],
           ["aws-bedrock", "azure-foundry", "claude-api", "claude-code-cli", "codex-api", "codex-cli", "openai-compatible",
            "vertex-ai"], "the providers")
     equal(document["schema"], "mergeloom.check.v1", "the report")

@@ -85,6 +85,7 @@ typedef struct mloom_plugin_info {
   const char *failure; /* NULL, or the reason why it was refused */
   uint32_t abi_major;
   uint32_t abi_minor;
+  const char *remedy; /* what to change when it was refused; may be "" */
 } mloom_plugin_info;
 
 /* Calls fn for each plugin found, refused ones included, in the order of loading. info is valid during the callback. */

@@ -112,9 +112,10 @@ static void add_arguments(int32_t *status, mloom_buffer *out, const mloom_buffer
 static void add_reasoning_details(int32_t *status, mloom_buffer *out, const mloom_chat_answer *answer) {
   size_t count = 0;
   for (size_t i = 0; i < answer->call_count; i++) {
-    if (answer->calls[i].details.size > 0) {
+    mloom_bytes details = mloom_body_bytes(&answer->calls[i].details);
+    if (mloom_body_is_object(details)) {
       mloom_body_add(status, out, count++ == 0 ? ",\"reasoning_details\":[" : ",");
-      mloom_body_add_bytes(status, out, mloom_body_bytes(&answer->calls[i].details));
+      mloom_body_add_bytes(status, out, details);
     }
   }
   mloom_body_add(status, out, count > 0 ? "]" : "");
@@ -144,7 +145,7 @@ int32_t mloom_chat_request_append_answer(mloom_chat_request *request, const mloo
       const mloom_chat_call *call = &answer->calls[i];
       mloom_body_add(&status, out, i == 0 ? "{" : ",{");
       mloom_body_add_string(&status, out, "id", mloom_body_bytes(&call->id));
-      if (call->extra.size > 0) {
+      if (mloom_body_is_object(mloom_body_bytes(&call->extra))) {
         mloom_body_add_raw(&status, out, "extra_content", mloom_body_bytes(&call->extra));
       }
       mloom_body_add(&status, out, ",\"type\":\"function\",\"function\":{");

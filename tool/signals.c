@@ -38,9 +38,10 @@ static void put_error(const char *text) {
   (void)put;
 }
 
-/* Which plugin ended the program is more than the shell tells. The signal comes again when this returns, and ends it.
- */
-static void on_crash(int number) {
+/* Which plugin ended the program is more than the shell tells. What was done wrong is done again when this returns, and
+ * ends it; a signal that somebody sent would not come again by itself. */
+static void on_crash(int number, siginfo_t *info, void *place) {
+  (void)place;
   for (size_t i = 0; i < sizeof(crash_signals) / sizeof(crash_signals[0]); i++) {
     if (crash_signals[i] == number) {
       sigaction(number, &before_crash[i], NULL);
@@ -50,6 +51,9 @@ static void on_crash(int number) {
     put_error("mergeloom: a plugin crashed: ");
     put_error(current_plugin);
     put_error("\n  try: take the file away, and run mergeloom-plugin-check on it\n");
+  }
+  if (info->si_code <= 0) {
+    raise(number);
   }
 }
 
@@ -62,7 +66,8 @@ void tool_name_crashing_plugins(void) {
   struct sigaction action;
   memset(&action, 0, sizeof(action));
   sigemptyset(&action.sa_mask);
-  action.sa_handler = on_crash;
+  action.sa_sigaction = on_crash;
+  action.sa_flags = SA_SIGINFO;
   for (size_t i = 0; i < sizeof(crash_signals) / sizeof(crash_signals[0]); i++) {
     sigaction(crash_signals[i], &action, &before_crash[i]);
   }

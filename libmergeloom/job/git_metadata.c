@@ -488,14 +488,14 @@ static int32_t compare_all(mloom_git_metadata *metadata, entry_list *now, int gi
     mloom_git_entry *known = i < metadata->entry_count ? &metadata->entries[i] : NULL;
     mloom_git_entry *present = k < now->count ? &now->entries[k] : NULL;
     int order = known == NULL ? 1 : present == NULL ? -1 : strcmp(known->path, present->path);
-    if (order > 0) {
+    if (order > 0 && metadata->entry_count < ENTRY_LIMIT) { /* else it may have been there, and not remembered */
       const char *name = NULL;
       MLOOM_AUTO(mloom_auto_close) int folder = open_folder_of(git, present->path, &name);
       if (folder >= 0) {
         remove_at(folder, name, 0);
         code = note(changed, present->path, error);
       }
-    } else if (order < 0 || !is_unchanged(git, known, &present->status)) {
+    } else if (order < 0 || (order == 0 && !is_unchanged(git, known, &present->status))) {
       int as_is = order == 0 && S_ISDIR(known->status.st_mode) && S_ISDIR(present->status.st_mode);
       failed |= put_back(git, known, as_is) != 0;
       code = note(changed, known->path, error);

@@ -275,6 +275,22 @@ static void test_the_configuration_edited_by_python3(void) {
   close_both(&f, &b);
 }
 
+/* What was not remembered, because there is too much of it, is not taken for new once there is room for it. */
+static void test_more_hooks_than_are_remembered(void) {
+  fixture f;
+  bench b;
+  fixture_open(&f);
+  fixture_shell(&f, "python3 -c 'for i in range(5200): open(f\".git/hooks/h{i}\", \"w\").close()'");
+  bench_open(&b, &f, 0);
+  CU_ASSERT_EQUAL(b.metadata.incomplete, 1);
+  UNIT_ASSERT_CODE(
+      bench_tool(&b, "run_command", "{\"argv\": [\"sh\", \"-c\", \"rm $(ls .git/hooks/h* | head -300)\"]}"), MLOOM_OK,
+      &b.error);
+  /* Of the 300, few are among the 200 that were not remembered. */
+  CU_ASSERT(atoi(fixture_output(&f, "ls .git/hooks | wc -l")) > 5150);
+  close_both(&f, &b);
+}
+
 static void test_a_replaced_repository_ends_the_job(void) {
   fixture f;
   fixture_open(&f);
@@ -487,6 +503,7 @@ static const unit_test tests[] = {
     {"git push through python3", test_git_push_through_python3},
     {"hooks written by python3", test_hooks_written_by_python3},
     {"the configuration edited by python3", test_the_configuration_edited_by_python3},
+    {"more hooks than are remembered", test_more_hooks_than_are_remembered},
     {"a replaced repository ends the job", test_a_replaced_repository_ends_the_job},
     {"smudge and clean filters", test_smudge_and_clean_filters},
     {"a new repository inside is reported", test_a_new_repository_inside_is_reported},

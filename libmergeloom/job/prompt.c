@@ -3,7 +3,9 @@
  * What the model is told. The instructions are the same for every job of a mode, so that prompt caches hold; all that
  * comes from the ticket stands between fences in the first message and is declared to be data.
  */
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/text.h"
 #include "job/run.h"
@@ -65,12 +67,15 @@ int32_t mloom_prompt_instructions(const mloom_run *run, mloom_buffer *out) {
   return code == MLOOM_OK ? mloom_buffer_append_string(out, mode_instructions[run->job->mode]) : code;
 }
 
-/* Text between fences that do not occur in it. */
+/* Text between fences that do not occur in it: where the plain one does, one that its author could not know. */
 static int32_t append_fenced(mloom_buffer *out, const char *title, mloom_bytes text) {
   char fence[64] = "=====";
-  while (strlen(fence) + 1 < sizeof fence && text.size > 0 &&
-         memmem(text.data, text.size, fence, strlen(fence)) != NULL) {
-    strcat(fence, "=");
+  if (text.size > 0 && memmem(text.data, text.size, fence, strlen(fence)) != NULL) {
+    uint64_t noise = 0;
+    if (getrandom(&noise, sizeof noise, 0) != (ssize_t)sizeof noise) {
+      return MLOOM_E_IO;
+    }
+    snprintf(fence, sizeof fence, "=====%016llx=====", (unsigned long long)noise);
   }
   int32_t code = mloom_buffer_append_format(out, "%s begin of %s %s\n", fence, title, fence);
   code = code == MLOOM_OK && text.size > 0 ? mloom_text_append_utf8(out, text.data, text.size) : code;

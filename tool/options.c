@@ -296,7 +296,12 @@ int tool_read_options(tool_options *options, const tool_command **command, int a
   }
   const char *name = argv[optind];
   if (strcmp(name, "help") == 0) {
-    print_help();
+    const tool_command *asked = optind + 1 < argc ? find_command(argv[optind + 1]) : NULL;
+    if (asked != NULL) {
+      print_command_help(asked);
+    } else {
+      print_help();
+    }
     return TOOL_OK;
   }
   *command = find_command(name);

@@ -30,6 +30,7 @@ def test_usage():
         finished = harness.mergeloom(command, "--help")
         equal(finished.status, 0, f"{command} --help")
         contains(finished.out, f"Usage: mergeloom {command}", "help")
+        equal(harness.mergeloom("help", command).out, finished.out, f"help {command}")
         harness.must_complain(harness.mergeloom(command, "--no-such-option"), 2, "--no-such-option")
         harness.must_complain(harness.mergeloom(command, "-x"), 2, "-x")
     for arguments, part in (([], "command"), (["dance"], "dance"), (["plugins", "more"], "too many"),

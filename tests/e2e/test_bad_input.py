@@ -253,7 +253,7 @@ def test_repository():
     plain.mkdir()
     arguments = ["run", "--no-readiness", "--ticket", ticket, "--repo"]
     complains_of(2, [*arguments, harness.scratch() / "absent"], "/absent: No such file or directory", "check the path")
-    complains_of(1, [*arguments, ticket], "the repository is not a folder", "the absolute path of a checked-out git repository")
+    complains_of(2, [*arguments, ticket], "/ticket.txt: Not a directory", "check the path")
     finished = complains_of(1, [*arguments, plain], "refused the connection",
                             environment=harness.provider_environment("http://127.0.0.1:9", **ONCE))
     contains(finished.out, "the folder is no git repository; the diff is against its content when the job began", "the note")

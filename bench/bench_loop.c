@@ -24,11 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define JOBS 5
+#define JOBS 15
 #define TURNS 305
 #define LINES 40
-#define AROUND 11 /* turns 5 to 15, and the last ones */
-#define POSTS 41
+#define EARLY 10
+#define LATE 300
+#define AROUND 11 /* turns, the one in the middle and those beside it */
+#define POSTS 16  /* after each job */
 #define BODIES 8
 
 typedef struct turn_cost {
@@ -252,14 +254,26 @@ static double post_us(CURL *easy, const char *url, size_t size) {
   return best_us;
 }
 
+/* What libcurl alone takes, best of all so far. */
+typedef struct libcurl_cost {
+  double empty_us;
+  double early_us;
+  double late_us;
+} libcurl_cost;
+
+/* After each job, so that both are measured in the same state of the machine. */
+static void measure_libcurl(libcurl_cost *found, CURL *easy, const char *url, const measured_job *job) {
+  found->empty_us = smaller(found->empty_us, post_us(easy, url, 2));
+  found->early_us = smaller(found->early_us, post_us(easy, url, (size_t)job->turns[EARLY].bytes));
+  found->late_us = smaller(found->late_us, post_us(easy, url, (size_t)job->turns[LATE].bytes));
+}
+
 /* Takes the sending off, and tells all parts. */
-static double tell(CURL *easy, const char *url, int number, const turn_cost *turn) {
-  double empty_us = post_us(easy, url, 2);
-  double libcurl_us = post_us(easy, url, (size_t)turn->bytes) - empty_us;
+static double tell(int number, const turn_cost *turn, double libcurl_us) {
   libcurl_us = libcurl_us > 0 ? libcurl_us : 0;
   printf("turn %d of a whole job, best of %d\t%.0f\tus CPU\t\n", number, JOBS * AROUND, turn->own_us + turn->send_us);
   printf("  of that the kernel for sending its %.0f KB\t%.0f\tus CPU\t\n", turn->bytes / 1e3, turn->send_us);
-  printf("  of that libcurl alone beside it, best of %d\t%.0f\tus CPU\t\n", POSTS, libcurl_us);
+  printf("  of that libcurl alone beside it, best of %d\t%.0f\tus CPU\t\n", JOBS * POSTS, libcurl_us);
   return turn->own_us - libcurl_us;
 }
 
@@ -271,14 +285,16 @@ int main(void) {
   }
   write_files();
   pid_t simulator = start_simulator(url, sizeof(url));
+  CURL *easy = curl_easy_init();
+  libcurl_cost libcurl = {1e9, 1e9, 1e9};
   for (int i = 0; i < JOBS; i++) {
     run_job(&jobs[i], url);
+    measure_libcurl(&libcurl, easy, url, &jobs[i]);
   }
-  turn_cost early = best(jobs, 10 - AROUND / 2);
-  turn_cost late = best(jobs, TURNS - AROUND + 1);
-  CURL *easy = curl_easy_init();
-  double early_us = tell(easy, url, 10, &early);
-  double late_us = tell(easy, url, 300, &late);
+  turn_cost early = best(jobs, EARLY - AROUND / 2);
+  turn_cost late = best(jobs, LATE - AROUND / 2);
+  double early_us = tell(EARLY, &early, libcurl.early_us - libcurl.empty_us);
+  double late_us = tell(LATE, &late, libcurl.late_us - libcurl.empty_us);
   printf("turn 300 against turn 10, beyond sending\t%.2f\tx\t1.5\n", late_us / early_us);
   curl_easy_cleanup(easy);
   kill(simulator, SIGTERM);

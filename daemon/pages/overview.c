@@ -2,6 +2,7 @@
  *
  * The first page and audit.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -174,8 +175,23 @@ void page_home(app_call *call) {
   page_end(call);
 }
 
+#define ENTRIES_SHOWN 500
+
+typedef struct audit_rows {
+  mloom_buffer text;
+  size_t count;
+  int64_t oldest; /* its sequence */
+} audit_rows;
+
+static void audit_rows_free(audit_rows *rows) {
+  mloom_buffer_free(&rows->text);
+}
+
 static void draw_entry(const store_audit_entry *entry, void *userdata) {
-  mloom_buffer *out = userdata;
+  audit_rows *rows = userdata;
+  mloom_buffer *out = &rows->text;
+  rows->count++;
+  rows->oldest = entry->sequence;
   html_add(out, "<tr id=\"entry-%n\"><td>", entry->sequence);
   page_age_ms(out, entry->time_ms);
   html_add(out, "</td><td>%s</td><td>", entry->kind);
@@ -192,21 +208,22 @@ void page_audit(app_call *call) {
   mloom_buffer *out = &call->answer->body;
   const char *kind = http_query(call->request, "kind");
   const char *subject = http_query(call->request, "subject");
+  const char *before = http_query(call->request, "before");
   store_audit_filter filter = {.kind = kind != NULL && kind[0] != '\0' ? kind : NULL,
                                .subject = subject != NULL && subject[0] != '\0' ? subject : NULL,
-                               .limit = 500};
+                               .before = before == NULL ? 0 : strtoll(before, NULL, 10),
+                               .limit = ENTRIES_SHOWN};
   static const char *const kinds[] = {"setting", "check", "job", "login", "plugin", "daemon"};
-  MLOOM_AUTO(mloom_buffer_free) mloom_buffer rows = MLOOM_BUFFER_INIT;
+  MLOOM_AUTO(audit_rows_free) audit_rows rows = {MLOOM_BUFFER_INIT, 0, 0};
   mloom_error error = MLOOM_ERROR_INIT;
   if (store_each_audit(call->app->store, &filter, draw_entry, &rows, &error) != MLOOM_OK) {
     app_fail(call, &error);
     return;
   }
   page_begin(call, "Audit", "/audit");
-  html_add(
-      out,
-      "<form class=\"filter\" method=\"get\"><div><label for=\"kind\">Kind</label><select id=\"kind\" name=\"kind\">"
-      "<option value=\"\">all</option>");
+  html_add(out, "<form id=\"filter\" class=\"filter\" method=\"get\"><div><label for=\"kind\">Kind</label><select "
+                "id=\"kind\" name=\"kind\">"
+                "<option value=\"\">all</option>");
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     html_add(out, filter.kind != NULL && strcmp(filter.kind, kinds[i]) == 0 ? "<option selected>" : "<option>");
     html_add(out, "%s</option>", kinds[i]);
@@ -218,14 +235,18 @@ void page_audit(app_call *call) {
            "<button formaction=\"/api/v1/audit\" name=\"format\" value=\"csv\">Export CSV</button></form><section "
            "class=\"card\" data-live=\"audit\">",
            subject == NULL ? "" : subject);
-  if (rows.size == 0) {
-    html_add(out, filter.kind == NULL && filter.subject == NULL ? "<p class=\"lead\">Nothing has happened yet.</p>"
-                                                                : "<p class=\"lead\">There is no such entry.</p>");
+  if (rows.count == 0) {
+    html_add(out, filter.kind == NULL && filter.subject == NULL && filter.before == 0
+                      ? "<p class=\"lead\">Nothing has happened yet.</p>"
+                      : "<p class=\"lead\">There is no such entry.</p>");
   } else {
     html_add(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Audit\"><table class=\"stacks "
                   "brief\"><thead><tr><th>Time</th><th>Kind</th><th>About</th><th>What</th></tr></thead><tbody>");
-    mloom_buffer_append(out, mloom_buffer_string(&rows), rows.size);
+    mloom_buffer_append(out, rows.text.data, rows.text.size);
     html_add(out, "</tbody></table></div>");
+  }
+  if (rows.count == ENTRIES_SHOWN) {
+    html_add(out, "<p><button form=\"filter\" name=\"before\" value=\"%n\">Older entries</button></p>", rows.oldest);
   }
   html_add(out, "</section>");
   page_end(call);

@@ -524,6 +524,22 @@ def test_markup_in_texts():
         contains(csv, "time,kind,subject,text", "the export")
 
 
+def test_audit_in_parts():
+    """a long audit is shown in parts, each with the filter"""
+    with daemon() as server:
+        path = harness.scratch() / "state/mergeloom/worker_state.db"
+        with contextlib.closing(sqlite3.connect(path, timeout=harness.GUARD)) as database, database:
+            database.executemany("INSERT INTO audit (time_ms, kind, subject, text) VALUES (1, 'daemon', 'long', ?)",
+                                 [(f"line {number}",) for number in range(510)])
+        first = harness.request(server.url + "/audit?subject=long")[2].decode()
+        equal(len(re.findall("<tr id=\"entry-", first)), 500, "the first part")
+        contains(first, ">line 509<", "the newest")
+        oldest = re.search('name="before" value="([0-9]+)"', first)[1]
+        second = harness.request(server.url + f"/audit?subject=long&kind=&before={oldest}")[2].decode()
+        equal(re.findall(">(line [0-9]+)<", second), [f"line {number}" for number in range(9, -1, -1)], "the second part")
+        lacks(second, "name=\"before\"", "the second part")
+
+
 # ---- Gateway and executors ----
 
 TOKEN = "cluster-test-token-not-a-secret"

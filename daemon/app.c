@@ -5,6 +5,7 @@
 #include "app.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -228,6 +229,19 @@ int64_t app_lease_ms(const application *app) {
 void app_redirect(app_call *call, const char *path) {
   call->answer->status = 303;
   http_answer_header(call->answer, "Location", "%s", path);
+}
+
+const char *app_query(const app_call *call, const char *name) {
+  const char *value = http_query(call->request, name);
+  return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+store_audit_filter app_audit_filter(const app_call *call, uint32_t limit) {
+  const char *before = app_query(call, "before");
+  return (store_audit_filter){.kind = app_query(call, "kind"),
+                              .subject = app_query(call, "subject"),
+                              .before = before == NULL ? 0 : strtoll(before, NULL, 10),
+                              .limit = limit};
 }
 
 /* These have a child process do something and wait for it. */

@@ -65,6 +65,10 @@ typedef void (*app_handler)(app_call *call);
 
 /* Sends the browser on to path (303), with a notice that the next page shows. */
 void app_redirect(app_call *call, const char *path);
+/* A parameter of the query; an empty one, as a form sends it, is none. */
+const char *app_query(const app_call *call, const char *name);
+/* The entries of the audit that kind, subject and before of the query ask for. */
+store_audit_filter app_audit_filter(const app_call *call, uint32_t limit);
 /* A page, or problem+json for the API, that says what went wrong; the status follows from the code. */
 void app_fail(app_call *call, const mloom_error *error);
 /* The body as JSON; NULL after the answer said what is wrong with it. */

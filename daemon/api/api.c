@@ -414,19 +414,9 @@ static void add_line(const store_audit_entry *entry, void *userdata) {
   add_cell(userdata, entry->text, "\r\n");
 }
 
-/* A parameter of the query; an empty one, as a form sends it, is none. */
-static const char *filled(const app_call *call, const char *name) {
-  const char *value = http_query(call->request, name);
-  return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 void api_audit(app_call *call) {
   const char *format = http_query(call->request, "format");
-  const char *before = http_query(call->request, "before");
-  const store_audit_filter filter = {.kind = filled(call, "kind"),
-                                     .subject = filled(call, "subject"),
-                                     .before = before == NULL ? 0 : strtoll(before, NULL, 10),
-                                     .limit = 10000};
+  const store_audit_filter filter = app_audit_filter(call, 10000);
   mloom_error error = MLOOM_ERROR_INIT;
   if (format != NULL && strcmp(format, "csv") == 0) {
     mloom_buffer_append_string(&call->answer->body, "time,kind,subject,text\r\n");

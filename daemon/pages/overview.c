@@ -2,7 +2,6 @@
  *
  * The first page and audit.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -206,13 +205,7 @@ static void draw_entry(const store_audit_entry *entry, void *userdata) {
 
 void page_audit(app_call *call) {
   mloom_buffer *out = &call->answer->body;
-  const char *kind = http_query(call->request, "kind");
-  const char *subject = http_query(call->request, "subject");
-  const char *before = http_query(call->request, "before");
-  store_audit_filter filter = {.kind = kind != NULL && kind[0] != '\0' ? kind : NULL,
-                               .subject = subject != NULL && subject[0] != '\0' ? subject : NULL,
-                               .before = before == NULL ? 0 : strtoll(before, NULL, 10),
-                               .limit = ENTRIES_SHOWN};
+  const store_audit_filter filter = app_audit_filter(call, ENTRIES_SHOWN);
   static const char *const kinds[] = {"setting", "check", "job", "login", "plugin", "daemon"};
   MLOOM_AUTO(audit_rows_free) audit_rows rows = {MLOOM_BUFFER_INIT, 0, 0};
   mloom_error error = MLOOM_ERROR_INIT;
@@ -234,7 +227,7 @@ void page_audit(app_call *call) {
            "<button>Filter</button><button formaction=\"/api/v1/audit\">Export JSON</button>"
            "<button formaction=\"/api/v1/audit\" name=\"format\" value=\"csv\">Export CSV</button></form><section "
            "class=\"card\" data-live=\"audit\">",
-           subject == NULL ? "" : subject);
+           filter.subject == NULL ? "" : filter.subject);
   if (rows.count == 0) {
     html_add(out, filter.kind == NULL && filter.subject == NULL && filter.before == 0
                       ? "<p class=\"lead\">Nothing has happened yet.</p>"

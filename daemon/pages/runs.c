@@ -89,8 +89,7 @@ void page_runs(app_call *call) {
     page_end(call);
     return;
   }
-  const char *state = http_query(call->request, "state");
-  state = state != NULL && state[0] != '\0' ? state : NULL;
+  const char *state = app_query(call, "state");
   if (store_each_job(call->app->store, state, 0, RUNS_SHOWN, draw_row, &rows, &error) != MLOOM_OK) {
     app_fail(call, &error);
     return;

@@ -13,3 +13,9 @@ void mloom_auto_close(int *fd) {
     close(*fd);
   }
 }
+
+void mloom_auto_close_folder(DIR **folder) {
+  if (*folder != NULL) {
+    closedir(*folder);
+  }
+}

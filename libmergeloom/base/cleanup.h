@@ -6,6 +6,8 @@
 #ifndef MLOOM_BASE_CLEANUP_H
 #define MLOOM_BASE_CLEANUP_H
 
+#include <dirent.h>
+
 #define MLOOM_AUTO(function) __attribute__((cleanup(function)))
 
 /* Defines function##_auto, which takes a pointer to the pointer, for MLOOM_AUTO. */
@@ -23,8 +25,10 @@
     stolen_;                                 \
   })
 
-/* MLOOM_AUTO(mloom_auto_free) char *text: freed; MLOOM_AUTO(mloom_auto_close) int fd: closed unless negative. */
+/* MLOOM_AUTO(mloom_auto_free) char *text: freed; MLOOM_AUTO(mloom_auto_close) int fd: closed unless negative;
+ * MLOOM_AUTO(mloom_auto_close_folder) DIR *folder: closed unless NULL. */
 void mloom_auto_free(void *pointer_to_pointer);
 void mloom_auto_close(int *fd);
+void mloom_auto_close_folder(DIR **folder);
 
 #endif

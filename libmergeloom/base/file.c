@@ -67,7 +67,7 @@ int32_t mloom_file_read(mloom_buffer *out, const char *path, size_t limit, uint3
 
 /* ---- Replacing ---- */
 
-static int write_all(int fd, const char *data, size_t size) {
+int mloom_file_write_all(int fd, const char *data, size_t size) {
   while (size > 0) {
     ssize_t count = write(fd, data, size);
     if (count < 0 && errno == EINTR) {
@@ -109,7 +109,7 @@ static int32_t replace(const char *path, const char *data, size_t size, uint32_t
     return mloom_error_set_errno(error, errno, domain, "make its folder writable for this user", "cannot write %s",
                                  path);
   }
-  if (fchmod(fd, (mode_t)mode) != 0 || write_all(fd, data, size) != 0 || (sync && fsync(fd) != 0) ||
+  if (fchmod(fd, (mode_t)mode) != 0 || mloom_file_write_all(fd, data, size) != 0 || (sync && fsync(fd) != 0) ||
       rename(temporary.data, path) != 0) {
     int reason = errno;
     unlink(temporary.data);

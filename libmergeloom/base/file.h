@@ -7,6 +7,8 @@
 /* Appends the file's bytes. Refuses what is no regular file and what is larger than limit (MLOOM_E_LIMIT); never
  * blocks on a FIFO. */
 int32_t mloom_file_read(mloom_buffer *out, const char *path, size_t limit, uint32_t domain, mloom_error *error);
+/* Writes all of data to fd. 0, or -1 with errno. */
+int mloom_file_write_all(int fd, const char *data, size_t size);
 /* Writes a temporary file beside path, syncs and renames it: the old or the new content stands at any instant. */
 int32_t mloom_file_replace(const char *path, const char *data, size_t size, uint32_t mode, uint32_t domain,
                            mloom_error *error);

@@ -72,15 +72,7 @@ static int32_t write_private(const mloom_command_runner *runner, const char *nam
   }
   MLOOM_AUTO(mloom_auto_close)
   int fd = open(mloom_buffer_string(&path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  while (fd >= 0 && size > 0) {
-    ssize_t put = write(fd, data, size);
-    if (put <= 0) {
-      break;
-    }
-    data += put;
-    size -= (size_t)put;
-  }
-  return fd >= 0 && size == 0
+  return fd >= 0 && mloom_file_write_all(fd, data, size) == 0
              ? MLOOM_OK
              : mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE, "free space for scratch_path",
                                      "%s cannot be written", mloom_buffer_string(&path));

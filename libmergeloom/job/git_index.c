@@ -83,28 +83,16 @@ static int32_t copy_file(int from, int to, const char *name, size_t id_size, mlo
   clear_marks((unsigned char *)index.data, index.size, id_size);
   MLOOM_AUTO(mloom_auto_close)
   int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  size_t written = 0;
-  for (ssize_t put; code == MLOOM_OK && out >= 0 && written < index.size; written += (size_t)put) {
-    put = write(out, index.data + written, index.size - written);
-    if (put <= 0) {
-      break;
-    }
-  }
   struct timespec times[2] = {status.st_atim, status.st_mtim};
-  return code == MLOOM_OK && out >= 0 && written == index.size && futimens(out, times) == 0
+  return code == MLOOM_OK && out >= 0 && mloom_file_write_all(out, index.data, index.size) == 0 &&
+                 futimens(out, times) == 0
              ? MLOOM_OK
              : mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE, "free space for scratch_path",
                                      "the index cannot be copied");
 }
 
-static void close_folder(DIR **folder) {
-  if (*folder != NULL) {
-    closedir(*folder);
-  }
-}
-
 int32_t mloom_git_index_copy(const char *from, const char *to, size_t id_size, mloom_error *error) {
-  MLOOM_AUTO(close_folder) DIR *source = opendir(from);
+  MLOOM_AUTO(mloom_auto_close_folder) DIR *source = opendir(from);
   MLOOM_AUTO(mloom_auto_close) int target = open(to, O_PATH | O_DIRECTORY | O_CLOEXEC);
   int32_t code = MLOOM_OK;
   for (struct dirent *item; code == MLOOM_OK && source != NULL && (item = readdir(source)) != NULL;) {

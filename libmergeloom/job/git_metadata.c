@@ -46,12 +46,6 @@ static void entry_list_free(entry_list *list) {
   entries_free(list->entries, list->count);
 }
 
-static void close_folder(DIR **folder) {
-  if (*folder != NULL) {
-    closedir(*folder);
-  }
-}
-
 /* Is this path, relative to .git, one that is guarded (or leads to one)? */
 static int is_guarded(const char *path) {
   static const char *const roots[] = {
@@ -140,7 +134,7 @@ static int32_t add_entry(entry_list *list, int folder, const char *name, const c
 
 /* Takes over fd. */
 static int32_t collect(entry_list *list, int fd, const char *prefix, unsigned depth) {
-  MLOOM_AUTO(close_folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+  MLOOM_AUTO(mloom_auto_close_folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
   if (folder == NULL) {
     if (fd >= 0) {
       close(fd);
@@ -376,7 +370,7 @@ static void remove_at(int folder, const char *name, unsigned depth) {
     return;
   }
   int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  MLOOM_AUTO(close_folder) DIR *content = fd < 0 ? NULL : fdopendir(fd);
+  MLOOM_AUTO(mloom_auto_close_folder) DIR *content = fd < 0 ? NULL : fdopendir(fd);
   for (struct dirent *item; content != NULL && (item = readdir(content)) != NULL;) {
     if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0) {
       remove_at(dirfd(content), item->d_name, depth + 1);

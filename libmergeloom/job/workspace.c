@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 
 #define PATH_LIMIT 3800u
@@ -301,23 +302,6 @@ static int32_t open_parent(const mloom_workspace *workspace, const char *path, i
   return MLOOM_OK;
 }
 
-static int32_t write_all(int fd, const char *data, size_t size, const char *path, mloom_error *error) {
-  while (size > 0) {
-    ssize_t put = write(fd, data, size);
-    if (put < 0 && errno == EINTR) {
-      continue;
-    }
-    if (put < 0) {
-      return mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE,
-                                   "nothing was changed; free space or correct permissions", "%s cannot be written",
-                                   path);
-    }
-    data += put;
-    size -= (size_t)put;
-  }
-  return MLOOM_OK;
-}
-
 int32_t mloom_workspace_write(const mloom_workspace *workspace, const char *path, const char *data, size_t size,
                               int *out_created, mloom_error *error) {
   if (*path == '\0') {
@@ -357,7 +341,11 @@ int32_t mloom_workspace_write(const mloom_workspace *workspace, const char *path
       code = mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE, NULL, "the mode of %s cannot be kept", path);
     }
   }
-  code = code == MLOOM_OK ? write_all(fd, data, size, path, error) : code;
+  if (code == MLOOM_OK && mloom_file_write_all(fd, data, size) != 0) {
+    code =
+        mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE,
+                              "nothing was changed; free space or correct permissions", "%s cannot be written", path);
+  }
   if (code == MLOOM_OK && renameat(folder, temporary, folder, name) != 0) {
     code = mloom_error_set_errno(error, errno, MLOOM_DOMAIN_WORKSPACE, NULL, "%s cannot be replaced", path);
   }

@@ -48,12 +48,6 @@ static void name_list_free(name_list *list) {
   free(list->names);
 }
 
-static void close_folder(DIR **folder) {
-  if (*folder != NULL) {
-    closedir(*folder);
-  }
-}
-
 static int open_folder(int parent, const char *name) {
   struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK,
                          .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
@@ -111,7 +105,7 @@ static int32_t visit(walk *state, int folder, const char *name, struct stat *sta
 
 /* Takes over folder_fd. Recursion is bounded by WALK_DEPTH, each level holding one descriptor. */
 static int32_t walk_folder(walk *state, int folder_fd, unsigned depth) {
-  MLOOM_AUTO(close_folder) DIR *folder = fdopendir(folder_fd);
+  MLOOM_AUTO(mloom_auto_close_folder) DIR *folder = fdopendir(folder_fd);
   if (folder == NULL) {
     close(folder_fd);
     return MLOOM_E_MEMORY;
@@ -208,7 +202,7 @@ int32_t mloom_workspace_find_repositories(const mloom_workspace *workspace, mloo
   for (size_t seen = 0; code == MLOOM_OK && folders.count > 0; seen++) {
     MLOOM_AUTO(mloom_auto_free) char *path = folders.items[--folders.count];
     int fd = seen < FOLDERS ? open_folder(workspace->root, *path == '\0' ? "." : path) : -1;
-    MLOOM_AUTO(close_folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    MLOOM_AUTO(mloom_auto_close_folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     *incomplete |= folder == NULL;
     if (fd >= 0 && folder == NULL) {
       close(fd);

@@ -164,26 +164,23 @@ static void add_refusal_of_bits(filter_program *program, uint32_t call, uint32_t
   add_allow(program);
 }
 
-static void add_refusal_of_value(filter_program *program, uint32_t call, uint32_t index, uint32_t value) {
+/* Refuses a call whose argument has value, or with is_refused 0 one whose argument has any other. */
+static void add_value_rule(filter_program *program, uint32_t call, uint32_t index, uint32_t value, int is_refused) {
   add(program, BPF_JMP | BPF_JEQ | BPF_K, call, 0, 4);
   add_load(program, argument(index));
-  add(program, BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, value, !is_refused, is_refused);
   add_error(program, EPERM);
   add_load(program, offsetof(struct seccomp_data, nr));
 }
 
-static void add_refusal_of_others(filter_program *program, uint32_t call, uint32_t index, uint32_t value) {
-  add(program, BPF_JMP | BPF_JEQ | BPF_K, call, 0, 4);
-  add_load(program, argument(index));
-  add(program, BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0);
-  add_error(program, EPERM);
-  add_load(program, offsetof(struct seccomp_data, nr));
+static void add_refusal_of_value(filter_program *program, uint32_t call, uint32_t index, uint32_t value) {
+  add_value_rule(program, call, index, value, 1);
 }
 
 /* What reaches other processes of the same user by their number, besides signals: their limits (one on processor time
  * ends them), and files that send signals to their owner. */
 static void add_process_rules(filter_program *program) {
-  add_refusal_of_others(program, SYS_prlimit64, 0, 0);
+  add_value_rule(program, SYS_prlimit64, 0, 0, 0);
   add_refusal_of_value(program, SYS_fcntl, 1, F_SETOWN);
   add_refusal_of_value(program, SYS_fcntl, 1, F_SETOWN_EX);
   add_refusal_of_value(program, SYS_ioctl, 1, FIOSETOWN);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The environment that the public chart of MergeLoom gives the pods of a gateway and of its executors."""
 import harness
+from daemon_server import api, settled
+from harness import check, equal
 
 # What the chart sets to nothing unless somebody fills it in.
 EMPTY = (
@@ -48,3 +50,14 @@ def chart(role, **more):
     scratch = harness.scratch() / role
     values = {name: str(scratch / value.lstrip("/")) if value.startswith("/") else value for name, value in pod(role).items()}
     return {**values, "JCA_WORKER_HOST": "127.0.0.1", "JCA_WORKER_PORT": "0", "XDG_STATE_HOME": scratch, **more}
+
+
+def check_providers(server, least):
+    """So many providers at least, and each says what is missing and what to do."""
+    names = [item["id"] for item in api(server, "/providers")[2]["providers"]]
+    check(len(names) >= least, f"{names}")
+    for name in names:
+        found = settled(server, name)
+        equal(found["state"], "not ready", f"{name}: {found['checks']}")
+        failed = [item for item in found["checks"] if item["state"] == "fail"]
+        check(failed and all(item["reason"] and item["remedy"] for item in failed), f"{name}: {found['checks']}")

@@ -6,7 +6,7 @@ import json
 import re
 
 import harness
-from chart import EMPTY, TOKEN, chart, pod
+from chart import EMPTY, TOKEN, chart, check_providers, pod
 from daemon_server import add_plugin, api, daemon, environment, fake_programs, provider, settled, simulated, wait_for
 from harness import check, contains, equal, lacks
 
@@ -292,13 +292,7 @@ def test_chart():
     with daemon(**chart("gateway")) as gateway, daemon(**chart("executor", JCA_WORKER_GATEWAY_URL=gateway.url)) as executor:
         for server in (gateway, executor):
             equal(harness.request(server.url + "/healthz")[0], 200, "the probe")
-            names = [item["id"] for item in api(server, "/providers")[2]["providers"]]
-            check(len(names) >= 3, f"{names}")
-            for name in names:
-                found = settled(server, name)
-                equal(found["state"], "not ready", f"{name}: {found['checks']}")
-                failed = [item for item in found["checks"] if item["state"] == "fail"]
-                check(failed and all(item["reason"] and item["remedy"] for item in failed), f"{name}: {found['checks']}")
+            check_providers(server, 3)
             contains(json.dumps(provider(server, "claude-api")["checks"]), "JCA_ANTHROPIC_API_KEY", "the remedy")
             lacks(server.text(), "is known to no loaded provider", "the log")
             lacks(server.text(), TOKEN, "the log")

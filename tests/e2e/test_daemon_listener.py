@@ -15,8 +15,8 @@ import subprocess
 import urllib.parse
 
 import harness
-from chart import GATEWAY_HOST, pod
-from daemon_server import api, environment, settled, wait_for
+from chart import GATEWAY_HOST, check_providers, pod
+from daemon_server import api, environment, wait_for
 from harness import check, contains, equal, lacks
 
 ACCESS = "access-test-token-not-a-secret"
@@ -252,13 +252,7 @@ def test_chart():
         for server in (gateway, executor):
             with inside(server):
                 wait_for(lambda: harness.request(server.url + "/readyz")[0] == 200, "the providers are described")
-                names = [item["id"] for item in api(server, "/providers")[2]["providers"]]
-                check(len(names) >= 8, f"{names}")
-                for name in names:
-                    found = settled(server, name)
-                    equal(found["state"], "not ready", f"{name}: {found['checks']}")
-                    failed = [item for item in found["checks"] if item["state"] == "fail"]
-                    check(failed and all(item["reason"] and item["remedy"] for item in failed), f"{name}: {found['checks']}")
+                check_providers(server, 8)
         with inside(gateway):
             found = wait_for(lambda: api(gateway, "/executors")[2]["executors"], "the executor is known")
             equal([item["name"] for item in found], [f"{GATEWAY_HOST}-executor-0"], "the executors")
